@@ -1,0 +1,230 @@
+"""The error tree: every error a person can meet has a stable code, a sentence, details and a hint.
+
+Codes are those of the field where it has one (spec: command line, error-code catalogue); `status` is the
+HTTP status an operation answers with, `exit` the exit status of a command. Expected outcomes inside the
+pure core are values, not exceptions; these are for what a caller must be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class WmsError(Exception):
+    """Base of everything we raise on purpose. `details` holds the position or the value, JSON-able."""
+
+    code: ClassVar[str] = "WMS_ERROR"
+    status: ClassVar[int] = 500
+    exit: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "", **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details = details
+
+    def record(self) -> dict[str, Any]:
+        """The form in which it crosses the network: `{code, message, hint, details}`."""
+        return {"code": self.code, "message": self.message, "hint": self.hint, "details": self.details}
+
+
+class Refused(WmsError):
+    """The caller's fault: the same call will fail again."""
+
+    code = "UI_ARG_MISMATCH"
+    status = 400
+
+
+class Unavailable(WmsError):
+    """Nobody's fault for ever: the same call may succeed later."""
+
+    code = "NS_NOT_AVAILABLE"
+    status = 503
+
+
+class ConfigError(WmsError):
+    """The configuration cannot be used; the message holds all problems, one a line."""
+
+    code = "UI_CONFIG_ATTRIBUTE"
+    exit = 2
+
+
+# -- what is wrong with a request ------------------------------------------------------------------------
+
+
+class BadJobId(Refused):
+    code = "UI_WRONG_JOBID_FORMAT"
+
+
+class BadSequenceCode(Refused):
+    code = "LB_SEQUENCE_CODE_FORMAT"
+
+
+class BadEvent(Refused):
+    code = "LB_EVENT_FORMAT"
+
+
+class JdlError(Refused):
+    """A job description that cannot be read or used; `problems` are all of them, in order of position."""
+
+    code = "UI_JDL_WRONG_SYNTAX"
+
+
+class JdlInvalid(JdlError):
+    code = "UI_JDL_BAD_RELATION"
+
+
+class SandboxFileMissing(Refused):
+    code = "UI_JDL_NO_AVAIL_FILE"
+
+
+class SandboxTooLarge(Refused):
+    code = "NS_SANDBOX_TOO_LARGE"
+    status = 413
+
+
+class SandboxPathRefused(Refused):
+    code = "NS_SANDBOX_PATH"
+
+
+class ChecksumMismatch(Refused):
+    code = "NS_FILE_TRANSFER"
+    status = 422
+
+
+class UnknownResource(Refused):
+    code = "UI_WRONG_RESOURCE_ID"
+    status = 404
+
+
+class NoSuchJob(Refused):
+    code = "NS_NO_SUCH_JOB"
+    status = 404
+
+
+class JobPurged(Refused):
+    code = "LB_JOB_PURGED"
+    status = 410
+
+
+class CancelNotAllowed(Refused):
+    code = "NS_JOB_CANCEL_NOT_ALLOWED"
+    status = 409
+
+
+class OutputNotReady(Refused):
+    code = "NS_JOB_OUTPUT_NOT_READY"
+    status = 409
+
+
+class OutputNotAllowed(Refused):
+    code = "NS_JOB_OUTPUT_NOT_ALLOWED"
+    status = 409
+
+
+class OutputRetrieved(Refused):
+    code = "NS_JOB_OUTPUT_RETRIEVED"
+    status = 409
+
+
+class NotAllowedNow(Refused):
+    code = "NS_OPERATION_NOT_ALLOWED"
+    status = 409
+
+
+class IdempotencyConflict(Refused):
+    code = "NS_IDEMPOTENCY_KEY_REUSED"
+    status = 409
+
+
+# -- who is asking ---------------------------------------------------------------------------------------
+
+
+class Unauthenticated(Refused):
+    code = "NS_AUTHENTICATION"
+    status = 401
+
+
+class NotAuthorized(Refused):
+    code = "NS_NOT_OWNER"
+    status = 403
+
+
+class BadCredential(Refused):
+    """A certificate, proxy or token that is not acceptable."""
+
+    code = "UI_PROXY_INVALID"
+    status = 401
+
+
+class CredentialExpired(BadCredential):
+    code = "UI_PROXY_EXPIRED"
+
+
+class CredentialNotFound(BadCredential):
+    code = "UI_PROXY_NOT_FOUND"
+
+
+class CredentialTooShort(BadCredential):
+    code = "UI_PROXY_DURATION"
+
+
+class UntrustedCredential(BadCredential):
+    code = "UI_PROXY_UNTRUSTED"
+
+
+class DelegationNeeded(Refused):
+    """No usable delegated credential of the caller is here: delegate, then repeat the call."""
+
+    code = "NS_DELEGATION_NEEDED"
+    status = 428
+
+
+# -- who is not there ------------------------------------------------------------------------------------
+
+
+class NoServer(Unavailable):
+    code = "UI_NO_NS_CONTACT"
+
+
+class NoBookkeeping(Unavailable):
+    code = "LB_API_OPEN"
+
+
+class TimedOut(Unavailable):
+    code = "NS_TIMEOUT"
+    status = 504
+
+
+class Overloaded(Unavailable):
+    code = "NS_SERVER_BUSY"
+
+
+class NotFound(Refused):
+    code = "NS_NOT_FOUND"
+    status = 404
+
+
+class TooManyResults(Refused):
+    code = "LB_TOO_MANY_RESULTS"
+
+
+class RemoteError(WmsError):
+    """An error that another party reported; keeps its code, status, hint and details."""
+
+    def __init__(self, record: Mapping[str, Any], status: int) -> None:
+        super().__init__(str(record.get("message", "no message")), hint=str(record.get("hint", "")),
+                         **dict(record.get("details") or {}))
+        self.code = str(record.get("code", "WMS_ERROR"))  # type: ignore[misc]
+        self.status = status  # type: ignore[misc]
+
+
+def every_error() -> list[type[WmsError]]:
+    """All classes of the tree, for the generated reference."""
+    found, todo = [], [WmsError]
+    while todo:
+        cls = todo.pop()
+        found.append(cls)
+        todo.extend(cls.__subclasses__())
+    return sorted(found, key=lambda c: (c.code, c.__name__))
