@@ -1,0 +1,132 @@
+"""What a computing element is to us: the records that cross the seam, the `Backend` protocol and the registry.
+
+Not here: any implementation. A backend is one module of this package and one line in `BACKENDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from enum import Enum
+from importlib import import_module
+from typing import Any, Protocol, TypeAlias
+
+import msgspec
+
+from wms.errors import ConfigError
+
+__all__ = ["BACKENDS", "Backend", "CeJob", "CeState", "Factory", "Phase", "Rejected", "Submitted", "load"]
+
+
+class Phase(str, Enum):
+    """Where a payload stands at its CE. LOST: the CE does not know the token."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    ENDED = "ENDED"
+    LOST = "LOST"
+
+
+class CeJob(msgspec.Struct, frozen=True):
+    """One submission. `token` ([A-Za-z0-9_-]+) is ours and makes it idempotent; a limit of 0 means none."""
+
+    token: str
+    job: str
+    script: str
+    queue: str
+    proxy: bytes = b""
+    wall_s: int = 0
+    cpu_s: int = 0
+    memory_mb: int = 0
+
+
+class CeState(msgspec.Struct, frozen=True):
+    """What the CE says of one token. `exit_status` is the wrapper's, 128 + n when signal n ended it.
+
+    None with ENDED: the CE does not know it, `reason` says why.
+    """
+
+    token: str
+    phase: Phase
+    handle: str = ""
+    exit_status: int | None = None
+    node: str = ""
+    reason: str = ""
+
+
+class Submitted(msgspec.Struct, frozen=True):
+    """The CE has it (now or since an earlier call with the same token); `handle` is the CE's own name of it."""
+
+    token: str
+    handle: str
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """The CE will not take it; `permanent` tells whether the same job would be refused again."""
+
+    token: str
+    reason: str
+    permanent: bool
+
+
+class Backend(Protocol):
+    """A kind of computing element. Any method may raise `Unavailable` when the CE does not answer."""
+
+    async def submit(self, jobs: Sequence[CeJob]) -> list[Submitted | Rejected]:
+        """One verdict per job, in order. The same token again never starts a second payload."""
+        ...
+
+    async def status(self, tokens: Collection[str]) -> dict[str, CeState]:
+        """One bulk query; every token asked for is in the answer, an unknown one as LOST."""
+        ...
+
+    async def cancel(self, tokens: Collection[str]) -> None:
+        """End whole process groups. Idempotent; the state becomes ENDED, not necessarily before the return."""
+        ...
+
+    async def clean(self, tokens: Collection[str]) -> None:
+        """Forget the tokens and remove their files; a live payload is cancelled first."""
+        ...
+
+    async def renew(self, tokens: Collection[str], proxy: bytes) -> None:
+        """Replace the proxy file of each live job, atomically."""
+        ...
+
+    async def output(self, token: str) -> str:
+        """The wrapper's stdout and stderr, at most the last 64 KiB; empty for an unknown token."""
+        ...
+
+    async def known(self) -> list[str]:
+        """All tokens this CE holds, sorted: for reconciliation after a crash."""
+        ...
+
+    async def describe(self) -> list[dict[str, Any]]:
+        """GLUE 1.3 attributes, one record per queue (a CE in the sense of GLUE)."""
+        ...
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        """Call `wake()` in the reactor thread when some state may have changed; it may come without need."""
+        ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None:
+        """Let go of the CE; payloads go on."""
+        ...
+
+
+Factory: TypeAlias = Callable[[Mapping[str, Any], Any], Backend]
+"""`factory(settings, reactor)`: the settings of one CE as configured, and the reactor to live on."""
+
+BACKENDS: dict[str, str] = {
+    "local": "wms.ce.local:make",
+}
+
+
+def load(name: str) -> Factory:
+    """The factory of the backend `name` of the registry; raises `ConfigError` for an unknown one."""
+    try:
+        module, _, attribute = BACKENDS[name].partition(":")
+    except KeyError:
+        raise ConfigError(f"no CE backend is called {name!r}", hint=f"known: {', '.join(sorted(BACKENDS))}") from None
+    factory: Factory = getattr(import_module(module), attribute)
+    return factory
