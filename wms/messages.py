@@ -1,0 +1,194 @@
+"""The records daemons send each other through the queue; a topic is the name of the daemon that reads it.
+
+Every message about an attempt carries (job, attempt, sequence code); a message about a closed attempt has no
+effect. Not the remote operations of users: those are in wms.operations.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+NS, WM, JOBADAPTER, LOGMONITOR, LB, PROXYRENEWAL = "ns", "wm", "jobadapter", "logmonitor", "lb", "proxyrenewal"
+
+
+class Record(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """Base of all messages."""
+
+
+# -- to the Workload Manager -----------------------------------------------------------------------------
+
+
+class Submit(Record, frozen=True):
+    """A started job, to be matched. `needed_until` is when its credential ends (epoch s)."""
+
+    job: str
+    jdl: str
+    owner: str
+    vo: str
+    fqans: tuple[str, ...]
+    credential: str
+    credential_ends: float
+    sequence_code: str
+    submitted: float
+
+
+class Resubmit(Record, frozen=True):
+    """An attempt failed and is closed; `started` says whether its payload ever began."""
+
+    job: str
+    attempt: int
+    started: bool
+    reason: str
+    sequence_code: str
+    retry: bool = True
+
+
+class Cancel(Record, frozen=True):
+    job: str
+    sequence_code: str
+    by: str
+
+
+class ListMatch(Record, frozen=True):
+    """The matchmaker's question without a job; the answer goes to `reply_topic`."""
+
+    query: str
+    jdl: str
+    owner: str
+    vo: str
+    fqans: tuple[str, ...]
+    reply_topic: str
+
+
+class Finished(Record, frozen=True):
+    """The job reached a terminal state through the Log Monitor."""
+
+    job: str
+    attempt: int
+    outcome: str
+
+
+# -- to the Job Adapter ----------------------------------------------------------------------------------
+
+
+class Run(Record, frozen=True):
+    """Make the wrapper of this attempt and submit it to `ce` of `backend`."""
+
+    job: str
+    attempt: int
+    jdl: str
+    ce: str
+    backend: str
+    queue: str
+    credential: str
+    sequence_code: str
+
+
+class Kill(Record, frozen=True):
+    job: str
+    attempt: int
+
+
+class Clean(Record, frozen=True):
+    """The attempt is over for good: the CE may forget it."""
+
+    job: str
+    attempt: int
+
+
+class ProxyRenewed(Record, frozen=True):
+    credential: str
+    jobs: tuple[str, ...]
+
+
+# -- to the Log Monitor ----------------------------------------------------------------------------------
+
+
+class Watch(Record, frozen=True):
+    """Observe this submission until it ends."""
+
+    job: str
+    attempt: int
+    backend: str
+    ce: str
+    token: str
+    handle: str
+    sequence_code: str
+
+
+class Reported(Record, frozen=True):
+    """What the wrapper itself said of its end, through the Network Server."""
+
+    job: str
+    attempt: int
+    outcome: dict[str, Any]
+
+
+class CancelAsked(Record, frozen=True):
+    """The user wants this job gone: an end of its attempt is a cancellation."""
+
+    job: str
+    attempt: int
+
+
+class NotPlaced(Record, frozen=True):
+    """The Job Adapter could not hand the attempt to the CE."""
+
+    job: str
+    attempt: int
+    ce: str
+    reason: str
+    sequence_code: str
+
+
+# -- to the Network Server -------------------------------------------------------------------------------
+
+
+class Close(Record, frozen=True):
+    """No payload of this attempt may start from now on; the answer is a Resubmit to the WM."""
+
+    job: str
+    attempt: int
+    reason: str
+    sequence_code: str
+    retry: bool = True
+
+
+class Ended(Record, frozen=True):
+    """The job is over: Done, Aborted or Cancelled, with the attempt whose output counts (0 none)."""
+
+    job: str
+    attempt: int
+    outcome: str
+    sequence_code: str = ""
+
+
+class MatchAnswer(Record, frozen=True):
+    query: str
+    ces: tuple[tuple[str, float], ...]
+    reason: str
+    explanation: tuple[tuple[str, int, int], ...] = ()
+    error: dict[str, Any] | None = None
+
+
+# -- to Proxy Renewal ------------------------------------------------------------------------------------
+
+
+class Register(Record, frozen=True):
+    job: str
+    credential: str
+    owner: str
+    myproxy: str
+    not_after: float
+
+
+class Unregister(Record, frozen=True):
+    job: str
+
+
+AnyMessage = (Submit | Resubmit | Cancel | ListMatch | Finished | Run | Kill | Clean | ProxyRenewed | Watch
+              | Reported | CancelAsked | NotPlaced | Close | Ended | MatchAnswer | Register | Unregister)
+M = TypeVar("M")
+decode = msgspec.json.Decoder(AnyMessage).decode

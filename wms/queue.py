@@ -1,0 +1,131 @@
+"""The `messages` table: outbox and queue in one, so that what is said commits with what is done.
+
+Verbs: `put` (inside the sender's transaction), `claim`, `done`, `again`, `bury`. Delivery is at least once, in
+the order of arrival per topic; a claim is a lease. Not a broker: no fan-out, a topic has one kind of reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+
+from wms.database import metadata, note_topic
+
+messages = sa.Table(
+    "messages", metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("topic", sa.String(64), nullable=False),
+    sa.Column("job", sa.String(255), nullable=False, server_default=""),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("put_at", sa.Float, nullable=False),
+    sa.Column("due", sa.Float, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("buried", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("error", sa.Text, nullable=False, server_default=""),
+    sa.Index("messages_due", "topic", "buried", "due", "id"),
+    sqlite_autoincrement=True,
+)
+
+
+class Message(NamedTuple):
+    """A claimed message. `body` is msgspec JSON of a record of wms.messages (or an event list)."""
+
+    id: int
+    topic: str
+    job: str
+    body: bytes
+    put_at: float
+    attempts: int
+
+
+class Depth(NamedTuple):
+    """State of one topic: how many wait, how many are buried, when the oldest was put (epoch s)."""
+
+    topic: str
+    waiting: int
+    buried: int
+    oldest: float
+
+
+_COLUMNS = (messages.c.id, messages.c.topic, messages.c.job, messages.c.body, messages.c.put_at,
+            messages.c.attempts)
+_encode = msgspec.json.Encoder().encode
+
+
+def put(conn: sa.Connection, topic: str, record: Any, *, now: float, job: str = "", delay_s: float = 0.0) -> None:
+    """Send `record` to `topic`, in the caller's transaction."""
+    put_many(conn, topic, [(job, record)], now=now, delay_s=delay_s)
+
+
+def put_many(conn: sa.Connection, topic: str, records: Sequence[tuple[str, Any]], *, now: float,
+             delay_s: float = 0.0) -> None:
+    """Send many (job, record) pairs at once."""
+    if not records:
+        return
+    conn.execute(messages.insert(), [
+        {"topic": topic, "job": job, "body": _encode(record), "put_at": now, "due": now + delay_s}
+        for job, record in records])
+    note_topic(conn, topic)
+
+
+def claim(conn: sa.Connection, topic: str, limit: int, *, now: float, lease_s: float) -> list[Message]:
+    """Take up to `limit` due messages, oldest first; they come back by themselves after `lease_s`."""
+    chosen = (sa.select(*_COLUMNS)
+              .where(messages.c.topic == topic, messages.c.buried.is_(False), messages.c.due <= now)
+              .order_by(messages.c.id).limit(limit).with_for_update(skip_locked=True))
+    found = [Message(*row) for row in conn.execute(chosen)]
+    if found:
+        conn.execute(messages.update().where(messages.c.id.in_([m.id for m in found]))
+                     .values(due=now + lease_s, attempts=messages.c.attempts + 1))
+    return found
+
+
+def peek_due(conn: sa.Connection, topic: str, limit: int, *, now: float) -> list[Message]:
+    """Like `claim` for a reader that finishes in this same transaction: no lease is written."""
+    chosen = (sa.select(*_COLUMNS)
+              .where(messages.c.topic == topic, messages.c.buried.is_(False), messages.c.due <= now)
+              .order_by(messages.c.id).limit(limit).with_for_update(skip_locked=True))
+    return [Message(*row) for row in conn.execute(chosen)]
+
+
+def done(conn: sa.Connection, ids: Sequence[int]) -> None:
+    """The messages have had their effect, in this transaction."""
+    if ids:
+        conn.execute(messages.delete().where(messages.c.id.in_(ids)))
+
+
+def again(conn: sa.Connection, id: int, *, due: float, error: str, attempts: int) -> None:
+    """Try this one again at `due`."""
+    conn.execute(messages.update().where(messages.c.id == id)
+                 .values(due=due, error=error, attempts=attempts))
+
+
+def bury(conn: sa.Connection, id: int, *, error: str, attempts: int) -> None:
+    """Set aside a message that cannot be handled; it stays for a person to look at."""
+    conn.execute(messages.update().where(messages.c.id == id)
+                 .values(buried=True, error=error, attempts=attempts))
+
+
+def exhume(conn: sa.Connection, topic: str, *, now: float) -> int:
+    """Give all buried messages of a topic another life; how many there were."""
+    result = conn.execute(messages.update().where(messages.c.topic == topic, messages.c.buried.is_(True))
+                          .values(buried=False, due=now, attempts=0))
+    note_topic(conn, topic)
+    return result.rowcount
+
+
+def next_due(conn: sa.Connection, topic: str) -> float | None:
+    """When the next message of the topic is due (epoch s); None if there is none."""
+    return conn.execute(sa.select(sa.func.min(messages.c.due)).where(
+        messages.c.topic == topic, messages.c.buried.is_(False))).scalar()
+
+
+def depths(conn: sa.Connection) -> list[Depth]:
+    """All topics with what waits in them."""
+    buried = sa.func.sum(sa.case((messages.c.buried, 1), else_=0))
+    rows = conn.execute(sa.select(messages.c.topic, sa.func.count(), buried, sa.func.min(messages.c.put_at))
+                        .group_by(messages.c.topic).order_by(messages.c.topic))
+    return [Depth(topic, total - dead, dead, oldest) for topic, total, dead, oldest in rows]
