@@ -159,17 +159,17 @@ class Database:
             self._in_pool(self._writer, lambda: self._run_group(units), finished)
 
     def _run_group(self, units: list[Unit]) -> tuple[list[Any], frozenset[str]]:
-        """All units in one transaction; if one raises, each alone in its own."""
+        """All units in one transaction; if one raises, once more with a savepoint around each."""
         try:
             with self.engine.begin() as conn:
-                _begin_notes(conn)
-                results = [unit(conn) for unit in units]
-                return results, self._seal(conn)
+                conn.info["topics"] = set()
+                return [unit(conn) for unit in units], self._seal(conn)
         except Exception as error:  # noqa: BLE001 - a unit may raise anything: it goes to that unit's Deferred
             if len(units) == 1:
                 return [Failure(error)], frozenset()
-        outcomes = [self._run_group([unit]) for unit in units]
-        return [results[0] for results, _ in outcomes], frozenset().union(*(topics for _, topics in outcomes))
+        with self.engine.begin() as conn:
+            conn.info["topics"] = set()
+            return [_attempt(_in_savepoint, conn, unit) for unit in units], self._seal(conn)
 
     def _seal(self, conn: sa.Connection) -> frozenset[str]:
         topics = frozenset(conn.info["topics"])
@@ -197,8 +197,9 @@ class Database:
             lambda _ok, outcome: reactor.callFromThread(then, outcome), work)
 
 
-def _begin_notes(conn: sa.Connection) -> None:
-    conn.info["topics"] = set()
+def _in_savepoint(conn: sa.Connection, unit: Unit) -> Any:
+    with conn.begin_nested():
+        return unit(conn)
 
 
 def _attempt(work: Callable[..., Any], *args: Any) -> Any:

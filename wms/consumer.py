@@ -1,0 +1,161 @@
+"""Reads one topic of the queue, in batches: `Consumer` (effects in the database only, one transaction a batch)
+and `EffectConsumer` (acts outside first, under a lease, then records). Retries with backoff, buries in the end.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from twisted.internet.defer import Deferred
+
+from wms import queue
+from wms.queue import Message
+from wms.service import Kit, Nap, Progressing, background
+
+Record = Callable[[sa.Connection], object]
+Handle = Callable[[sa.Connection, Sequence[Message], float], object]
+Act = Callable[[Sequence[Message]], Awaitable[Record]]
+
+MAX_ATTEMPTS = 12
+FIRST_RETRY_S = 1.0
+LAST_RETRY_S = 300.0
+
+
+def retry_delay_s(attempts: int) -> float:
+    """Seconds before attempt number `attempts` + 1: 1, 2, 4 ... at most 300."""
+    return min(LAST_RETRY_S, FIRST_RETRY_S * 2 ** max(0, attempts - 1))
+
+
+class _Reader(Progressing):
+    """The loop that both consumers share: rounds until empty, then a nap until woken or due."""
+
+    def __init__(self, kit: Kit, topic: str, *, batch: int) -> None:
+        super().__init__()
+        self.name = topic
+        self._kit = kit
+        self._topic = topic
+        self._batch = batch
+        self._nap = Nap(kit.clock)
+        self._loop: Deferred[None] | None = None
+        kit.database.on_messages(self._woken)
+
+    async def start(self) -> None:
+        self._loop = background(self._run(), self._kit.log)
+
+    async def stop(self) -> None:
+        self._nap.end()
+        if self._loop is not None:
+            await self._loop
+
+    def _woken(self, topics: frozenset[str]) -> None:
+        if self._topic in topics:
+            self._nap.wake()
+
+    async def _run(self) -> None:
+        while not self._nap.ended:
+            try:
+                found = await self._round()
+                self.last = self._kit.now()
+            except Exception:  # noqa: BLE001 - the database may be away; the loop must outlive it
+                self.failed += 1
+                self._kit.log.failure("{topic}: a round failed", topic=self._topic)
+                await self._nap.sleep(FIRST_RETRY_S)
+                continue
+            self.done += found
+            if found < self._batch:
+                await self._nap.sleep(await self._pause())
+
+    async def _pause(self) -> float:
+        due = await self._kit.database.read(queue.next_due, self._topic)
+        return self._kit.poll_s if due is None else min(self._kit.poll_s, max(0.0, due - self._kit.now()))
+
+    async def _round(self) -> int:
+        """Handle one batch; how many messages it had."""
+        raise AssertionError("a reader is one of its subclasses")
+
+    async def _set_aside(self, message: Message, attempts: int) -> None:
+        """One message failed: later again, or buried after the last attempt."""
+        self.failed += 1
+        error = traceback.format_exc(limit=20)
+        log, final = self._kit.log, attempts >= MAX_ATTEMPTS
+        log.failure("{topic}: message {id} of {job} failed (attempt {attempts}){last}", topic=self._topic,
+                    id=message.id, job=message.job, attempts=attempts, last=", set aside" if final else "")
+        if final:
+            await self._kit.database.transact(queue.bury, message.id, error=error, attempts=attempts)
+        else:
+            due = self._kit.now() + retry_delay_s(attempts)
+            await self._kit.database.transact(queue.again, message.id, due=due, error=error, attempts=attempts)
+
+
+class Consumer(_Reader):
+    """`handle(conn, messages, now)` and the end of the messages are one transaction. After a failure each
+    message is tried alone, so that one bad item stops nobody else."""
+
+    def __init__(self, kit: Kit, topic: str, handle: Handle, *, batch: int = 200) -> None:
+        super().__init__(kit, topic, batch=batch)
+        self._handle = handle
+        self._singly = 0
+
+    async def _round(self) -> int:
+        limit = 1 if self._singly else self._batch
+        seen: list[Message] = []
+        try:
+            await self._kit.database.transact(self._unit, limit, seen)
+        except Exception:  # noqa: BLE001 - a bug or a passing fault of the handler: see _set_aside
+            if len(seen) == 1:
+                await self._set_aside(seen[0], seen[0].attempts + 1)
+            else:
+                self._singly = len(seen)
+            return self._batch if seen else 0
+        self._singly = max(0, self._singly - 1)
+        return self._batch if limit == 1 and seen else len(seen)
+
+    def _unit(self, conn: sa.Connection, limit: int, seen: list[Message]) -> None:
+        now = self._kit.now()
+        seen[:] = queue.peek_due(conn, self._topic, limit, now=now)
+        if seen:
+            self._handle(conn, seen, now)
+            queue.done(conn, [message.id for message in seen])
+
+
+class EffectConsumer(_Reader):
+    """`await act(messages)` works outside and returns what to record; the record and the end of the messages
+    are one transaction. A crash in between brings the messages back when the lease ends: `act` must be
+    idempotent (by token)."""
+
+    def __init__(self, kit: Kit, topic: str, act: Act, *, batch: int = 100, lease_s: float = 120.0) -> None:
+        super().__init__(kit, topic, batch=batch)
+        self._act = act
+        self._lease_s = lease_s
+
+    async def _round(self) -> int:
+        found: list[Message] = await self._kit.database.transact(
+            queue.claim, self._topic, self._batch, now=self._kit.now(), lease_s=self._lease_s)
+        if found and not await self._attempt(found):
+            for message in found:
+                if len(found) == 1 or not await self._attempt([message]):
+                    await self._set_aside(message, message.attempts + 1)
+        return len(found)
+
+    async def _attempt(self, batch: Sequence[Message]) -> bool:
+        try:
+            record = await self._act(batch)
+            await self._kit.database.transact(_record, record, [message.id for message in batch])
+        except Exception:  # noqa: BLE001 - see _set_aside
+            if len(batch) > 1:
+                self._kit.log.failure("{topic}: a batch of {n} failed", topic=self._topic, n=len(batch))
+            return False
+        return True
+
+
+def _record(conn: sa.Connection, record: Record, ids: Sequence[int]) -> None:
+    record(conn)
+    queue.done(conn, ids)
+
+
+def nothing(_conn: sa.Connection) -> Any:
+    """The record of an act that leaves no trace."""
+    return None
