@@ -1,4 +1,4 @@
-"""What a computing element is to us: the records that cross the seam, the `Backend` protocol and the registry.
+"""What a computing element is to us: the records that cross the seam, the `Backend` protocol, the registry.
 
 Not here: any implementation. A backend is one module of this package and one line in `BACKENDS`.
 """
@@ -6,7 +6,7 @@ Not here: any implementation. A backend is one module of this package and one li
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from enum import Enum
+from enum import StrEnum
 from importlib import import_module
 from typing import Any, Protocol, TypeAlias
 
@@ -17,7 +17,7 @@ from wms.errors import ConfigError
 __all__ = ["BACKENDS", "Backend", "CeJob", "CeState", "Factory", "Phase", "Rejected", "Submitted", "load"]
 
 
-class Phase(str, Enum):
+class Phase(StrEnum):
     """Where a payload stands at its CE. LOST: the CE does not know the token."""
 
     QUEUED = "QUEUED"
@@ -54,7 +54,7 @@ class CeState(msgspec.Struct, frozen=True):
 
 
 class Submitted(msgspec.Struct, frozen=True):
-    """The CE has it (now or since an earlier call with the same token); `handle` is the CE's own name of it."""
+    """The CE has it, now or since an earlier call with the same token; `handle` is its own name of it."""
 
     token: str
     handle: str
@@ -80,7 +80,7 @@ class Backend(Protocol):
         ...
 
     async def cancel(self, tokens: Collection[str]) -> None:
-        """End whole process groups. Idempotent; the state becomes ENDED, not necessarily before the return."""
+        """End whole process groups. Idempotent; the state becomes ENDED, maybe after the return."""
         ...
 
     async def clean(self, tokens: Collection[str]) -> None:
@@ -127,6 +127,7 @@ def load(name: str) -> Factory:
     try:
         module, _, attribute = BACKENDS[name].partition(":")
     except KeyError:
-        raise ConfigError(f"no CE backend is called {name!r}", hint=f"known: {', '.join(sorted(BACKENDS))}") from None
+        hint = f"known: {', '.join(sorted(BACKENDS))}"
+        raise ConfigError(f"no CE backend is called {name!r}", hint=hint) from None
     factory: Factory = getattr(import_module(module), attribute)
     return factory
