@@ -1,0 +1,258 @@
+"""The table of settings: one YAML file becomes one frozen record, and every problem in it is reported at once.
+
+The structs below are the table: name, type, default and description of each key; `etc/wms.yaml`, the reference
+page and `wmsd config show` are generated from them. Not a place for logic: no setting reads another.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, get_args, get_origin
+
+import msgspec
+import yaml
+from msgspec import Meta
+
+from wms.errors import ConfigError
+
+
+def _about(text: str) -> Any:
+    return Meta(description=text)
+
+
+Seconds = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A group of settings."""
+
+
+class Tls(Section, frozen=True, kw_only=True):
+    """Certificates of this host, PEM files."""
+
+    certificate: Annotated[str, _about("host certificate (and chain)")] = "/etc/grid-security/hostcert.pem"
+    key: Annotated[str, _about("private key of the host certificate, mode 0600")] = "/etc/grid-security/hostkey.pem"
+    ca_dir: Annotated[str, _about("directory of trusted CAs, hashed layout")] = "/etc/grid-security/certificates"
+
+
+class Ns(Section, frozen=True, kw_only=True):
+    """Network Server."""
+
+    listen: Annotated[str, _about("address:port of its HTTPS service")] = "0.0.0.0:9000"
+    max_file_bytes: Annotated[Count, _about("limit of one sandbox file")] = 10_000_000
+    max_sandbox_bytes: Annotated[Count, _about("limit of a whole input sandbox")] = 10_000_000
+    max_input_files: Annotated[Count, _about("most files in an input sandbox")] = 100
+    max_output_files: Annotated[Count, _about("most files in an output sandbox")] = 100
+    max_output_bytes: Annotated[Count, _about("limit of a whole output sandbox")] = 100_000_000
+    max_jdl_bytes: Annotated[Count, _about("limit of a job description")] = 1_000_000
+    min_proxy_s: Annotated[Seconds, _about("least remaining lifetime of a proxy at submission")] = 300.0
+    register_timeout_s: Annotated[Seconds, _about("a job registered but not started is aborted after this")] = 86_400.0
+    output_keep_s: Annotated[Seconds, _about("an output nobody fetched is purged after this")] = 604_800.0
+    list_match_timeout_s: Annotated[Seconds, _about("longest wait for the matchmaker's answer")] = 60.0
+    idempotency_keep_s: Annotated[Seconds, _about("how long a repeated call gets the first answer")] = 172_800.0
+
+
+class Wm(Section, frozen=True, kw_only=True):
+    """Workload Manager."""
+
+    match_retry_s: Annotated[Seconds, _about("a job that matched nothing is tried again after this")] = 300.0
+    expiry_s: Annotated[Seconds, _about("a job that never matched is aborted after this")] = 86_400.0
+    max_retry_count: Annotated[Count, _about("site limit of deep resubmissions")] = 10
+    max_shallow_retry_count: Annotated[Count, _about("site limit of shallow resubmissions")] = 10
+    requirements: Annotated[str, _about("ClassAd expression ANDed to every job's Requirements; empty: built in")] = ""
+
+
+class Information(Section, frozen=True, kw_only=True):
+    """Information Supermarket."""
+
+    files: Annotated[tuple[str, ...], _about("YAML files of computing and storage elements")] = ()
+    refresh_s: Annotated[Seconds, _about("period of asking files and computing elements")] = 10.0
+    ttl_s: Annotated[Seconds, _about("a record not refreshed for this long is dropped")] = 300.0
+
+
+class JobAdapter(Section, frozen=True, kw_only=True):
+    """Job Adapter."""
+
+    ns_url: Annotated[str, _about("https URL of the NS as worker nodes see it; empty: from host and ns.listen")] = ""
+    capability_s: Annotated[Seconds, _about("lifetime of an attempt's capability token")] = 1_209_600.0
+    copy_retries: Annotated[Count, _about("how often the wrapper repeats a transfer")] = 4
+    copy_first_wait_s: Annotated[Seconds, _about("wait before the first repetition, doubled each time")] = 2.0
+
+
+class LogMonitor(Section, frozen=True, kw_only=True):
+    """Log Monitor."""
+
+    poll_s: Annotated[Seconds, _about("period of asking a CE about all its jobs")] = 5.0
+    report_grace_s: Annotated[Seconds, _about("how long the wrapper's own report may lag behind the CE's end")] = 5.0
+    lost_after_s: Annotated[Seconds, _about("an attempt the CE does not know for this long has failed")] = 60.0
+
+
+class Lb(Section, frozen=True, kw_only=True):
+    """Logging & Bookkeeping."""
+
+    listen: Annotated[str, _about("address:port of its HTTPS service")] = "0.0.0.0:9000"
+    address: Annotated[str, _about("host:port in job ids; empty: host and the port of lb.listen")] = ""
+    max_jobs: Annotated[Count, _about("most jobs in one answer")] = 10_000
+    max_wait_s: Annotated[Seconds, _about("longest wait of a status query for news")] = 60.0
+
+
+class ProxyRenewal(Section, frozen=True, kw_only=True):
+    """Proxy Renewal."""
+
+    period_s: Annotated[Seconds, _about("how often due renewals are looked for")] = 60.0
+    lifetime_s: Annotated[Seconds, _about("lifetime asked of MyProxy")] = 36_000.0
+    timeout_s: Annotated[Seconds, _about("longest duration of one renewal")] = 60.0
+    parallel: Annotated[Count, _about("renewals at the same time")] = 8
+
+
+class Settings(Section, frozen=True, kw_only=True):
+    """Everything."""
+
+    host: Annotated[str, _about("public name of this host; must be in the host certificate")] = "localhost"
+    vo: Annotated[str, _about("virtual organisation of users who name none")] = ""
+    state_dir: Annotated[str, _about("directory for sandboxes, credentials and spools")] = "/var/lib/wms"
+    database: Annotated[str, _about("SQLAlchemy URL; empty: SQLite in state_dir")] = ""
+    tls: Tls = Tls()
+    ns: Ns = Ns()
+    wm: Wm = Wm()
+    information: Information = Information()
+    jobadapter: JobAdapter = JobAdapter()
+    logmonitor: LogMonitor = LogMonitor()
+    lb: Lb = Lb()
+    proxyrenewal: ProxyRenewal = ProxyRenewal()
+    ce: Annotated[dict[str, dict[str, Any]],
+                  _about("computing elements by name: {backend: local, ...settings of that backend}")] = {}
+
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.state_dir}/wms.sqlite"
+
+    def lb_address(self) -> tuple[str, int]:
+        """(host, port) for job ids."""
+        host, port = split_address(self.lb.address or f"{self.host}:{split_address(self.lb.listen)[1]}")
+        return host, port
+
+    def ns_url(self) -> str:
+        """Where worker nodes find the Network Server."""
+        return self.jobadapter.ns_url or f"https://{self.host}:{split_address(self.ns.listen)[1]}"
+
+
+ENVIRONMENT_PREFIX: Final = "WMS_"
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\s]+):(\d{1,5})")
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """"host:port" as (host, port)."""
+    found = _ADDRESS.fullmatch(text)
+    if found is None or int(found[2]) > 65535:
+        raise ConfigError(f"'{text}' is not host:port.", value=text)
+    return found[1], int(found[2])
+
+
+def every_setting() -> Iterator[tuple[str, str, Any, str]]:
+    """(key, type, default, description) of each setting, in the order of the table."""
+    for section, struct in _sections():
+        for item in msgspec.structs.fields(struct):
+            if not _is_section(item.type):
+                yield section + item.name, _type_name(item.type), _default(item), _description(item.type)
+
+
+def _default(item: msgspec.structs.FieldInfo) -> Any:
+    return item.default_factory() if item.default_factory is not msgspec.NODEFAULT else item.default
+
+
+def _sections() -> Iterator[tuple[str, type[Section]]]:
+    yield "", Settings
+    for item in msgspec.structs.fields(Settings):
+        if _is_section(item.type):
+            yield item.name + ".", item.type
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Section)
+
+
+def _description(kind: Any) -> str:
+    texts = [m.description for m in get_args(kind)[1:] if isinstance(m, Meta) and m.description]
+    return texts[0] if texts else ""
+
+
+def _type_name(kind: Any) -> str:
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    return str(getattr(kind, "__name__", kind))
+
+
+def parse(text: str, environment: Mapping[str, str] = {}, origin: str = "configuration") -> Settings:
+    """Settings from YAML text and WMS_SECTION_KEY variables; raises ConfigError naming every problem."""
+    try:
+        tree = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{origin}: not YAML: {error}") from None
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{origin}: the top level must be keys and values.")
+    problems: list[str] = []
+    settings: Settings = _section(Settings, _with_environment(tree, environment), "", problems)
+    if problems:
+        raise ConfigError("\n".join(f"{origin}: {problem}" for problem in problems), problems=problems)
+    return settings
+
+
+def _with_environment(tree: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    merged = {key: dict(value) if isinstance(value, dict) else value for key, value in tree.items()}
+    for key, _type, _default_value, _text in every_setting():
+        variable = ENVIRONMENT_PREFIX + key.upper().replace(".", "_")
+        if variable in environment:
+            section, _, name = key.rpartition(".")
+            target = merged.setdefault(section, {}) if section else merged
+            target[name] = yaml.safe_load(environment[variable])
+    return merged
+
+
+def _section(struct: type[Any], tree: Any, prefix: str, problems: list[str]) -> Any:
+    if not isinstance(tree, dict):
+        problems.append(f"{prefix.rstrip('.')}: expected keys and values, not {tree!r}")
+        return struct()
+    known = {item.name: item for item in msgspec.structs.fields(struct)}
+    values: dict[str, Any] = {}
+    for key, value in tree.items():
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1)
+            problems.append(f"{prefix}{key}: unknown setting" + (f"; did you mean {near[0]}?" if near else ""))
+        elif _is_section(known[key].type):
+            values[key] = _section(known[key].type, value, f"{prefix}{key}.", problems)
+        else:
+            try:
+                values[key] = msgspec.convert(value, known[key].type)
+            except msgspec.ValidationError as error:
+                problems.append(f"{prefix}{key}: {error} (value {value!r})")
+    return struct(**values)
+
+
+def load(path: str | None, environment: Mapping[str, str]) -> Settings:
+    """Settings from a file (None: defaults and environment only)."""
+    if path is None:
+        return parse("", environment)
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except OSError as error:
+        raise ConfigError(f"Cannot read the configuration {path}: {os.strerror(error.errno or 0)}.") from None
+    return parse(text, environment, origin=path)
+
+
+def template() -> str:
+    """`etc/wms.yaml`: every key commented with its meaning, its type and its default."""
+    lines = ["# Settings of WMS, each with its default. Generated: wmsd config template", ""]
+    section = ""
+    for key, kind, default, text in every_setting():
+        head, _, name = key.rpartition(".")
+        if head != section:
+            lines += ["", f"{head}:"]
+            section = head
+        value = msgspec.json.encode(default).decode()
+        lines += [f"{'  ' if head else ''}# {text} ({kind})", f"{'  ' if head else ''}{name}: {value}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,304 @@
+"""HTTPS service of a daemon: requests are routed by the operations table, bodies become records, errors become
+JSON with their code. Not the handlers, and no decision about rights beyond who is calling.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import IO, Any
+from urllib.parse import unquote
+from uuid import uuid4
+
+import msgspec
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.logger import Logger
+from twisted.protocols.basic import FileSender
+from twisted.python.failure import Failure
+from twisted.web import http
+
+from wms.capability import Capability, verify
+from wms.errors import NotAuthorized, NotFound, Refused, SandboxTooLarge, Unauthenticated, WmsError
+from wms.identity import Identity
+from wms.operations import OPERATIONS, Operation
+from wms.proxy import identify
+from wms.tls import peer_chain
+
+MAX_JSON_BYTES = 4_000_000
+IDLE_TIMEOUT_S = 90
+KEY = re.compile(r"[\x21-\x7e]{8,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A reply that is not JSON."""
+
+    body: bytes
+    content_type: str = "text/html; charset=utf-8"
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class FileReply:
+    """A reply that is the content of a file; `sha256` (hex) goes into the Digest header when known."""
+
+    path: str
+    size: int
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request: who calls, with which path parameters, query, decoded body, key, or open upload."""
+
+    operation: Operation
+    params: Mapping[str, str]
+    query: Mapping[str, str]
+    identity: Identity | None
+    chain: tuple[Any, ...]
+    capability: Capability | None
+    body: Any
+    key: str
+    content: IO[bytes]
+    length: int
+    digest: str
+    accept: str
+    peer: str
+
+    @property
+    def user(self) -> Identity:
+        """The caller; Unauthenticated when there is none."""
+        if self.identity is None:
+            raise Unauthenticated("This operation needs a client certificate or proxy.",
+                                  hint="Make a proxy and point X509_USER_PROXY at it.")
+        return self.identity
+
+
+Reply = msgspec.Struct | dict[str, Any] | Page | FileReply
+Handler = Callable[[Call], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    operation: Operation
+    pattern: re.Pattern[str]
+    handler: Handler
+
+
+@dataclass(slots=True)
+class Router:
+    """All operations served at one address; `secret` verifies capability tokens."""
+
+    clock: IReactorTime
+    log: Logger
+    secret: bytes
+    max_upload: int
+    routes: list[Route] = field(default_factory=list)
+    served: int = 0
+
+    def mount(self, handlers: Mapping[str, Handler]) -> None:
+        for name, handler in handlers.items():
+            operation = OPERATIONS[name]
+            self.routes.append(Route(operation, _pattern(operation.path), handler))
+
+    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+        """The route of a request and its decoded path parameters; NotFound otherwise."""
+        methods: list[str] = []
+        for route in self.routes:
+            found = route.pattern.fullmatch(path)
+            if found is not None:
+                if method in (route.operation.method, "HEAD"):
+                    return route, {k: unquote(v) for k, v in found.groupdict().items()}
+                methods.append(route.operation.method)
+        if methods:
+            raise Refused(f"{method} is not possible here.", hint=f"Use {' or '.join(sorted(set(methods)))}.")
+        raise NotFound(f"There is nothing at {path[:200]}.")
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    parts = re.split(r"\{(\w+)\}", path)
+    return re.compile("".join(
+        f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part) for index, part in enumerate(parts)))
+
+
+class Request(http.Request):
+    """One HTTP request, from its last byte to its answer."""
+
+    router: Router
+    received = 0
+    _answer: Deferred[None] | None = None
+
+    def __init__(self, channel: http.HTTPChannel, router: Router) -> None:
+        super().__init__(channel, parsePOSTFormSubmission=False)
+        self.router = router
+
+    def gotLength(self, length: int | None) -> None:
+        if length is not None and length > self._most():
+            self.channel.transport.write(b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"
+                                         b"Content-Length: 0\r\n\r\n")
+            self.channel.loseConnection()
+        super().gotLength(length)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self.received += len(data)
+        if self.received <= self._most():
+            super().handleContentChunk(data)
+
+    def _most(self) -> int:
+        return max(self.router.max_upload, MAX_JSON_BYTES)
+
+    def process(self) -> None:
+        self._answer = Deferred.fromCoroutine(self._serve())
+        self._answer.addErrback(self._lost)
+        self.notifyFinish().addErrback(self._gone)
+
+    def _gone(self, _failure: Failure) -> None:
+        if self._answer is not None and not self._answer.called:
+            self._answer.cancel()
+
+    def _lost(self, failure: Failure) -> None:
+        if failure.check(CancelledError) is None:
+            self.router.log.failure("a request could not be answered", failure=failure)
+
+    async def _serve(self) -> None:
+        began = self.router.clock.seconds()
+        name, user, error = "-", "-", ""
+        try:
+            self.setHeader(b"server", b"wms")
+            route, params = self.router.find(self.method.decode("latin-1"), self.path.decode("latin-1"))
+            name = route.operation.name
+            call = self._call(route.operation, params)
+            user = call.identity.dn if call.identity else (call.capability.job if call.capability else "-")
+            reply = await route.handler(call)
+            await self._reply(reply)
+        except CancelledError:
+            raise
+        except WmsError as refused:
+            error = refused.code
+            self._refuse(refused)
+        except Exception:  # noqa: BLE001 - a bug must not take the connection or the daemon with it
+            error = "WMS_ERROR"
+            self._incident()
+        self.router.served += 1
+        self.router.log.info("{operation} {code} for {user}", operation=name, code=self.code, user=user,
+                             error=error, peer=str(getattr(self.client, "host", "-")),
+                             path=self.path.decode("latin-1")[:200],
+                             ms=round(1000 * (self.router.clock.seconds() - began), 1))
+
+    def _call(self, operation: Operation, params: Mapping[str, str]) -> Call:
+        identity, chain = self._caller()
+        capability = self._capability() if operation.right == "attempt" else None
+        if operation.right not in ("anyone", "attempt", "reader") and identity is None:
+            raise Unauthenticated("This operation needs a client certificate or proxy.",
+                                  hint="Make a proxy and point X509_USER_PROXY at it.")
+        if capability is not None and capability.job.rsplit("/", 1)[-1] != params.get("unique"):
+            raise NotAuthorized("This token is for another job.")
+        if capability is not None and str(capability.attempt) != params.get("attempt"):
+            raise NotAuthorized("This token is for another attempt.")
+        limit = self.router.max_upload if operation.stream == "up" else MAX_JSON_BYTES
+        if self.received > limit:
+            raise SandboxTooLarge(f"The body has {self.received} bytes; the limit is {limit}.", limit=limit)
+        query = {k.decode("latin-1"): v[-1].decode("utf-8", "replace") for k, v in (self.args or {}).items()}
+        return Call(operation, params, query, identity, chain, capability, self._body(operation),
+                    self._key(operation), self.content, self.received,
+                    self._header(b"digest"), self._header(b"accept"), str(getattr(self.client, "host", "")))
+
+    def _body(self, operation: Operation) -> Any:
+        if operation.request is None:
+            return None
+        try:
+            return msgspec.json.decode(self.content.read() or b"{}", type=operation.request)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Refused(f"The request is not a {operation.request.__name__}: {error}.") from None
+
+    def _key(self, operation: Operation) -> str:
+        key = self._header(b"idempotency-key")
+        if operation.idempotency_key and KEY.fullmatch(key) is None:
+            raise Refused("This operation needs an Idempotency-Key header of 8 to 128 visible characters.",
+                          hint="Make one per request and repeat it when you repeat the request.")
+        return key
+
+    def _header(self, name: bytes) -> str:
+        value: str | bytes | None = self.getHeader(name)
+        return value.decode("latin-1") if isinstance(value, bytes) else value or ""
+
+    def _caller(self) -> tuple[Identity | None, tuple[Any, ...]]:
+        """Identity of the connection's certificate chain, read once per connection, its end each time."""
+        transport = self.channel.transport
+        known: tuple[Identity | None, tuple[Any, ...]] | None = getattr(transport, "wms_caller", None)
+        now = self.router.clock.seconds()
+        if known is None or (known[0] is not None and known[0].not_after <= now):
+            chain = tuple(peer_chain(transport))
+            known = (identify(chain, now) if chain else None, chain)
+            transport.wms_caller = known
+        return known
+
+    def _capability(self) -> Capability:
+        scheme, _, token = self._header(b"authorization").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("This operation needs the attempt's capability token.")
+        return verify(self.router.secret, token.strip(), self.router.clock.seconds())
+
+    async def _reply(self, reply: Reply) -> None:
+        if isinstance(reply, FileReply):
+            await self._send_file(reply)
+        elif isinstance(reply, Page):
+            self._send(reply.status, reply.body, reply.content_type)
+        else:
+            self._send(200, msgspec.json.encode(reply), "application/json")
+
+    async def _send_file(self, reply: FileReply) -> None:
+        self.setHeader(b"content-type", b"application/octet-stream")
+        self.setHeader(b"content-length", str(reply.size).encode())
+        if reply.sha256:
+            self.setHeader(b"digest", f"sha-256={reply.sha256}".encode())
+        if self.method != b"HEAD":
+            with open(reply.path, "rb") as file:
+                await FileSender().beginFileTransfer(file, self)
+        self.finish()
+
+    def _refuse(self, error: WmsError) -> None:
+        self._send(error.status, msgspec.json.encode(error.record()), "application/json")
+
+    def _incident(self) -> None:
+        incident = uuid4().hex[:12]
+        self.router.log.failure("incident {incident}", incident=incident)
+        self._send(500, msgspec.json.encode({
+            "code": "WMS_ERROR", "message": "The service failed on this request.",
+            "hint": "Tell the administrators the incident number.", "details": {"incident": incident}}),
+            "application/json")
+
+    def _send(self, status: int, body: bytes, content_type: str) -> None:
+        if self.startedWriting:
+            self.channel.loseConnection()
+            return
+        self.setResponseCode(status)
+        self.setHeader(b"content-type", content_type.encode())
+        self.setHeader(b"content-length", str(len(body)).encode())
+        self.setHeader(b"x-content-type-options", b"nosniff")
+        self.write(body if self.method != b"HEAD" else b"")
+        self.finish()
+
+
+class Factory(http.HTTPFactory):
+    """Builds a channel per connection, without Nagle's delay."""
+
+    def __init__(self, router: Router, reactor: IReactorTime) -> None:
+        super().__init__(timeout=IDLE_TIMEOUT_S, reactor=reactor)
+        self._router = router
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        channel = super().buildProtocol(addr)
+        if channel is not None:
+            channel.requestFactory = lambda channel, *_queued: Request(channel, self._router)
+        return channel
+
+    def log(self, request: object) -> None:
+        """Requests are logged by Request itself, as records."""
+
+
+def served_paths(routes: Iterable[Route]) -> list[str]:
+    """What is mounted, for tests and `wmsd config show`."""
+    return [f"{route.operation.method} {route.operation.path}" for route in routes]
