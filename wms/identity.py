@@ -1,0 +1,81 @@
+"""Who somebody is on the grid: the distinguished name as text, and the facts a verified chain gives.
+
+Not here: reading certificates (`wms.proxy`) and deciding what an identity may do (`wms.authz`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+# The names OpenSSL prints in its one-line form, which grid map files and MyProxy use too.
+SHORT_NAMES = {
+    "0.9.2342.19200300.100.1.1": "UID",
+    "0.9.2342.19200300.100.1.25": "DC",
+    "1.2.840.113549.1.9.1": "emailAddress",
+    "2.5.4.3": "CN",
+    "2.5.4.4": "SN",
+    "2.5.4.5": "serialNumber",
+    "2.5.4.6": "C",
+    "2.5.4.7": "L",
+    "2.5.4.8": "ST",
+    "2.5.4.9": "street",
+    "2.5.4.10": "O",
+    "2.5.4.11": "OU",
+    "2.5.4.12": "title",
+    "2.5.4.17": "postalCode",
+    "2.5.4.42": "GN",
+    "2.5.4.97": "organizationIdentifier",
+}
+# Spellings met in the wild for the same attribute type, in lower case.
+SPELLINGS = {"e": "emailaddress", "email": "emailaddress", "userid": "uid", "s": "st"}
+
+_ATTRIBUTE = re.compile(r"/(?=(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)=)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A caller as its verified certificates tell it.
+
+    `not_after` is the end of the whole chain (epoch seconds); `chain_length` counts the certificates
+    from the leaf to the end entity, so 1 is a plain certificate and 2 a first-level proxy.
+    """
+
+    dn: str = field(kw_only=False)
+    ca_dn: str = ""
+    fqans: tuple[str, ...] = ()
+    limited: bool = False
+    not_after: float
+    chain_length: int = 1
+
+
+def dn_text(attributes: Iterable[tuple[str, str]]) -> str:
+    """`/DC=org/CN=x` from (dotted OID, value) pairs in certificate order.
+
+    ValueError when a value would read as a further attribute: two names must never share one text.
+    """
+    return "".join(f"/{SHORT_NAMES.get(oid, oid)}={_escaped(value)}" for oid, value in attributes)
+
+
+def _escaped(value: str) -> str:
+    if _ATTRIBUTE.search(value):
+        raise ValueError(f"the name holds an ambiguous value: {value!r}")
+    return "".join(chr(byte) if 0x20 <= byte <= 0x7E else f"\\x{byte:02X}" for byte in value.encode())
+
+
+def canonical_dn(text: str) -> str:
+    """One spelling per name, for keys and comparisons: types in lower case and without synonyms."""
+    head, *attributes = _ATTRIBUTE.split(text.strip())
+    return head + "".join("/" + _canonical_attribute(attribute) for attribute in attributes)
+
+
+def _canonical_attribute(text: str) -> str:
+    name, _, value = text.partition("=")
+    name = name.lower()
+    return f"{SPELLINGS.get(name, name)}={value}"
+
+
+def same_dn(a: str, b: str) -> bool:
+    """Are these the same name, whatever the spelling of Email, emailAddress, UID and the like?"""
+    return canonical_dn(a) == canonical_dn(b)
