@@ -35,12 +35,12 @@ class Field(NamedTuple):
 
 
 class EventType(NamedTuple):
-    """One row of the table. `result` is the enumerated field that says how it went, or None."""
+    """One row of the table. `results` are the enumerated fields that say how it went, usually one or none."""
 
     name: str
     code: int
     fields: tuple[Field, ...]
-    result: Field | None
+    results: tuple[Field, ...]
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -85,7 +85,7 @@ _CHOICES = {
 }
 
 # code, name, fields: `name[?][:kind or choices][=null]`, `?` optional, kind string unless said;
-# a `!` marks the enumerated field on which the rules of the state table depend.
+# a `!` marks the enumerated fields on which the rules of the state table depend.
 _ROWS = (
     (1, "Transfer", "destination:source dest_host dest_instance? job result:transfer! reason? dest_jobid?"),
     (2, "Accepted", "from:source from_host from_instance? local_jobid?"),
@@ -147,8 +147,8 @@ _ROWS = (
     (301, "CREAMStart", ""),
     (302, "CREAMPurge", ""),
     (303, "CREAMAccepted", "local_jobid?"),
-    (304, "CREAMStore", "command:command cmdid? result:cream! reason?"),
-    (305, "CREAMCall", "callee:source command:command cmdid? destid? result:cream! reason?"),
+    (304, "CREAMStore", "command:command! cmdid? result:cream! reason?"),
+    (305, "CREAMCall", "callee:source! command:command! cmdid? destid? result:cream! reason?"),
     (306, "CREAMRunning", "node?"),
     (307, "CREAMReallyRunning", ""),
     (308, "CREAMDone", "status_code:done! reason? exit_code?"),
@@ -181,8 +181,8 @@ def _field(text: str) -> Field:
 
 
 def _event_type(code: int, name: str, fields: str) -> EventType:
-    decides = [_field(text) for text in fields.split() if text.endswith("!")]
-    return EventType(name, code, tuple(map(_field, fields.split())), decides[0] if decides else None)
+    results = tuple(_field(text) for text in fields.split() if text.endswith("!"))
+    return EventType(name, code, tuple(map(_field, fields.split())), results)
 
 
 EVENT_TYPES: Mapping[str, EventType] = {name: _event_type(code, name, fields) for code, name, fields in _ROWS}
@@ -226,6 +226,11 @@ def duplicate_key(event: Event) -> tuple[str, str, str, str, int, str, str, str]
             event.user, event.seqcode)
 
 
+def result(event: Event) -> str:
+    """How it went: `OK`, `FAIL` ..., several results joined by a slash, "" for types that have none."""
+    return "/".join([event.fields[field.name] for field in EVENT_TYPES[event.type].results])
+
+
 def microseconds(timestamp: float) -> int:
     """Epoch seconds as a whole number of microseconds."""
     return round(timestamp * 1e6)
@@ -236,11 +241,12 @@ def _checked(found: EventType, event: Event) -> Event:
     return Event(
         found.name, _job(event.job, "job"), source, _seqcode(event.seqcode, source),
         _time(event.timestamp, "timestamp"), _text(event.host, "host", required=True),
-        _text(event.user, "user"), _choice(_LEVELS, event.level, "level"), event.priority,
+        _text(event.user, "user"), _choice(_LEVELS, event.level, "level"), _integer(_PRIORITY, event.priority),
         _text(event.instance, "instance"), _fields(found, event.fields), _time(event.arrived, "arrived"))
 
 
 _LEVELS = {level.lower(): level for level in LEVELS}
+_PRIORITY = Field("priority", "int")
 
 
 def _fields(found: EventType, given: Mapping[str, object]) -> dict[str, Any]:
