@@ -11,9 +11,10 @@ import ssl
 from wms.errors import BadCredential, CredentialNotFound
 
 
-def client_context(credential_file: str | None, ca_dir: str) -> ssl.SSLContext:
-    """A context that shows the credential (certificate, key and chain in one file) and checks the server.
+def client_context(credential_file: str | None, ca_dir: str, key_file: str | None = None) -> ssl.SSLContext:
+    """A context that shows the credential and checks the server.
 
+    The credential's file holds certificate, key and chain, as proxies do, unless `key_file` holds the key.
     The server's certificate must lead to a CA of the hashed directory `ca_dir` and carry the host's name.
     None as credential connects without one. CredentialNotFound or BadCredential say what is amiss here.
     """
@@ -24,13 +25,13 @@ def client_context(credential_file: str | None, ca_dir: str) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(capath=ca_dir)
     if credential_file is not None:
-        _show(context, credential_file)
+        _show(context, credential_file, key_file)
     return context
 
 
-def _show(context: ssl.SSLContext, credential_file: str) -> None:
+def _show(context: ssl.SSLContext, credential_file: str, key_file: str | None) -> None:
     try:
-        context.load_cert_chain(credential_file)
+        context.load_cert_chain(credential_file, key_file)
     except ssl.SSLError as error:
         raise BadCredential(f"the credential in {credential_file} cannot be used: {error.reason}") from error
     except OSError as error:

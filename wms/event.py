@@ -148,7 +148,7 @@ _ROWS = (
     (302, "CREAMPurge", ""),
     (303, "CREAMAccepted", "local_jobid?"),
     (304, "CREAMStore", "command:command! cmdid? result:cream! reason?"),
-    (305, "CREAMCall", "callee:source! command:command! cmdid? destid? result:cream! reason?"),
+    (305, "CREAMCall", "callee:source command:command! cmdid? destid? result:cream! reason?"),
     (306, "CREAMRunning", "node?"),
     (307, "CREAMReallyRunning", ""),
     (308, "CREAMDone", "status_code:done! reason? exit_code?"),
@@ -241,8 +241,9 @@ def _checked(found: EventType, event: Event) -> Event:
     return Event(
         found.name, _job(event.job, "job"), source, _seqcode(event.seqcode, source),
         _time(event.timestamp, "timestamp"), _text(event.host, "host", required=True),
-        _text(event.user, "user"), _choice(_LEVELS, event.level, "level"), _integer(_PRIORITY, event.priority),
-        _text(event.instance, "instance"), _fields(found, event.fields), _time(event.arrived, "arrived"))
+        _text(event.user, "user"), _choice(_LEVELS, event.level, "level"),
+        _integer(_PRIORITY, event.priority), _text(event.instance, "instance"),
+        _fields(found, event.fields), _time(event.arrived, "arrived"))
 
 
 _LEVELS = {level.lower(): level for level in LEVELS}

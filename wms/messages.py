@@ -6,9 +6,11 @@ effect. Not the remote operations of users: those are in wms.operations.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
+
+from wms.operations import File, OutcomeReport
 
 NS, WM, JOBADAPTER, LOGMONITOR, LB, PROXYRENEWAL = "ns", "wm", "jobadapter", "logmonitor", "lb", "proxyrenewal"
 
@@ -32,6 +34,7 @@ class Submit(Record, frozen=True):
     credential_ends: float
     sequence_code: str
     submitted: float
+    files: tuple[File, ...] = ()
 
 
 class Resubmit(Record, frozen=True):
@@ -84,6 +87,8 @@ class Run(Record, frozen=True):
     queue: str
     credential: str
     sequence_code: str
+    files: tuple[File, ...] = ()
+    tries: int = 0
 
 
 class Kill(Record, frozen=True):
@@ -123,7 +128,7 @@ class Reported(Record, frozen=True):
 
     job: str
     attempt: int
-    outcome: dict[str, Any]
+    outcome: OutcomeReport
 
 
 class CancelAsked(Record, frozen=True):
@@ -162,7 +167,7 @@ class Ended(Record, frozen=True):
     job: str
     attempt: int
     outcome: str
-    sequence_code: str = ""
+    reason: str = ""
 
 
 class MatchAnswer(Record, frozen=True):
@@ -190,5 +195,4 @@ class Unregister(Record, frozen=True):
 
 AnyMessage = (Submit | Resubmit | Cancel | ListMatch | Finished | Run | Kill | Clean | ProxyRenewed | Watch
               | Reported | CancelAsked | NotPlaced | Close | Ended | MatchAnswer | Register | Unregister)
-M = TypeVar("M")
 decode = msgspec.json.Decoder(AnyMessage).decode

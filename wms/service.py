@@ -9,10 +9,12 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from wms.database import Database
     from wms.httpd import Handler
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -47,11 +50,29 @@ class Kit:
     log: Logger
     host: str
     lb_address: tuple[str, int]
+    secret: bytes
     poll_s: float = 5.0
 
     def now(self) -> float:
         """Epoch seconds."""
         return self.clock.seconds()
+
+    def credential_path(self, credential: str) -> Path:
+        """Where a delegated credential lies; NS writes it, Proxy Renewal replaces it."""
+        return Path(self.settings.state_dir) / "credentials" / f"{credential}.pem"
+
+    def later(self, call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Have `call` run on the reactor soon, from any thread (at once, with a hand-moved clock)."""
+        if hasattr(self.clock, "callFromThread"):
+            self.clock.callFromThread(call, *args, **kwargs)
+        else:
+            call(*args, **kwargs)
+
+    def thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        """Run blocking work beside the reactor (at once, with a hand-moved clock)."""
+        if not hasattr(self.clock, "getThreadPool"):
+            return maybeDeferred(work, *args, **kwargs)
+        return deferToThreadPool(self.clock, self.clock.getThreadPool(), work, *args, **kwargs)
 
 
 @dataclass(slots=True)

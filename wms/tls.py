@@ -5,6 +5,7 @@ Who these certificates speak for is decided in `wms.proxy`; clients use `wms.cli
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cryptography import x509
@@ -13,7 +14,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, ITCPTra
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
-from wms.errors import ConfigError
+from wms.errors import ConfigError, UntrustedCredential
 
 _DEEPEST_CHAIN = 20
 
@@ -41,9 +42,6 @@ def server_context(cert_file: str, key_file: str, ca_dir: str) -> ServerContext:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     _load(context, cert_file, key_file, ca_dir)
-    store = context.get_cert_store()
-    if store is not None:
-        store.set_flags(crypto.X509StoreFlags.ALLOW_PROXY_CERTS)
     context.set_verify(SSL.VERIFY_PEER, _verified)
     context.set_verify_depth(_DEEPEST_CHAIN)
     context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION)
@@ -57,10 +55,18 @@ def _load(context: SSL.Context, cert_file: str, key_file: str, ca_dir: str) -> N
         context.use_certificate_chain_file(cert_file)
         context.use_privatekey_file(key_file)
         context.check_privatekey()
-        context.load_verify_locations(None, ca_dir)
+        _trust(context, ca_dir)
     except SSL.Error as error:
         raise ConfigError(f"TLS: unusable certificate {cert_file}, key {key_file} or CA directory {ca_dir}: "
                           f"{error}") from error
+
+
+def _trust(context: SSL.Context, ca_dir: str) -> crypto.X509Store:
+    context.load_verify_locations(None, ca_dir)
+    store: crypto.X509Store | None = context.get_cert_store()
+    assert store is not None  # only a context that is being destroyed has none
+    store.set_flags(crypto.X509StoreFlags.ALLOW_PROXY_CERTS)
+    return store
 
 
 def _verified(_connection: SSL.Connection, _cert: crypto.X509, _error: int, _depth: int, ok: int) -> bool:
@@ -73,6 +79,20 @@ def peer_chain(transport: Any) -> list[x509.Certificate]:
     if not isinstance(handle, SSL.Connection):
         return []
     return [cert.to_cryptography() for cert in handle.get_verified_chain() or ()]
+
+
+def verify_path(chain: Sequence[x509.Certificate], ca_dir: str) -> None:
+    """Check signatures, validity and trust of a leaf-first chain that no connection has shown.
+
+    UntrustedCredential says what OpenSSL found, as of the machine's clock.
+    """
+    context = SSL.Context(SSL.TLS_METHOD)
+    store = _trust(context, ca_dir)
+    leaf, *others = (crypto.X509.from_cryptography(cert) for cert in chain)
+    try:
+        crypto.X509StoreContext(store, leaf, others).verify_certificate()
+    except crypto.X509StoreContextError as error:
+        raise UntrustedCredential(f"the certificate chain does not lead to a trusted CA: {error}") from error
 
 
 def no_delay(transport: ITCPTransport) -> None:

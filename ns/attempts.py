@@ -1,0 +1,132 @@
+"""What wrappers ask of us: input files, the one start of an attempt, output files, the last word.
+
+The start is a row: it is taken once, by one wrapper process (its nonce), unless the attempt was closed before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from ns import files, store
+from wms import eventlog, queue
+from wms.errors import NotAllowedNow, NotFound, SandboxTooLarge
+from wms.eventlog import Journal
+from wms.httpd import Call, FileReply
+from wms.messages import LOGMONITOR, WM, Close, Reported, Resubmit
+from wms.operations import Empty, File, OutcomeReport, StartGranted, StartRequest
+from wms.sandbox import check_name
+from wms.seqcode import Source
+from wms.service import Kit
+
+
+class Attempts:
+    """The operations of right `attempt`; the capability has been verified before."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+
+    async def input(self, call: Call) -> FileReply:
+        id, name = call.params["unique"], call.params["name"]
+        here = await self._kit.database.read(store.sandbox, id, store.INPUT)
+        for file, received in here:
+            if file.name == name and received:
+                path = files.place(self._kit.settings.state_dir, id, store.INPUT, 0, name)
+                return FileReply(str(path), file.size, file.sha256)
+        raise NotFound(f"There is no input file {name[:200]}.")
+
+    async def start(self, call: Call) -> StartGranted:
+        body, (id, number) = call.body, _attempt(call)
+        assert isinstance(body, StartRequest)
+        return await self._kit.database.transact(self._start, id, number, body, self._kit.now())
+
+    def _start(self, conn: sa.Connection, id: str, number: int, body: StartRequest, now: float) -> StartGranted:
+        job, row = store.job(conn, id), store.attempt(conn, id, number) or store.Attempt(id, number)
+        if row.started is not None and row.nonce == body.nonce and row.closed is None:
+            return StartGranted(True, row.sequence_code)
+        if row.started is not None or row.closed is not None or job.cancelled or job.phase != store.STARTED:
+            raise NotAllowedNow("This attempt was started before, closed or cancelled.", value=number)
+        journal = self._journal(job, body.sequence_code, now)
+        journal.add("Running", node=body.node or "unknown")
+        journal.add("ReallyRunning")
+        store.put_attempt(conn, row._replace(nonce=body.nonce, started=now, sequence_code=journal.code))
+        eventlog.log(conn, journal.events, now=now)
+        return StartGranted(True, journal.code)
+
+    def _journal(self, job: store.Job, code: str, now: float) -> Journal:
+        return Journal(Source.LRMS, job.job, code or job.sequence_code, now, self._kit.host, job.owner)
+
+    async def output(self, call: Call) -> File:
+        id, number = _attempt(call)
+        name, limits = check_name(call.params["name"]), self._kit.settings.ns
+        here = await self._kit.database.read(self._room, id, number, name)
+        room = limits.max_output_bytes - sum(file.size for file in here)
+        if call.length > room or len(here) >= limits.max_output_files:
+            raise SandboxTooLarge(f"The output sandbox has no room for {name}.", limit=limits.max_output_bytes)
+        target = files.place(self._kit.settings.state_dir, id, store.OUTPUT, number, name)
+        file = await self._kit.thread(files.store, call.content, target, name, limit=room,
+                                      expected=files.digest_header(call.digest))
+        await self._kit.database.transact(self._stored, id, number, file)
+        return file
+
+    @staticmethod
+    def _room(conn: sa.Connection, id: str, number: int, name: str) -> list[File]:
+        """The other output files of the attempt, which must have been started and be open."""
+        row = store.attempt(conn, id, number)
+        if row is None or row.started is None or row.closed is not None:
+            raise NotAllowedNow("This attempt is not running.", value=number)
+        return [file for file, _ in store.sandbox(conn, id, store.OUTPUT, number) if file.name != name]
+
+    def _stored(self, conn: sa.Connection, id: str, number: int, file: File) -> None:
+        self._room(conn, id, number, file.name)
+        store.put_output(conn, id, number, file)
+
+    async def done(self, call: Call) -> Empty:
+        body, (id, number) = call.body, _attempt(call)
+        assert isinstance(body, OutcomeReport)
+        return await self._kit.database.transact(self._done, id, number, body, self._kit.now())
+
+    def _done(self, conn: sa.Connection, id: str, number: int, body: OutcomeReport, now: float) -> Empty:
+        job, row = store.job(conn, id), store.attempt(conn, id, number) or store.Attempt(id, number)
+        if row.reported is not None:
+            return Empty()
+        journal = self._journal(job, body.sequence_code or row.sequence_code, now)
+        for resource, quantity, unit in _usage(body):
+            journal.add("ResourceUsage", resource=resource, quantity=quantity, unit=unit)
+        journal.add("Done", **_ending(body))
+        store.put_attempt(conn, row._replace(reported=now))
+        eventlog.log(conn, journal.events, now=now)
+        if row.closed is None:
+            queue.put(conn, LOGMONITOR, Reported(job.job, number, body), now=now, job=job.job)
+        return Empty()
+
+
+def _attempt(call: Call) -> tuple[str, int]:
+    assert call.capability is not None
+    return call.params["unique"], call.capability.attempt
+
+
+def _usage(body: OutcomeReport) -> Iterator[tuple[str, float, str]]:
+    if body.exit_code >= 0:
+        yield "real", body.wall_s, "s"
+        yield "user", body.cpu_user_s, "s"
+        yield "sys", body.cpu_system_s, "s"
+    if body.max_rss_kb:
+        yield "max_rss", float(body.max_rss_kb), "kB"
+
+
+def _ending(body: OutcomeReport) -> dict[str, object]:
+    if body.failure:
+        return {"status_code": "FAILED", "reason": body.failure, "exit_code": body.exit_code}
+    return {"status_code": "OK", "exit_code": body.exit_code}
+
+
+def close(conn: sa.Connection, message: Close, now: float) -> None:
+    """From now on no payload of this attempt may start; tell the WM whether one did."""
+    id = message.job.rsplit("/", 1)[-1]
+    row = store.attempt(conn, id, message.attempt) or store.Attempt(id, message.attempt)
+    if row.closed is None:
+        store.put_attempt(conn, row._replace(closed=now))
+    queue.put(conn, WM, Resubmit(message.job, message.attempt, row.started is not None, message.reason,
+                                 message.sequence_code, message.retry), now=now, job=message.job)

@@ -1,0 +1,96 @@
+"""Delegation: the caller signs a key that was made here, so that no private key travels.
+
+A delegation is named by the caller and private to him; the credential file is named by owner and name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from ns import store
+from wms.errors import DelegationNeeded, NotFound, Refused
+from wms.httpd import Call
+from wms.identity import canonical_dn
+from wms.operations import DelegationChain, DelegationInfo, DelegationRequest
+from wms.proxy import accept, request, require_life
+from wms.service import Kit
+
+NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+
+
+def credential_id(owner: str, name: str) -> str:
+    """The name of the credential that `owner` delegated under `name`."""
+    return hashlib.sha256(f"{canonical_dn(owner)}\n{name}".encode()).hexdigest()[:40]
+
+
+def usable(conn: sa.Connection, owner: str, name: str, needed_until: float) -> tuple[str, float]:
+    """(credential, not_after); raises DelegationNeeded when there is none that lasts."""
+    credential = credential_id(owner, name)
+    found = store.delegation(conn, credential)
+    if found is None or found[1] < needed_until:
+        raise DelegationNeeded("There is no delegated credential of this name that lasts long enough.",
+                               hint="Delegate your proxy, then repeat the call.", delegation=name)
+    return credential, found[1]
+
+
+class Delegations:
+    """The three operations on delegations."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+
+    async def request(self, call: Call) -> DelegationRequest:
+        pending = self._pending(call)
+        key, csr = await self._kit.thread(request)
+        await self._kit.thread(write_private, pending, key)
+        return DelegationRequest(csr.decode())
+
+    async def put(self, call: Call) -> DelegationInfo:
+        body, pending = call.body, self._pending(call)
+        assert isinstance(body, DelegationChain)
+        try:
+            key = pending.read_bytes()
+        except FileNotFoundError:
+            raise NotFound("No delegation of this name was requested.", hint="Request it first.") from None
+        now = self._kit.now()
+        end_entity = call.chain[call.user.chain_length - 1]
+        identity, pem = await self._kit.thread(accept, key, body.chain_pem.encode(), call.user.dn, now, end_entity)
+        require_life(identity, now, self._kit.settings.ns.min_proxy_s)
+        name = call.params["delegation"]
+        credential = credential_id(call.user.dn, name)
+        await self._kit.thread(write_private, self._kit.credential_path(credential), pem)
+        await self._kit.database.transact(
+            store.put_delegation, credential, name, call.user.dn, identity.not_after)
+        pending.unlink(missing_ok=True)
+        return DelegationInfo(name, identity.dn, identity.not_after)
+
+    async def info(self, call: Call) -> DelegationInfo:
+        name = call.params["delegation"]
+        found = await self._kit.database.read(store.delegation, credential_id(call.user.dn, name))
+        if found is None:
+            raise NotFound("No delegation of this name is here.")
+        return DelegationInfo(name, found[0], found[1])
+
+    def _pending(self, call: Call) -> Path:
+        name = call.params["delegation"]
+        if NAME.fullmatch(name) is None:
+            raise Refused("A delegation is named with 1 to 128 letters, digits, '.', '_' or '-'.", value=name[:128])
+        path = self._kit.credential_path(credential_id(call.user.dn, name))
+        return path.with_suffix(".pending")
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a secret: temporary file of mode 0600, fsync, rename."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(fd, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)

@@ -1,0 +1,170 @@
+"""Operations on jobs: register, upload, start, cancel, list-match. Replies come after the commit.
+
+Not output and purge (`ns.output`), nor what wrappers call (`ns.attempts`).
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import sqlalchemy as sa
+
+from ns import files, store
+from ns.admission import admit
+from ns.delegation import usable
+from ns.once import once
+from wms import eventlog, queue
+from wms.authz import require_owner
+from wms.errors import (
+    CancelNotAllowed,
+    NotAllowedNow,
+    NotFound,
+    SandboxFileMissing,
+    SandboxTooLarge,
+)
+from wms.eventlog import Journal
+from wms.httpd import Call
+from wms.jobid import JobId
+from wms.messages import PROXYRENEWAL, WM, Cancel, Register, Submit
+from wms.operations import File, JobReply, Limits, Registered, RegisterRequest, Version
+from wms.seqcode import START, Source
+from wms.service import Kit
+from wms.version import VERSION
+
+QUEUE = "workload_manager"
+
+
+class Jobs:
+    """The operations; each mutation is one transaction with its events, messages and remembered reply."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self._limits = kit.settings.ns
+
+    # -- what the service is -----------------------------------------------------------------------------
+
+    async def version(self, _call: Call) -> Version:
+        return Version(VERSION, self._kit.host)
+
+    async def limits(self, _call: Call) -> Limits:
+        ns = self._limits
+        return Limits(ns.max_file_bytes, ns.max_sandbox_bytes, ns.max_input_files, ns.max_output_files,
+                      ns.max_jdl_bytes, int(ns.min_proxy_s))
+
+    # -- register ----------------------------------------------------------------------------------------
+
+    async def register(self, call: Call) -> Registered:
+        body = call.body
+        assert isinstance(body, RegisterRequest)
+        host, port = self._kit.lb_address
+        id = JobId.make(host, port, secrets.token_bytes(16))
+        return await self._kit.database.transact(self._register, call, body, id, self._kit.now())
+
+    def _register(self, conn: sa.Connection, call: Call, body: RegisterRequest, id: JobId,
+                  now: float) -> Registered:
+        return once(conn, call, now, self._limits.idempotency_keep_s, Registered,
+                    lambda: self._new_job(conn, call, body, id, now))
+
+    def _new_job(self, conn: sa.Connection, call: Call, body: RegisterRequest, id: JobId,
+                 now: float) -> Registered:
+        admitted = admit(body, self._kit.settings, now)
+        credential, ends = usable(conn, call.user.dn, body.delegation, now + self._limits.min_proxy_s)
+        journal = self._journal(id, str(START), now, call.user.dn)
+        journal.add("RegJob", jdl=body.jdl, ns=self._kit.settings.ns_url(), jobtype="SIMPLE")
+        row = store.Job(id.unique, str(id), call.user.dn, admitted.vo, store.REGISTERED, False, credential, ends,
+                        journal.code, body.jdl, now, now + self._limits.register_timeout_s, 0, "", False)
+        store.add_job(conn, row, body.files)
+        eventlog.log(conn, journal.events, now=now)
+        if body.start:
+            self._start_job(conn, row, admitted.my_proxy, call, now)
+        return Registered(str(id), tuple(f.name for f in body.files), admitted.warnings(ends, now))
+
+    def _journal(self, id: JobId | str, code: str, now: float, user: str) -> Journal:
+        return Journal(Source.NETWORK_SERVER, str(id), code, now, self._kit.host, user)
+
+    # -- upload ------------------------------------------------------------------------------------------
+
+    async def upload(self, call: Call) -> File:
+        id, name = call.params["unique"], call.params["name"]
+        file = await self._kit.database.read(self._expected, call, id, name)
+        if call.length != file.size:
+            raise SandboxTooLarge(f"{name} was registered with {file.size} bytes, but {call.length} arrived.",
+                                  value=call.length, limit=file.size)
+        target = files.place(self._kit.settings.state_dir, id, store.INPUT, 0, name)
+        stored = await self._kit.thread(files.store, call.content, target, name, limit=file.size,
+                                        expected=file.sha256)
+        await self._kit.database.transact(store.received, id, name)
+        return stored
+
+    @staticmethod
+    def _expected(conn: sa.Connection, call: Call, id: str, name: str) -> File:
+        job = store.job(conn, id)
+        require_owner(call.user, job.owner)
+        if job.phase != store.REGISTERED:
+            raise NotAllowedNow("Files can be uploaded only before the job is started.")
+        for file, _received in store.sandbox(conn, id, store.INPUT):
+            if file.name == name:
+                return file
+        raise NotFound(f"The job was registered without a file {name[:200]}.")
+
+    # -- start -------------------------------------------------------------------------------------------
+
+    async def start(self, call: Call) -> JobReply:
+        return await self._kit.database.transact(self._start, call, self._kit.now())
+
+    def _start(self, conn: sa.Connection, call: Call, now: float) -> JobReply:
+        job = store.job(conn, call.params["unique"])
+        require_owner(call.user, job.owner)
+        return once(conn, call, now, self._limits.idempotency_keep_s, JobReply,
+                    lambda: self._start_registered(conn, call, job, now))
+
+    def _start_registered(self, conn: sa.Connection, call: Call, job: store.Job, now: float) -> JobReply:
+        if job.phase != store.REGISTERED:
+            raise NotAllowedNow("The job has already been started.", job=job.job)
+        missing = [file.name for file, received in store.sandbox(conn, job.id, store.INPUT) if not received]
+        if missing:
+            raise SandboxFileMissing(f"Not uploaded yet: {', '.join(missing)}.", files=missing,
+                                     hint="Upload them, then start the job.")
+        admitted = admit(RegisterRequest(job.jdl, "", job.vo), self._kit.settings, now, sandbox=False)
+        self._start_job(conn, job, admitted.my_proxy, call, now)
+        return JobReply(job.job)
+
+    def _start_job(self, conn: sa.Connection, job: store.Job, my_proxy: str, call: Call, now: float) -> None:
+        journal = self._journal(job.job, job.sequence_code, now, job.owner)
+        journal.add("Accepted", **{"from": Source.USER_INTERFACE.value, "from_host": call.peer or "unknown"})
+        journal.add("EnQueued", queue=QUEUE, result="OK")
+        store.change_job(conn, job.id, phase=store.STARTED, sequence_code=journal.code)
+        eventlog.log(conn, journal.events, now=now)
+        sandbox = tuple(file for file, _ in store.sandbox(conn, job.id, store.INPUT))
+        queue.put(conn, WM, Submit(job.job, job.jdl, job.owner, job.vo, call.user.fqans, job.credential,
+                                   job.credential_ends, journal.code, now, sandbox), now=now, job=job.job)
+        queue.put(conn, PROXYRENEWAL, Register(job.job, job.credential, job.owner, my_proxy,
+                                               job.credential_ends), now=now, job=job.job)
+
+    # -- cancel ------------------------------------------------------------------------------------------
+
+    async def cancel(self, call: Call) -> JobReply:
+        return await self._kit.database.transact(self._cancel, call, self._kit.now())
+
+    def _cancel(self, conn: sa.Connection, call: Call, now: float) -> JobReply:
+        job = store.job(conn, call.params["unique"])
+        require_owner(call.user, job.owner)
+        return once(conn, call, now, self._limits.idempotency_keep_s, JobReply,
+                    lambda: self._cancel_job(conn, job, call.user.dn, now))
+
+    def _cancel_job(self, conn: sa.Connection, job: store.Job, user: str, now: float) -> JobReply:
+        if job.phase in (store.ENDED, store.CLEARED):
+            raise CancelNotAllowed(f"The job is over: {job.outcome}.", job=job.job, outcome=job.outcome)
+        if job.cancelled:
+            raise CancelNotAllowed("Cancel has already been requested.", job=job.job)
+        journal = self._journal(job.job, job.sequence_code, now, user)
+        journal.add("Cancel", status_code="REQ", reason="Cancelled by user")
+        if job.phase == store.REGISTERED:
+            journal.add("Cancel", status_code="DONE", reason="Cancelled by user before it was started")
+            store.change_job(conn, job.id, cancelled=True, phase=store.ENDED, outcome="Cancelled",
+                             deadline=now + self._limits.output_keep_s)
+        else:
+            store.change_job(conn, job.id, cancelled=True)
+            queue.put(conn, WM, Cancel(job.job, journal.code, user), now=now, job=job.job)
+        eventlog.log(conn, journal.events, now=now)
+        return JobReply(job.job)

@@ -1,0 +1,63 @@
+"""list-match: the question travels to the Workload Manager and the answer back to the one who waits here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+import sqlalchemy as sa
+from twisted.internet.defer import Deferred
+
+from ns.admission import admit
+from wms import queue
+from wms.errors import NotAllowedNow, RemoteError, TimedOut
+from wms.httpd import Call
+from wms.messages import WM, ListMatch, MatchAnswer, decode
+from wms.operations import Check, ListMatchRequest, Match, MatchList, RegisterRequest
+from wms.queue import Message
+from wms.service import Kit, within
+
+
+class ListMatches:
+    """Holds the open questions of this process by their number."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self._open: dict[str, Deferred[MatchAnswer]] = {}
+        self.topic = f"ns-{uuid4().hex[:12]}"
+
+    async def ask(self, call: Call) -> MatchList:
+        body, kit = call.body, self._kit
+        assert isinstance(body, ListMatchRequest)
+        admitted = admit(RegisterRequest(body.jdl, "", body.vo), kit.settings, kit.now(), sandbox=False)
+        if admitted.submit_to:
+            raise NotAllowedNow("Forcing CEId for job-list-match does not make sense.", value=admitted.submit_to)
+        question = ListMatch(uuid4().hex, body.jdl, call.user.dn, admitted.vo, call.user.fqans, self.topic)
+        answer: Deferred[MatchAnswer] = Deferred()
+        self._open[question.query] = answer
+        try:
+            await kit.database.transact(queue.put, WM, question, now=kit.now())
+            return _reply(await within(kit.clock, kit.settings.ns.list_match_timeout_s, answer))
+        except TimedOut:
+            raise TimedOut("The Workload Manager did not answer in time.", hint="Try again.") from None
+        finally:
+            self._open.pop(question.query, None)
+
+    def handle(self, _conn: sa.Connection, messages: Sequence[Message], _now: float) -> None:
+        """Answers wake those who wait; an answer nobody waits for is dropped."""
+        for message in messages:
+            answer = decode(message.body)
+            assert isinstance(answer, MatchAnswer)
+            self._kit.later(self._settle, answer)
+
+    def _settle(self, answer: MatchAnswer) -> None:
+        waiting = self._open.pop(answer.query, None)
+        if waiting is not None and not waiting.called:
+            waiting.callback(answer)
+
+
+def _reply(answer: MatchAnswer) -> MatchList:
+    if answer.error is not None:
+        raise RemoteError(answer.error, 400)
+    return MatchList(tuple(Match(ce, rank) for ce, rank in answer.ces), answer.reason,
+                     tuple(Check(*row) for row in answer.explanation))

@@ -1,0 +1,92 @@
+"""The Network Server as a daemon: its operations, the reader of its topic, and its housekeeping."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from ns import files, store
+from ns.attempts import Attempts, close
+from ns.delegation import Delegations
+from ns.jobs import Jobs
+from ns.matching import ListMatches
+from ns.output import Output, clear
+from wms import eventlog, queue
+from wms.consumer import Consumer
+from wms.eventlog import Journal
+from wms.messages import NS, PROXYRENEWAL, Close, Ended, Unregister, decode
+from wms.queue import Message
+from wms.seqcode import Source
+from wms.service import Daemon, Kit, Ticker
+
+HOUSEKEEPING_S = 60.0
+BATCH = 200
+
+
+def make(kit: Kit) -> Daemon:
+    """The daemon `ns`."""
+    jobs, output, attempts = Jobs(kit), Output(kit), Attempts(kit)
+    delegations, matches, keeper = Delegations(kit), ListMatches(kit), Keeper(kit)
+    return Daemon("ns", [
+        Consumer(kit, NS, keeper.handle),
+        Consumer(kit, matches.topic, matches.handle),
+        Ticker(kit, "housekeeping", HOUSEKEEPING_S, keeper.tidy),
+    ], {
+        "ns.version": jobs.version, "ns.limits": jobs.limits,
+        "ns.register": jobs.register, "ns.upload": jobs.upload, "ns.start": jobs.start,
+        "ns.cancel": jobs.cancel, "ns.list_match": matches.ask,
+        "ns.request_delegation": delegations.request, "ns.put_delegation": delegations.put,
+        "ns.delegation": delegations.info,
+        "ns.list_output": output.list, "ns.output": output.get, "ns.purge": output.purge,
+        "ns.attempt_input": attempts.input, "ns.attempt_start": attempts.start,
+        "ns.attempt_output": attempts.output, "ns.attempt_done": attempts.done,
+    })
+
+
+class Keeper:
+    """Closes attempts, ends jobs, and lets no phase of a job outlast its deadline."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+
+    def handle(self, conn: sa.Connection, messages: Sequence[Message], now: float) -> None:
+        for message in messages:
+            match decode(message.body):
+                case Close() as request:
+                    close(conn, request, now)
+                case Ended() as ended:
+                    self._end(conn, ended, now)
+                case other:
+                    raise TypeError(f"the Network Server does not take {type(other).__name__}")
+
+    def _end(self, conn: sa.Connection, ended: Ended, now: float) -> None:
+        job = store.job(conn, ended.job.rsplit("/", 1)[-1])
+        if job.phase == store.STARTED:
+            store.change_job(conn, job.id, phase=store.ENDED, outcome=ended.outcome, attempt=ended.attempt,
+                             deadline=now + self._kit.settings.ns.output_keep_s)
+            queue.put(conn, PROXYRENEWAL, Unregister(job.job), now=now, job=job.job)
+
+    async def tidy(self) -> None:
+        """Abort what was never started, clear what nobody fetched, remove what is cleared."""
+        transact, now = self._kit.database.transact, self._kit.now()
+        await transact(self._abort_unstarted, now)
+        await transact(self._clear_unfetched, now)
+        await transact(store.forget_replies, now)
+        gone = await self._kit.database.read(store.with_files_left, BATCH)
+        for id in gone:
+            await self._kit.thread(files.remove, self._kit.settings.state_dir, id)
+        if gone:
+            await transact(store.cleared, gone)
+
+    def _abort_unstarted(self, conn: sa.Connection, now: float) -> None:
+        for job in store.overdue(conn, store.REGISTERED, now, BATCH):
+            journal = Journal(Source.NETWORK_SERVER, job.job, job.sequence_code, now, self._kit.host, job.owner)
+            journal.add("Abort", reason="registered but never started: registration expired")
+            store.change_job(conn, job.id, phase=store.ENDED, outcome="Aborted",
+                             deadline=now + self._kit.settings.ns.output_keep_s)
+            eventlog.log(conn, journal.events, now=now)
+
+    def _clear_unfetched(self, conn: sa.Connection, now: float) -> None:
+        for job in store.overdue(conn, store.ENDED, now, BATCH):
+            clear(conn, job, "TIMEOUT", self._kit.host, now)

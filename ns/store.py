@@ -1,0 +1,206 @@
+"""Tables of the Network Server and their statements: jobs, sandbox files, attempts, delegations, replies.
+
+Functions of a connection, in sets where sets are asked for. No rules here: those are in the operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from wms.database import metadata
+from wms.errors import NoSuchJob
+from wms.operations import File
+
+REGISTERED, STARTED, ENDED, CLEARED = "registered", "started", "ended", "cleared"
+INPUT, OUTPUT = "input", "output"
+
+jobs = sa.Table(
+    "ns_jobs", metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("job", sa.String(255), nullable=False),
+    sa.Column("owner", sa.String(1024), nullable=False),
+    sa.Column("vo", sa.String(255), nullable=False),
+    sa.Column("phase", sa.String(16), nullable=False),
+    sa.Column("cancelled", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("credential", sa.String(64), nullable=False),
+    sa.Column("credential_ends", sa.Float, nullable=False),
+    sa.Column("sequence_code", sa.String(160), nullable=False),
+    sa.Column("jdl", sa.Text, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("deadline", sa.Float, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("outcome", sa.String(16), nullable=False, server_default=""),
+    sa.Column("files_gone", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("ns_jobs_deadline", "phase", "deadline"),
+)
+files = sa.Table(
+    "ns_files", metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("kind", sa.String(8), primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(512), primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("received", sa.Boolean, nullable=False),
+)
+attempts = sa.Table(
+    "ns_attempts", metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True),
+    sa.Column("nonce", sa.String(128), nullable=False, server_default=""),
+    sa.Column("started", sa.Float),
+    sa.Column("reported", sa.Float),
+    sa.Column("closed", sa.Float),
+    sa.Column("sequence_code", sa.String(160), nullable=False, server_default=""),
+)
+delegations = sa.Table(
+    "ns_delegations", metadata,
+    sa.Column("credential", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(128), nullable=False),
+    sa.Column("owner", sa.String(1024), nullable=False),
+    sa.Column("not_after", sa.Float, nullable=False),
+)
+replies = sa.Table(
+    "ns_replies", metadata,
+    sa.Column("owner", sa.String(64), primary_key=True),
+    sa.Column("key", sa.String(128), primary_key=True),
+    sa.Column("request", sa.String(64), nullable=False),
+    sa.Column("reply", sa.LargeBinary, nullable=False),
+    sa.Column("expires", sa.Float, nullable=False),
+    sa.Index("ns_replies_expires", "expires"),
+)
+
+
+class Job(NamedTuple):
+    """A row of ns_jobs."""
+
+    id: str
+    job: str
+    owner: str
+    vo: str
+    phase: str
+    cancelled: bool
+    credential: str
+    credential_ends: float
+    sequence_code: str
+    jdl: str
+    created: float
+    deadline: float
+    attempt: int
+    outcome: str
+    files_gone: bool
+
+
+class Attempt(NamedTuple):
+    """A row of ns_attempts; times are epoch seconds, None when it has not happened."""
+
+    id: str
+    attempt: int
+    nonce: str = ""
+    started: float | None = None
+    reported: float | None = None
+    closed: float | None = None
+    sequence_code: str = ""
+
+
+def job(conn: sa.Connection, id: str) -> Job:
+    """The job; raises NoSuchJob."""
+    row = conn.execute(sa.select(jobs).where(jobs.c.id == id)).first()
+    if row is None:
+        raise NoSuchJob("No such job is known here.", value=id[:64])
+    return Job(*row)
+
+
+def add_job(conn: sa.Connection, row: Job, wanted: Iterable[File]) -> None:
+    conn.execute(jobs.insert(), row._asdict())
+    rows = [{"id": row.id, "kind": INPUT, "attempt": 0, "name": f.name, "size": f.size, "sha256": f.sha256,
+             "received": False} for f in wanted]
+    if rows:
+        conn.execute(files.insert(), rows)
+
+
+def change_job(conn: sa.Connection, id: str, **values: Any) -> None:
+    conn.execute(jobs.update().where(jobs.c.id == id).values(**values))
+
+
+def overdue(conn: sa.Connection, phase: str, now: float, limit: int) -> list[Job]:
+    """Jobs whose time in `phase` is over, longest overdue first."""
+    chosen = sa.select(jobs).where(jobs.c.phase == phase, jobs.c.deadline <= now)
+    return [Job(*row) for row in conn.execute(chosen.order_by(jobs.c.deadline).limit(limit))]
+
+
+def with_files_left(conn: sa.Connection, limit: int) -> list[str]:
+    """Cleared jobs whose sandbox is still on disk."""
+    return list(conn.scalars(sa.select(jobs.c.id).where(
+        jobs.c.phase == CLEARED, jobs.c.files_gone.is_(False)).limit(limit)))
+
+
+def sandbox(conn: sa.Connection, id: str, kind: str, attempt: int = 0) -> list[tuple[File, bool]]:
+    """(file, received) of one sandbox, by name."""
+    rows = conn.execute(sa.select(files.c.name, files.c.size, files.c.sha256, files.c.received).where(
+        files.c.id == id, files.c.kind == kind, files.c.attempt == attempt).order_by(files.c.name))
+    return [(File(name, size, sha256), received) for name, size, sha256, received in rows]
+
+
+def received(conn: sa.Connection, id: str, name: str) -> None:
+    """An input file is on disk."""
+    conn.execute(files.update().where(files.c.id == id, files.c.kind == INPUT, files.c.name == name)
+                 .values(received=True))
+
+
+def put_output(conn: sa.Connection, id: str, attempt: int, file: File) -> None:
+    """An output file is on disk; a repeated upload replaces it."""
+    here = (files.c.id == id, files.c.kind == OUTPUT, files.c.attempt == attempt, files.c.name == file.name)
+    conn.execute(files.delete().where(*here))
+    conn.execute(files.insert(), {"id": id, "kind": OUTPUT, "attempt": attempt, "name": file.name,
+                                  "size": file.size, "sha256": file.sha256, "received": True})
+
+
+def attempt(conn: sa.Connection, id: str, number: int) -> Attempt | None:
+    row = conn.execute(sa.select(attempts).where(attempts.c.id == id, attempts.c.attempt == number)).first()
+    return None if row is None else Attempt(*row)
+
+
+def put_attempt(conn: sa.Connection, row: Attempt) -> None:
+    """Insert or replace the row of an attempt."""
+    key = (attempts.c.id == row.id, attempts.c.attempt == row.attempt)
+    if not conn.execute(attempts.update().where(*key).values(**row._asdict())).rowcount:
+        conn.execute(attempts.insert(), row._asdict())
+
+
+def delegation(conn: sa.Connection, credential: str) -> tuple[str, float] | None:
+    """(owner, not_after) of a delegated credential."""
+    row = conn.execute(sa.select(delegations.c.owner, delegations.c.not_after)
+                       .where(delegations.c.credential == credential)).first()
+    return None if row is None else (row[0], row[1])
+
+
+def put_delegation(conn: sa.Connection, credential: str, name: str, owner: str, not_after: float) -> None:
+    conn.execute(delegations.delete().where(delegations.c.credential == credential))
+    conn.execute(delegations.insert(), {"credential": credential, "name": name, "owner": owner,
+                                        "not_after": not_after})
+
+
+def reply(conn: sa.Connection, owner: str, key: str) -> tuple[str, bytes] | None:
+    """(digest of the request, encoded reply) given to this key before."""
+    row = conn.execute(sa.select(replies.c.request, replies.c.reply).where(
+        replies.c.owner == owner, replies.c.key == key)).first()
+    return None if row is None else (row[0], row[1])
+
+
+def put_reply(conn: sa.Connection, owner: str, key: str, request: str, encoded: bytes, expires: float) -> None:
+    conn.execute(replies.insert(), {"owner": owner, "key": key, "request": request, "reply": encoded,
+                                    "expires": expires})
+
+
+def forget_replies(conn: sa.Connection, now: float) -> int:
+    return conn.execute(replies.delete().where(replies.c.expires <= now)).rowcount
+
+
+def cleared(conn: sa.Connection, ids: Sequence[str]) -> None:
+    """Their sandboxes are gone from disk."""
+    conn.execute(jobs.update().where(jobs.c.id.in_(ids)).values(files_gone=True))
+    conn.execute(files.delete().where(files.c.id.in_(ids)))
