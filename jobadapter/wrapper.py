@@ -1,0 +1,260 @@
+"""The job wrapper: one self-contained sh script that runs one attempt of a job on a worker node.
+
+Pure: a record in, text out. Not here: how it gets to a computing element, and what its outcome leads to.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from posixpath import dirname, normpath
+
+from jobadapter.shell import Word, curl_value, pattern, quoted, references, shown, url_name, word
+from jobadapter.wrapper_text import FUNCTIONS
+from wms.errors import JdlInvalid, SandboxPathRefused
+
+__all__ = ["InputFile", "Retry", "Step", "WrapperJob", "render"]
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file of the input sandbox: its place in the working directory and its SHA-256 (hex; "" unchecked)."""
+
+    name: str
+    sha256: str = ""
+    size: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """`count` further tries after the first; `wait_s` before the first of them, then doubled each time."""
+
+    count: int
+    wait_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A program of the user and its arguments. The path follows the rule of `Executable`."""
+
+    path: str
+    arguments: Sequence[Word] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrapperJob:
+    """All a worker node needs to know. `base_url`: `https://host:port/.../attempts/<unique>/<n>`.
+
+    `environment`: pairs in order, `$NAME` in a value is expanded, nothing else. Empty stdin, stdout, stderr:
+    the null device. `output_sandbox` may hold patterns. `output_limit`: bytes in all, -1 without limit.
+    """
+
+    job: str
+    attempt: int
+    base_url: str
+    token: str
+    ca_pem: str
+    executable: str
+    arguments: Sequence[Word] = ()
+    stdin: str = ""
+    stdout: str = ""
+    stderr: str = ""
+    environment: Sequence[tuple[str, str]] = ()
+    input_sandbox: Sequence[InputFile] = ()
+    output_sandbox: Sequence[str] = ()
+    prologue: Step | None = None
+    epilogue: Step | None = None
+    sequence_code: str = ""
+    output_limit: int = -1
+    start_retry: Retry = Retry(5, 5)
+    input_retry: Retry = Retry(2, 60)
+    output_retry: Retry = Retry(6, 300)
+
+
+def render(job: WrapperJob) -> str:
+    """The script. Raises `JdlInvalid` or `SandboxPathRefused` for names that cannot be used on any node."""
+    names = {name: f"wms_env_{n}" for n, (name, _) in enumerate(job.environment)}
+    sections = [_constants(job), FUNCTIONS, _inputs(job), _environment(job), *_programs(job, names)]
+    return "\n".join([*sections, _outputs(job), _main(job, names)])
+
+
+def _constants(job: WrapperJob) -> str:
+    values = {
+        "wms_job": quoted(job.job),
+        "wms_unique": quoted(f"wms_{shown(job.job.rsplit('/', 1)[-1])}.{job.attempt}"),
+        "wms_base": quoted(shown(job.base_url.rstrip("/"))),
+        "wms_code": quoted(shown(job.sequence_code)),
+        "wms_limit": str(job.output_limit),
+        "wms_curl": quoted("\n".join(_curl_options(job.token))),
+        "wms_ca": quoted(job.ca_pem),
+        **_retries("wms_start", job.start_retry),
+        **_retries("wms_isb", job.input_retry),
+        **_retries("wms_osb", job.output_retry),
+    }
+    head = (f"#!/bin/sh\n# Job wrapper of {shown(job.job)}, attempt {job.attempt}.\n"
+            "# shellcheck disable=SC2317  # many functions are called by name\n")
+    return "\n".join([head, *(f"{name}={value}" for name, value in values.items())]) + "\n"
+
+
+def _retries(name: str, retry: Retry) -> dict[str, str]:
+    return {f"{name}_count": str(retry.count), f"{name}_wait": str(retry.wait_s)}
+
+
+def _curl_options(token: str) -> list[str]:
+    """What every transfer has in common; `next` in a configuration forgets them, so each repeats them."""
+    return [
+        "silent", "show-error", "fail", "fail-early", "globoff", "http1.1",
+        'cacert = "../ctl/ca.pem"',
+        "connect-timeout = 30",
+        f"header = {curl_value('Authorization: Bearer ' + token)}",
+        'header = "Expect:"',
+        'write-out = "%{http_code}\\n"',
+    ]  # fmt: skip
+
+
+def _function(name: str, lines: Iterable[str]) -> str:
+    return "\n".join([f"{name}() {{", *(f"    {line}" for line in lines), "}"])
+
+
+def _local(name: str, what: str) -> str:
+    """A path inside the working directory as `./name`; raises for one that leaves it."""
+    place = normpath(name)
+    if not name or name.endswith("/") or place.startswith(("/", "../")) or place in {".", ".."}:
+        raise SandboxPathRefused(f"{what}: {name!r} is not a file below the working directory", name=name)
+    return f"./{place}"
+
+
+def _inputs(job: WrapperJob) -> str:
+    """A function that calls its argument on every input file, until one call fails."""
+    calls = []
+    for file in job.input_sandbox:
+        place = _local(file.name, "InputSandbox")
+        words = [shown(url_name(file.name)).replace("%25", "%"), curl_value(place)[1:-1], place, file.sha256]
+        calls.append('"$1" ' + " ".join(quoted(text) for text in words) + " || return")
+    return _function("wms_each_input", [*calls, ":"])
+
+
+def _environment(job: WrapperJob) -> str:
+    """The values as variables of ours: later ones may refer to earlier ones, none can hurt the wrapper."""
+    lines, names = [], dict[str, str]()
+    for n, (name, value) in enumerate(job.environment):
+        if not name.isascii() or not name.isidentifier():
+            raise JdlInvalid(f"Environment: {name!r} is not the name of a variable", name=name)
+        lines.append(f"wms_env_{n}={word(references(value), names)}")
+        names[name] = f"wms_env_{n}"
+    return "\n".join([
+        *lines,
+        "export GLITE_WMS_JOBID=\"$wms_job\" EDG_WL_JOBID=\"$wms_job\" GLITE_WMS_SEQUENCE_CODE=\"$wms_code\"",
+    ])
+
+
+def _program_word(path: str, names: Mapping[str, str]) -> str:
+    """The rule of Executable: absolute, `$VAR/...`, or a file of the working directory."""
+    return word(references(path if path.startswith(("/", "$", "./")) else f"./{path}"), names)
+
+
+def _command(job: WrapperJob, step: Step, names: Mapping[str, str]) -> list[str]:
+    """Lines that become the program in place of a subshell: no process more than the program itself."""
+    words = [_program_word(step.path, names), *(word(parts, names) for parts in step.arguments)]
+    setting = [f'{name}="${variable}"' for name, variable in names.items()]
+    prefix = ["env", *setting] if setting else []
+    if setting and "=" in step.path:
+        prefix += ["sh", "-c", "'exec \"$@\"'", "sh"]
+    return [
+        "if [ -f .BrokerInfo ]; then export GLITE_WMS_RB_BROKERINFO=\"$PWD/.BrokerInfo\"; fi",
+        f"set -- {' '.join([*prefix, *words])}",
+        'if [ -n "$wms_setsid" ]; then set -- setsid "$@"; fi',
+        'exec "$@"',
+    ]
+
+
+def _programs(job: WrapperJob, names: Mapping[str, str]) -> list[str]:
+    silent = "umask 022; exec </dev/null >/dev/null 2>&1"
+    found = [_function("wms_payload", [_streams(job, names), *_command(job, _payload(job), names)])]
+    for name, step in (("wms_prologue", job.prologue), ("wms_epilogue", job.epilogue)):
+        if step is not None:
+            found.append(_function(name, [silent, *_command(job, step, names)]))
+    return found
+
+
+def _payload(job: WrapperJob) -> Step:
+    return Step(job.executable, job.arguments)
+
+
+def _streams(job: WrapperJob, names: Mapping[str, str]) -> str:
+    def target(name: str, what: str) -> str:
+        return quoted(_local(name, what)) if name else "/dev/null"
+
+    source = _program_word(job.stdin, names) if job.stdin else "/dev/null"
+    same = job.stdout and job.stdout == job.stderr
+    error = "2>&1" if same else f"2>{target(job.stderr, 'StdError')}"
+    return f"umask 022; exec <{source} >{target(job.stdout, 'StdOutput')} {error} || exit 1"
+
+
+def _outputs(job: WrapperJob) -> str:
+    lines = ["set --"]
+    for name in job.output_sandbox:
+        place = _local(name, "OutputSandbox")
+        lines += _one_output(place, f"wms_lacks {quoted(shown(name))} {quoted(json.dumps(name))}")
+    return _function("wms_outputs", [*lines, 'wms_upload "$@"'])
+
+
+def _one_output(place: str, missing: str) -> list[str]:
+    wild = pattern(place)
+    if wild is None:
+        return [f'if wms_ready {quoted(place)}; then set -- "$@" {quoted(place)}; else {missing}; fi']
+    return [
+        "wms_found=''",
+        f"for wms_file in {wild}; do",
+        '    if wms_ready "$wms_file"; then wms_found=1; set -- "$@" "$wms_file"; fi',
+        "done",
+        f'[ -n "$wms_found" ] || {missing}',
+    ]
+
+
+def _main(job: WrapperJob, names: Mapping[str, str]) -> str:
+    return "\n".join([
+        "wms_prepare",
+        *_directories(job),
+        *(["wms_download"] if job.input_sandbox else []),
+        *_checked(job, names),
+        *_around("prologue", job.prologue, names),
+        "wms_take_start",
+        "wms_hook cp_1_5.sh",
+        "wms_measured wms_payload",
+        "printf 'job exit status = %d\\n' \"$wms_exit\"",
+        "wms_hook cp_2.sh",
+        *_around("epilogue", job.epilogue, names),
+        "wms_outputs",
+        "printf '%s' \"$wms_remarks\"",
+        "wms_leave 0",
+        "",
+    ])
+
+
+def _directories(job: WrapperJob) -> list[str]:
+    files = [job.stdout, job.stderr, *(file.name for file in job.input_sandbox)]
+    wanted = sorted({quoted(dirname(_local(name, "file"))) for name in files if name} - {"'.'"})
+    return [f"mkdir -p -- {' '.join(wanted)} || wms_fatal 'Working directory not writable'"] if wanted else []
+
+
+def _checked(job: WrapperJob, names: Mapping[str, str]) -> list[str]:
+    lines = [f"wms_runnable {_program_word(job.executable, names)} || "
+             f"wms_fatal {quoted(shown(job.executable) + ' not found or unreadable')}"]
+    if job.stdin:
+        lines.append(f"[ -r {_program_word(job.stdin, names)} ] || "
+                     f"wms_fatal {quoted(shown(job.stdin) + ' not found or unreadable')}")
+    return lines
+
+
+def _around(kind: str, step: Step | None, names: Mapping[str, str]) -> list[str]:
+    """Prologue or epilogue: it must be there and end with 0."""
+    if step is None:
+        return []
+    return [
+        f"wms_runnable {_program_word(step.path, names)} || "
+        f"wms_fatal {quoted(f'{kind} failed: {shown(step.path)} not found')}",
+        f"wms_run wms_{kind}",
+        f'[ "$wms_status" -eq 0 ] || wms_fatal "{kind} failed with error $wms_status"',
+    ]
