@@ -63,7 +63,7 @@ def _load(text: str, file: str) -> Any:
     try:
         problems = [f"{len(text)} characters, more than {MAX_FILE}"] if len(text) > MAX_FILE else _shape(text)
         tree = None if problems else yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         problems = [f"not YAML: {' '.join(str(error).split())}"]
     if problems:
         _raise(file, problems)
