@@ -10,7 +10,7 @@ import secrets
 import sqlalchemy as sa
 
 from ns import files, store
-from ns.admission import admit
+from ns.admission import Admitted, admit
 from ns.delegation import usable
 from ns.once import once
 from wms import eventlog, queue
@@ -57,26 +57,26 @@ class Jobs:
         body = call.body
         assert isinstance(body, RegisterRequest)
         host, port = self._kit.lb_address
-        id = JobId.make(host, port, secrets.token_bytes(16))
-        return await self._kit.database.transact(self._register, call, body, id, self._kit.now())
+        id, now = JobId.make(host, port, secrets.token_bytes(16)), self._kit.now()
+        admitted = admit(body, self._kit.settings)
+        return await self._kit.database.transact(self._register, call, admitted, id, now)
 
-    def _register(self, conn: sa.Connection, call: Call, body: RegisterRequest, id: JobId,
-                  now: float) -> Registered:
+    def _register(self, conn: sa.Connection, call: Call, admitted: Admitted, id: JobId, now: float) -> Registered:
         return once(conn, call, now, self._limits.idempotency_keep_s, Registered,
-                    lambda: self._new_job(conn, call, body, id, now))
+                    lambda: self._new_job(conn, call, admitted, id, now))
 
-    def _new_job(self, conn: sa.Connection, call: Call, body: RegisterRequest, id: JobId,
-                 now: float) -> Registered:
-        admitted = admit(body, self._kit.settings, now)
+    def _new_job(self, conn: sa.Connection, call: Call, admitted: Admitted, id: JobId, now: float) -> Registered:
+        body = call.body
+        assert isinstance(body, RegisterRequest)
         credential, ends = usable(conn, call.user.dn, body.delegation, now + self._limits.min_proxy_s)
         journal = self._journal(id, str(START), now, call.user.dn)
         journal.add("RegJob", jdl=body.jdl, ns=self._kit.settings.ns_url(), jobtype="SIMPLE")
         row = store.Job(id.unique, str(id), call.user.dn, admitted.vo, store.REGISTERED, False, credential, ends,
-                        journal.code, body.jdl, now, now + self._limits.register_timeout_s, 0, "", False)
+                        admitted.my_proxy, journal.code, body.jdl, now, now + self._limits.register_timeout_s, 0, "", False)
         store.add_job(conn, row, body.files)
         eventlog.log(conn, journal.events, now=now)
         if body.start:
-            self._start_job(conn, row, admitted.my_proxy, call, now)
+            self._start_job(conn, row, call, now)
         return Registered(str(id), tuple(f.name for f in body.files), admitted.warnings(ends, now))
 
     def _journal(self, id: JobId | str, code: str, now: float, user: str) -> Journal:
@@ -125,11 +125,10 @@ class Jobs:
         if missing:
             raise SandboxFileMissing(f"Not uploaded yet: {', '.join(missing)}.", files=missing,
                                      hint="Upload them, then start the job.")
-        admitted = admit(RegisterRequest(job.jdl, "", job.vo), self._kit.settings, now, sandbox=False)
-        self._start_job(conn, job, admitted.my_proxy, call, now)
+        self._start_job(conn, job, call, now)
         return JobReply(job.job)
 
-    def _start_job(self, conn: sa.Connection, job: store.Job, my_proxy: str, call: Call, now: float) -> None:
+    def _start_job(self, conn: sa.Connection, job: store.Job, call: Call, now: float) -> None:
         journal = self._journal(job.job, job.sequence_code, now, job.owner)
         journal.add("Accepted", **{"from": Source.USER_INTERFACE.value, "from_host": call.peer or "unknown"})
         journal.add("EnQueued", queue=QUEUE, result="OK")
@@ -138,7 +137,7 @@ class Jobs:
         sandbox = tuple(file for file, _ in store.sandbox(conn, job.id, store.INPUT))
         queue.put(conn, WM, Submit(job.job, job.jdl, job.owner, job.vo, call.user.fqans, job.credential,
                                    job.credential_ends, journal.code, now, sandbox), now=now, job=job.job)
-        queue.put(conn, PROXYRENEWAL, Register(job.job, job.credential, job.owner, my_proxy,
+        queue.put(conn, PROXYRENEWAL, Register(job.job, job.credential, job.owner, job.my_proxy,
                                                job.credential_ends), now=now, job=job.job)
 
     # -- cancel ------------------------------------------------------------------------------------------

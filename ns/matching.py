@@ -12,10 +12,14 @@ from ns.admission import admit
 from wms import queue
 from wms.errors import NotAllowedNow, RemoteError, TimedOut
 from wms.httpd import Call
-from wms.messages import WM, ListMatch, MatchAnswer, decode
+from wms.messages import WM_MATCH, ListMatch, MatchAnswer, decode
 from wms.operations import Check, ListMatchRequest, Match, MatchList, RegisterRequest
 from wms.queue import Message
 from wms.service import Kit, within
+
+
+REPLY_TOPICS = "ns-"
+"""Prefix of the topics of answers, one topic a process."""
 
 
 class ListMatches:
@@ -24,19 +28,19 @@ class ListMatches:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
         self._open: dict[str, Deferred[MatchAnswer]] = {}
-        self.topic = f"ns-{uuid4().hex[:12]}"
+        self.topic = REPLY_TOPICS + uuid4().hex[:12]
 
     async def ask(self, call: Call) -> MatchList:
         body, kit = call.body, self._kit
         assert isinstance(body, ListMatchRequest)
-        admitted = admit(RegisterRequest(body.jdl, "", body.vo), kit.settings, kit.now(), sandbox=False)
+        admitted = admit(RegisterRequest(body.jdl, "", body.vo), kit.settings, sandbox=False)
         if admitted.submit_to:
             raise NotAllowedNow("Forcing CEId for job-list-match does not make sense.", value=admitted.submit_to)
         question = ListMatch(uuid4().hex, body.jdl, call.user.dn, admitted.vo, call.user.fqans, self.topic)
         answer: Deferred[MatchAnswer] = Deferred()
         self._open[question.query] = answer
         try:
-            await kit.database.transact(queue.put, WM, question, now=kit.now())
+            await kit.database.transact(queue.put, WM_MATCH, question, now=kit.now())
             return _reply(await within(kit.clock, kit.settings.ns.list_match_timeout_s, answer))
         except TimedOut:
             raise TimedOut("The Workload Manager did not answer in time.", hint="Try again.") from None

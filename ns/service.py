@@ -10,7 +10,7 @@ from ns import files, store
 from ns.attempts import Attempts, close
 from ns.delegation import Delegations
 from ns.jobs import Jobs
-from ns.matching import ListMatches
+from ns.matching import REPLY_TOPICS, ListMatches
 from ns.output import Output, clear
 from wms import eventlog, queue
 from wms.consumer import Consumer
@@ -22,6 +22,7 @@ from wms.service import Daemon, Kit, Ticker
 
 HOUSEKEEPING_S = 60.0
 BATCH = 200
+STALE_REPLY_S = 600.0
 
 
 def make(kit: Kit) -> Daemon:
@@ -73,6 +74,7 @@ class Keeper:
         await transact(self._abort_unstarted, now)
         await transact(self._clear_unfetched, now)
         await transact(store.forget_replies, now)
+        await transact(queue.drop_stale, REPLY_TOPICS, before=now - STALE_REPLY_S)
         gone = await self._kit.database.read(store.with_files_left, BATCH)
         for id in gone:
             await self._kit.thread(files.remove, self._kit.settings.state_dir, id)

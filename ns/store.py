@@ -27,6 +27,7 @@ jobs = sa.Table(
     sa.Column("cancelled", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("credential", sa.String(64), nullable=False),
     sa.Column("credential_ends", sa.Float, nullable=False),
+    sa.Column("my_proxy", sa.String(255), nullable=False),
     sa.Column("sequence_code", sa.String(160), nullable=False),
     sa.Column("jdl", sa.Text, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
@@ -85,6 +86,7 @@ class Job(NamedTuple):
     cancelled: bool
     credential: str
     credential_ends: float
+    my_proxy: str
     sequence_code: str
     jdl: str
     created: float

@@ -13,6 +13,8 @@ import msgspec
 from wms.operations import File, OutcomeReport
 
 NS, WM, JOBADAPTER, LOGMONITOR, LB, PROXYRENEWAL = "ns", "wm", "jobadapter", "logmonitor", "lb", "proxyrenewal"
+WM_MATCH = "wm-match"
+"""The Workload Manager's topic for questions, which overtake submissions."""
 
 
 class Record(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):

@@ -1,0 +1,135 @@
+"""The broker: takes the jobs that are due, plans them against one snapshot, records the decisions.
+
+Planning is pure and runs outside any transaction; a job that changed meanwhile is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar, assert_never
+
+import sqlalchemy as sa
+
+from wm import store
+from wm.market import Market
+from wm.matchmaker import match, why
+from wm.planner import Planned, Policy, Refuse, Wait, plan
+from wm.request import Request, site
+from wm.request import WMS_REQUIREMENTS as SITE_REQUIREMENTS
+from wm.requests import Requests, description
+from wm.supermarket import Snapshot
+from wms import eventlog, queue
+from wms.consumer import Record
+from wms.errors import WmsError
+from wms.event import Event
+from wms.messages import JOBADAPTER, ListMatch, MatchAnswer, Run, Submit, decode
+from wms.queue import Message
+from wms.service import Kit
+
+BATCH = 500
+INLINE = 5_000
+"""Jobs times CEs up to which planning runs on the reactor; more goes to a thread."""
+
+Decision = Planned | Wait | Refuse
+T = TypeVar("T")
+
+
+class Broker:
+    """`work` empties the task queue; `answer` is the same matchmaker for list-match."""
+
+    def __init__(self, kit: Kit, market: Market, requests: Requests) -> None:
+        self._kit = kit
+        self._market = market
+        self._requests = requests
+        settings = kit.settings.wm
+        texts = {"site": settings.requirements} if settings.requirements else SITE_REQUIREMENTS
+        self._policy = Policy(settings.match_retry_s, settings.expiry_s, site(texts, kit.host))
+
+    async def work(self) -> None:
+        """Plan until nothing is due."""
+        if not self._market.snapshot.version:
+            await self._market.refresh()
+        while rows := await self._kit.database.read(store.due, self._kit.now(), BATCH):
+            snapshot, now = self._market.snapshot, self._kit.now()
+            decisions = await self._planned(rows, snapshot, now)
+            await self._kit.database.transact(self._record, rows, decisions, now)
+
+    def _planned(self, rows: Sequence[store.Job], snapshot: Snapshot, now: float) -> Awaitable[list[Decision]]:
+        def work() -> list[Decision]:
+            return [plan(_request(row, row.request()), snapshot, now, self._kit.rng, self._policy) for row in rows]
+
+        return _choose(self._kit, len(rows) * len(snapshot.ces), work)
+
+    def _record(self, conn: sa.Connection, rows: Sequence[store.Job], decisions: Sequence[Decision],
+                now: float) -> None:
+        waiting = store.still_waiting(conn, rows)
+        events: list[Event] = []
+        runs: list[tuple[str, Run]] = []
+        placed, delayed = [], []
+        for row, decision in zip(rows, decisions, strict=True):
+            if (row.id, row.attempt) not in waiting:
+                continue
+            submit = row.request()
+            journal = self._requests.journal(submit.job, row.sequence_code, now, submit.owner)
+            match decision:
+                case Planned(ce=ce):
+                    journal.add("Match", dest_id=ce.id)
+                    journal.add("EnQueued", queue=JOBADAPTER, result="OK")
+                    placed.append({"id": row.id, "phase": store.PLACED, "ce": ce.id, "sequence_code": journal.code})
+                    runs.append((submit.job, Run(submit.job, row.attempt, submit.jdl, ce.id, ce.backend, ce.queue,
+                                                 submit.credential, journal.code, submit.files)))
+                case Wait(reason, until):
+                    if reason != row.reason:
+                        journal.add("Pending", reason=reason)
+                    delayed.append({"id": row.id, "due": until, "reason": reason, "sequence_code": journal.code})
+                case Refuse(reason):
+                    self._requests.abort(conn, row, journal, _refusal(reason, row), now)
+                    continue
+                case _:
+                    assert_never(decision)
+            events += journal.events
+        store.change_many(conn, placed)
+        store.change_many(conn, delayed)
+        queue.put_many(conn, JOBADAPTER, runs, now=now)
+        eventlog.log(conn, events, now=now)
+
+    async def answer(self, messages: Sequence[Message]) -> Record:
+        """list-match: match now, reply to the topic that asked."""
+        answers: list[tuple[str, MatchAnswer]] = []
+        for message in messages:
+            question = decode(message.body)
+            assert isinstance(question, ListMatch)
+            answers.append((question.reply_topic, await self._answer(question)))
+        now = self._kit.now()
+        return lambda conn: [queue.put(conn, topic, answer, now=now) for topic, answer in answers]
+
+    async def _answer(self, question: ListMatch) -> MatchAnswer:
+        if not self._market.snapshot.version:
+            await self._market.refresh()
+        snapshot, now = self._market.snapshot, self._kit.now()
+        try:
+            request = Request(question.query, description(question.jdl), question.owner, question.fqans,
+                              question.vo, submitted=now)
+            return await _choose(self._kit, len(snapshot.ces), lambda: self._match(request, snapshot, now))
+        except WmsError as error:
+            return MatchAnswer(question.query, (), "", error=error.record())
+
+    def _match(self, request: Request, snapshot: Snapshot, now: float) -> MatchAnswer:
+        matches = match(request, snapshot, now, self._policy.site)
+        checks = tuple((tally.check, tally.seen, tally.refused) for tally in matches.tallies)
+        reason = "" if matches.ranked else why(matches)
+        return MatchAnswer(request.id, tuple((one.ce.id, one.rank) for one in matches.ranked), reason, checks)
+
+
+def _request(row: store.Job, submit: Submit) -> Request:
+    return Request(submit.job, description(submit.jdl), submit.owner, submit.fqans, submit.vo,
+                   tuple(filter(None, row.previous.split("\n"))), row.attempt, submit.submitted)
+
+
+def _refusal(reason: str, row: store.Job) -> str:
+    """An expired request says what it was waiting for."""
+    return f"{reason}; {row.reason}" if row.reason else reason
+
+
+async def _choose(kit: Kit, size: int, work: Callable[[], T]) -> T:
+    return work() if size <= INLINE else await kit.thread(work)

@@ -1,0 +1,37 @@
+"""The Workload Manager as a daemon: readers of its two topics, the broker, the market, housekeeping."""
+
+from __future__ import annotations
+
+from wm import store
+from wm.broker import Broker
+from wm.market import Market
+from wm.requests import Requests
+from wms.consumer import Consumer, EffectConsumer
+from wms.messages import WM, WM_MATCH
+from wms.service import Daemon, Kit, Ticker
+
+LOOK_S = 5.0
+FORGET_AFTER_S = 86_400.0
+
+
+def make(kit: Kit) -> Daemon:
+    """The daemon `wm`."""
+    market, requests = Market(kit), Requests(kit)
+    broker = Broker(kit, market, requests)
+    planning = Ticker(kit, "broker", LOOK_S, broker.work)
+
+    def woken(topics: frozenset[str]) -> None:
+        if store.TASKQUEUE in topics:
+            planning.poke()
+
+    async def forget() -> None:
+        await kit.database.transact(store.forget, kit.now() - FORGET_AFTER_S)
+
+    kit.database.on_messages(woken)
+    return Daemon("wm", [
+        Ticker(kit, "market", kit.settings.information.refresh_s, market.refresh),
+        planning,
+        Consumer(kit, WM, requests.handle),
+        EffectConsumer(kit, WM_MATCH, broker.answer),
+        Ticker(kit, "forget", 3600.0, forget),
+    ])

@@ -1,0 +1,108 @@
+"""The task queue: one row for each job the Workload Manager is responsible for. No decisions here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+
+from wms.database import metadata, note_topic
+from wms.messages import Submit
+
+WAITING, PLACED, OVER = "waiting", "placed", "over"
+TASKQUEUE = "wm.taskqueue"
+"""The topic that is noted when a job may be due: it wakes the broker, no message is behind it."""
+
+jobs = sa.Table(
+    "wm_jobs", metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("phase", sa.String(16), nullable=False),
+    sa.Column("submit", sa.LargeBinary, nullable=False),
+    sa.Column("sequence_code", sa.String(160), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("deep", sa.Integer, nullable=False),
+    sa.Column("shallow", sa.Integer, nullable=False),
+    sa.Column("previous", sa.Text, nullable=False),
+    sa.Column("ce", sa.String(255), nullable=False),
+    sa.Column("cancelled", sa.Boolean, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("due", sa.Float, nullable=False),
+    sa.Index("wm_jobs_due", "phase", "due"),
+)
+
+
+class Job(NamedTuple):
+    """A row of wm_jobs. `previous`: host names of CEs, newline-joined. `due`: next look at it (epoch s)."""
+
+    id: str
+    phase: str
+    submit: bytes
+    sequence_code: str
+    attempt: int
+    deep: int
+    shallow: int
+    previous: str
+    ce: str
+    cancelled: bool
+    reason: str
+    due: float
+
+    def request(self) -> Submit:
+        """The message the job came with."""
+        return msgspec.json.decode(self.submit, type=Submit)
+
+
+def add(conn: sa.Connection, message: Submit, code: str, now: float) -> bool:
+    """A new waiting job, due at once; False if it is here already."""
+    id = message.job.rsplit("/", 1)[-1]
+    if conn.execute(sa.select(jobs.c.id).where(jobs.c.id == id)).first() is not None:
+        return False
+    row = Job(id, WAITING, msgspec.json.encode(message), code, 1, 0, 0, "", "", False, "", now)
+    conn.execute(jobs.insert(), row._asdict())
+    note_topic(conn, TASKQUEUE)
+    return True
+
+
+def find(conn: sa.Connection, job: str) -> Job | None:
+    row = conn.execute(sa.select(jobs).where(jobs.c.id == job.rsplit("/", 1)[-1])).first()
+    return None if row is None else Job(*row)
+
+
+def due(conn: sa.Connection, now: float, limit: int) -> list[Job]:
+    """Waiting jobs to look at now, those that wait longest first."""
+    chosen = sa.select(jobs).where(jobs.c.phase == WAITING, jobs.c.due <= now)
+    return [Job(*row) for row in conn.execute(chosen.order_by(jobs.c.due, jobs.c.id).limit(limit))]
+
+
+def still_waiting(conn: sa.Connection, rows: Sequence[Job]) -> set[tuple[str, int]]:
+    """(id, attempt) of those that nobody changed since they were read."""
+    found = conn.execute(sa.select(jobs.c.id, jobs.c.attempt).where(
+        jobs.c.id.in_([row.id for row in rows]), jobs.c.phase == WAITING, jobs.c.cancelled.is_(False)))
+    return {(id, attempt) for id, attempt in found}
+
+
+def change(conn: sa.Connection, id: str, **values: Any) -> None:
+    conn.execute(jobs.update().where(jobs.c.id == id).values(**values))
+
+
+def change_many(conn: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """The same columns of several jobs at once; each row has its `id`."""
+    if rows:
+        names = [name for name in rows[0] if name != "id"]
+        conn.execute(jobs.update().where(jobs.c.id == sa.bindparam("_id"))
+                     .values({name: sa.bindparam("_" + name) for name in names}),
+                     [{"_" + name: value for name, value in row.items()} for row in rows])
+
+
+def wake_all(conn: sa.Connection, now: float) -> int:
+    """The resources changed: every waiting job is due."""
+    found = conn.execute(jobs.update().where(jobs.c.phase == WAITING, jobs.c.due > now).values(due=now))
+    note_topic(conn, TASKQUEUE)
+    return found.rowcount
+
+
+def forget(conn: sa.Connection, before: float) -> int:
+    """Drop jobs that were over before `before`."""
+    return conn.execute(jobs.delete().where(jobs.c.phase == OVER, jobs.c.due < before)).rowcount
