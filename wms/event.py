@@ -193,10 +193,14 @@ _CHOSEN = {names: {name.lower(): name for name in names} for names in _CHOICES.v
 
 
 def event(type: str, job: JobId | str, source: Source | str, seqcode: SequenceCode | str, now: float,
-          host: str, user: str = "", *, level: str = "SYSTEM", priority: int = 0, instance: str = "",
+          host: str, user: str = "", /, *, level: str = "SYSTEM", priority: int = 0, instance: str = "",
           **fields: object) -> Event:
-    """A new event, checked against the table; a field it has not is refused. Raises BadEvent naming it."""
+    """A new event, checked against the table; a field it has not is refused. Raises BadEvent naming it.
+
+    `from_` gives the field `from`; None and "" mean that there is no value.
+    """
     found = event_type(type)
+    fields = {name.removesuffix("_"): value for name, value in fields.items()}
     for name in fields.keys() - {field.name for field in found.fields}:
         raise BadEvent(f"{type} has no field {name}", field=name)
     return _checked(found, Event(found.name, str(job), _plain(source), str(seqcode), now, host, user, level,

@@ -104,7 +104,8 @@ class JobStatus(msgspec.Struct, omit_defaults=True, rename=WIRE_NAMES):
 
     `state_enter_times` and `children_hist` are keyed by the name of the state; `cpu_time` is in seconds, -1
     unknown; `exit_code` is 0 unless the program returned; `wrapper_exit_code` is what the wrapper reported,
-    whatever became of the job (-1 none); `extra` holds the fields of other middlewares (`cream_state` ...).
+    whatever became of the job (-1 none); `killed` goes with a done code of FAILED; `extra` holds the fields
+    of other middlewares (`cream_state` ...).
     """
 
     state: JobState = JobState.UNDEFINED
@@ -133,6 +134,7 @@ class JobStatus(msgspec.Struct, omit_defaults=True, rename=WIRE_NAMES):
     done_code: DoneCode = DoneCode.NONE
     exit_code: int = 0
     wrapper_exit_code: int = -1
+    killed: bool = False
     resubmitted: bool = False
     cancelling: bool = False
     cancel_reason: str = ""
