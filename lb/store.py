@@ -1,0 +1,214 @@
+"""The tables of Logging & Bookkeeping and `ingest`, their one writer: events in, rows and states out.
+
+A state is a fold over the events of its job in their logical order, so neither the order nor the repetition
+of arrivals matters. Not the questions (lb.query), and not what events mean (lb.machine).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import reduce
+from typing import Any, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from lb.machine import Record, fold, in_order, step
+from lb.order import order
+from lb.rows import from_row, to_row
+from wms.database import metadata
+from wms.errors import BadEvent
+from wms.event import Event, duplicate_key, validate
+from wms.identity import canonical_dn
+from wms.jobid import JobId
+from wms.jobstatus import JobStatus
+
+_Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+jobs = sa.Table(
+    "lb_jobs", metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("job", sa.Text, nullable=False, unique=True, comment="the unique part of the job's identifier"),
+    sa.Column("server", sa.Text, nullable=False, comment="host:port of the identifier"),
+    sa.Column("owner", sa.Text, nullable=False, server_default="", comment="canonical DN"),
+    sa.Column("state", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("type", sa.Text, nullable=False, server_default="", comment="empty: not registered"),
+    sa.Column("parent", sa.Text, nullable=False, server_default="", comment="identifier of the parent job"),
+    sa.Column("created", sa.Float, nullable=False, comment="time of the first event, epoch s"),
+    sa.Column("updated", sa.Float, nullable=False, server_default="0", comment="time of the last accepted"),
+    sa.Column("version", sa.Integer, nullable=False, server_default="0", comment="number of its events"),
+    sa.Column("record", sa.LargeBinary, nullable=False, server_default="", comment="lb.machine.Record"),
+    sa.Index("lb_jobs_owner", "owner", "created", "id"),
+    sa.Index("lb_jobs_state", "state"),
+)
+
+events = sa.Table(
+    "lb_events", metadata,
+    sa.Column("job", _Id, primary_key=True, autoincrement=False, comment="lb_jobs.id"),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False, comment="by arrival, from 0"),
+    sa.Column("type", sa.SmallInteger, nullable=False),
+    sa.Column("source", sa.SmallInteger, nullable=False),
+    sa.Column("seqcode", sa.LargeBinary, nullable=False, comment="sorts as the code does"),
+    sa.Column("timestamp", sa.Float, nullable=False),
+    sa.Column("arrived", sa.Float, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="lb.rows.Body"),
+)
+
+refused = sa.Table(
+    "lb_refused", metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+
+
+class Refusal(NamedTuple):
+    """An event that cannot be stored, with the reason."""
+
+    event: Event
+    reason: str
+
+
+class Ingested(NamedTuple):
+    """What became of a batch: events stored, events known before, events refused; the new status of each job
+    that got news, by the unique part of its identifier."""
+
+    stored: int
+    duplicates: int
+    refused: list[Refusal]
+    changed: dict[str, JobStatus]
+
+
+class _Held(NamedTuple):
+    """A row of lb_jobs, locked until the transaction ends; `record` is None before the first event."""
+
+    key: int
+    unique: str
+    server: str
+    created: float
+    size: int
+    record: Record | None
+
+
+class _Advance(NamedTuple):
+    """The new events of one job, in their order, and what it becomes by them."""
+
+    held: _Held
+    fresh: Sequence[Event]
+    record: Record
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Record).decode
+_HELD = (jobs.c.id, jobs.c.job, jobs.c.server, jobs.c.created, jobs.c.version, jobs.c.record)
+_UPDATE = jobs.update().where(jobs.c.id == sa.bindparam("key"))
+
+
+def ingest(conn: sa.Connection, arriving: Iterable[Event], now: float) -> Ingested:
+    """Store events and advance the state of their jobs; an event stored already is success, without effect.
+
+    Events of a job that nobody has registered are kept and folded too: the registration may still come.
+    """
+    groups, refusals = _grouped(arriving)
+    held = _hold(conn, groups)
+    pairs = [(held[id.unique], sorted(given, key=order)) for id, given in groups.items() if _ours(id, held)]
+    refusals += [Refusal(event, f"{id.unique} is a job of {held[id.unique].server}")
+                 for id, given in groups.items() if not _ours(id, held) for event in given]
+    histories = _histories(conn, [job for job, given in pairs if not _continues(job, given[0])])
+    advances = [advance for job, given in pairs if (advance := _advance(job, given, histories.get(job.key)))]
+    _write(conn, advances, now)
+    stored = sum(len(advance.fresh) for advance in advances)
+    return Ingested(stored, sum(len(given) for _job, given in pairs) - stored, refusals,
+                    {advance.held.unique: advance.record for advance in advances})
+
+
+def _grouped(arriving: Iterable[Event]) -> tuple[dict[JobId, list[Event]], list[Refusal]]:
+    """The valid events by job, and the others."""
+    groups: dict[str, list[Event]] = {}
+    refusals: list[Refusal] = []
+    for event in arriving:
+        try:
+            valid = validate(event)
+        except BadEvent as error:
+            refusals.append(Refusal(event, error.message))
+        else:
+            groups.setdefault(valid.job, []).append(valid)
+    return {JobId.parse(url): group for url, group in groups.items()}, refusals
+
+
+def _hold(conn: sa.Connection, groups: Mapping[JobId, Sequence[Event]]) -> dict[str, _Held]:
+    """The rows of these jobs by unique part, made where there were none; always locked in the same order."""
+    found = _locked(conn, {id.unique for id in groups})
+    missing = [id for id in groups if id.unique not in found]
+    if missing:
+        conn.execute(_insert(conn, jobs).on_conflict_do_nothing(), [
+            {"job": id.unique, "server": f"{id.host}:{id.port}", "created": groups[id][0].timestamp}
+            for id in sorted(missing)])
+        found |= _locked(conn, {id.unique for id in missing})
+    return found
+
+
+def _locked(conn: sa.Connection, uniques: Collection[str]) -> dict[str, _Held]:
+    chosen = sa.select(*_HELD).where(jobs.c.job.in_(uniques)).order_by(jobs.c.job).with_for_update()
+    rows = conn.execute(chosen)
+    return {row.job: _Held(*row[:-1], _decode(row.record) if row.version else None) for row in rows}
+
+
+def _ours(id: JobId, held: Mapping[str, _Held]) -> bool:
+    return held[id.unique].server == f"{id.host}:{id.port}"
+
+
+def _continues(job: _Held, first: Event) -> bool:
+    """True if everything stored comes before `first`: nothing is repeated, and stepping is enough."""
+    return job.record is None or (bool(job.record.jobtype) and in_order(job.record, first))
+
+
+def _histories(conn: sa.Connection, late: Sequence[_Held]) -> dict[int, list[Event]]:
+    """All stored events of these jobs."""
+    histories: dict[int, list[Event]] = {job.key: [] for job in late}
+    urls = {job.key: f"https://{job.server}/{job.unique}" for job in late}
+    if late:
+        for row in conn.execute(sa.select(events).where(events.c.job.in_(urls))).mappings():
+            histories[row["job"]].append(from_row(dict(row), urls[row["job"]]))
+    return histories
+
+
+def _advance(job: _Held, given: Sequence[Event], history: Sequence[Event] | None) -> _Advance | None:
+    """What becomes of a job; None if it knew all that was given. `history` is needed only out of order."""
+    known = set(map(duplicate_key, history or ()))
+    fresh = list({key: event for event in given if (key := duplicate_key(event)) not in known}.values())
+    if not fresh:
+        return None
+    if history is None and job.record is not None:
+        return _Advance(job, fresh, reduce(lambda record, event: step(record, event)[0], fresh, job.record))
+    return _Advance(job, fresh, fold([*(history or ()), *fresh]))
+
+
+def _write(conn: sa.Connection, advances: Sequence[_Advance], now: float) -> None:
+    if advances:
+        conn.execute(events.insert(), [
+            to_row(held.key, held.size + index, event, now)
+            for held, fresh, _record in advances for index, event in enumerate(fresh)])
+        conn.execute(_UPDATE, [_row(advance) for advance in advances])
+
+
+def _row(advance: _Advance) -> dict[str, Any]:
+    held, fresh, record = advance
+    return {
+        "key": held.key, "owner": canonical_dn(record.owner), "state": record.state.code,
+        "type": record.jobtype.value, "parent": record.parent_job,
+        "created": min(held.created, *(event.timestamp for event in fresh)),
+        "updated": record.last_update_time, "version": held.size + len(fresh), "record": _encode(record)}
+
+
+def _insert(conn: sa.Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def refuse(conn: sa.Connection, bodies: Sequence[tuple[bytes, str]], now: float) -> None:
+    """Keep (body, reason) of what cannot be stored, for a person to look at."""
+    if bodies:
+        conn.execute(refused.insert(), [
+            {"at": now, "body": body, "reason": reason} for body, reason in bodies])
