@@ -1,0 +1,6 @@
+"""Job Adapter: makes the wrapper of each attempt and hands it to the computing element's backend.
+
+Enters: messages Run, Kill, Clean, ProxyRenewed. Leaves: Watch and NotPlaced to the Log Monitor, events DeQueued
+and Transfer to LB, submissions, cancellations and fresh proxies to the backends. Owns the table ja_submissions.
+Pure: wrapper, shell.
+"""

@@ -1,0 +1,217 @@
+"""The Job Adapter as a daemon: one reader that submits, kills, cleans and renews, in batches per backend.
+
+A submission is repeatable: the CE knows our token, so a crash between asking and recording asks again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
+
+import sqlalchemy as sa
+
+from jobadapter import store
+from jobadapter.adapt import Surroundings, adapt
+from jobadapter.wrapper import Retry
+from wms import eventlog, queue
+from wms.authority import issuers
+from wms.capability import issue
+from wms.ce import CeJob, Rejected, Submitted
+from wms.consumer import EffectConsumer, Record
+from wms.errors import JdlError, Refused, Unavailable
+from wms.eventlog import Journal
+from wms.messages import (
+    JOBADAPTER,
+    LOGMONITOR,
+    Clean,
+    Kill,
+    NotPlaced,
+    ProxyRenewed,
+    Run,
+    Watch,
+    decode,
+)
+from wms.queue import Message
+from wms.seqcode import Source
+from wms.service import Daemon, Kit, Ticker
+
+BATCH = 50
+RETRY_CE_S = 15.0
+MAX_TRIES = 40
+FORGET_AFTER_S = 86_400.0
+
+Verdict = Submitted | Rejected | Unavailable
+
+
+def make(kit: Kit) -> Daemon:
+    """The daemon `jobadapter`."""
+    adapter = Adapter(kit)
+
+    async def forget() -> None:
+        await kit.database.transact(store.forget, kit.now() - FORGET_AFTER_S)
+
+    return Daemon("jobadapter", [
+        EffectConsumer(kit, JOBADAPTER, adapter.act, batch=BATCH),
+        Ticker(kit, "forget", 3600.0, forget),
+    ])
+
+
+@dataclass(slots=True)
+class Batch:
+    """A batch of messages by kind."""
+
+    runs: list[Run] = field(default_factory=list)
+    kills: list[Kill] = field(default_factory=list)
+    cleans: list[Clean] = field(default_factory=list)
+    renewals: list[ProxyRenewed] = field(default_factory=list)
+
+
+class Adapter:
+    """Handler of the topic `jobadapter`."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        settings = kit.settings
+        retry = Retry(settings.jobadapter.copy_retries, int(settings.jobadapter.copy_first_wait_s))
+        trusted = issuers(settings.tls.certificate, settings.tls.ca_dir)
+        self._around = Surroundings(settings.ns_url(), trusted, retry, settings.ns.max_output_bytes)
+
+    async def act(self, messages: Sequence[Message]) -> Record:
+        batch = _sorted(messages)
+        await self._stop(batch.kills)
+        verdicts = await self._submit(batch.runs)
+        await self._clean(batch.cleans)
+        for renewed in batch.renewals:
+            await self._renew(renewed)
+        now = self._kit.now()
+        return lambda conn: self._record(conn, verdicts, now)
+
+    # -- submit ------------------------------------------------------------------------------------------
+
+    async def _submit(self, runs: Sequence[Run]) -> list[tuple[Run, Verdict]]:
+        rows = [self._row(run, store.INTENDED) for run in runs]
+        wanted = await self._kit.database.transact(store.intend, rows) if rows else set()
+        verdicts: list[tuple[Run, Verdict]] = []
+        by_backend: dict[str, list[tuple[Run, CeJob]]] = defaultdict(list)
+        for run, row in zip(runs, rows, strict=True):
+            if row.token in wanted:
+                try:
+                    by_backend[run.backend].append((run, self._adapt(run, row.token)))
+                except (JdlError, Refused) as error:
+                    verdicts.append((run, Rejected(row.token, error.message, True)))
+        for name, jobs in by_backend.items():
+            verdicts += await self._hand_over(name, jobs)
+        return verdicts
+
+    def _row(self, run: Run, phase: str) -> store.Submission:
+        id = run.job.rsplit("/", 1)[-1]
+        return store.Submission(id, run.attempt, run.backend, store.token(id, run.attempt), phase,
+                                run.credential, self._kit.now())
+
+    def _adapt(self, run: Run, token: str) -> CeJob:
+        expires = self._kit.now() + self._kit.settings.jobadapter.capability_s
+        capability = issue(self._kit.secret, run.job, run.attempt, expires)
+        return adapt(run, token, capability, self._proxy(run.credential), self._around)
+
+    def _proxy(self, credential: str) -> bytes:
+        try:
+            return self._kit.credential_path(credential).read_bytes()
+        except FileNotFoundError:
+            raise Refused("X509 proxy not found: the delegated credential is gone.") from None
+
+    async def _hand_over(self, name: str, jobs: Sequence[tuple[Run, CeJob]]) -> list[tuple[Run, Verdict]]:
+        runs = [run for run, _ in jobs]
+        backend = self._kit.backends.get(name)
+        if backend is None:
+            return [(run, Rejected(job.token, f"no backend {name} is configured", True)) for run, job in jobs]
+        try:
+            return list(zip(runs, await backend.submit([job for _, job in jobs]), strict=True))
+        except Unavailable as error:
+            self._kit.log.warn("{backend} does not take jobs now: {error}", backend=name, error=error.message)
+            return [(run, error) for run in runs]
+
+    def _record(self, conn: sa.Connection, verdicts: Sequence[tuple[Run, Verdict]], now: float) -> None:
+        for run, verdict in verdicts:
+            journal = Journal(Source.JOB_CONTROLLER, run.job, run.sequence_code, now, self._kit.host,
+                              instance=run.backend)
+            match verdict:
+                case Submitted(token=token, handle=handle):
+                    journal.add("DeQueued", queue=JOBADAPTER)
+                    journal.add("Transfer", destination=Source.LRMS.value, dest_host=run.ce.partition(":")[0],
+                                job=token, result="OK", dest_jobid=handle)
+                    store.mark(conn, [token], store.SUBMITTED, now)
+                    watch = Watch(run.job, run.attempt, run.backend, run.ce, token, handle, journal.code)
+                    queue.put(conn, LOGMONITOR, watch, now=now, job=run.job)
+                case Rejected(token=token, reason=reason):
+                    self._refused(conn, run, journal, token, reason, now)
+                case Unavailable() if run.tries < MAX_TRIES:
+                    again = Run(run.job, run.attempt, run.jdl, run.ce, run.backend, run.queue, run.credential,
+                                run.sequence_code, run.files, run.tries + 1)
+                    queue.put(conn, JOBADAPTER, again, now=now, job=run.job, delay_s=RETRY_CE_S)
+                case Unavailable(message=reason):
+                    self._refused(conn, run, journal, self._row(run, "").token, reason, now)
+                case _:
+                    assert_never(verdict)
+            eventlog.log(conn, journal.events, now=now)
+
+    @staticmethod
+    def _refused(conn: sa.Connection, run: Run, journal: Journal, token: str, reason: str, now: float) -> None:
+        journal.add("Transfer", destination=Source.LRMS.value, dest_host=run.ce.partition(":")[0], job=token,
+                    result="FAIL", reason=reason)
+        store.mark(conn, [token], store.STOPPED, now)
+        queue.put(conn, LOGMONITOR, NotPlaced(run.job, run.attempt, run.ce, reason, journal.code), now=now,
+                  job=run.job)
+
+    # -- the rest ----------------------------------------------------------------------------------------
+
+    async def _stop(self, kills: Sequence[Kill]) -> None:
+        """Cancel at the CE; an attempt that was not submitted yet never will be."""
+        for kill in kills:
+            id = kill.job.rsplit("/", 1)[-1]
+            row = store.Submission(id, kill.attempt, "", store.token(id, kill.attempt), store.STOPPED, "",
+                                   self._kit.now())
+            await self._on_backend("cancel", [row.token])
+            await self._kit.database.transact(store.stop, row)
+
+    async def _clean(self, cleans: Sequence[Clean]) -> None:
+        tokens = [store.token(clean.job.rsplit("/", 1)[-1], clean.attempt) for clean in cleans]
+        if tokens:
+            await self._on_backend("clean", tokens)
+            await self._kit.database.transact(store.mark, tokens, store.STOPPED, self._kit.now())
+
+    async def _on_backend(self, verb: str, tokens: Sequence[str]) -> None:
+        found = await self._kit.database.read(store.find, tokens)
+        by_backend: dict[str, list[str]] = defaultdict(list)
+        for token in tokens:
+            if token in found and found[token].backend in self._kit.backends:
+                by_backend[found[token].backend].append(token)
+        for name, group in by_backend.items():
+            await getattr(self._kit.backends[name], verb)(group)
+
+    async def _renew(self, renewed: ProxyRenewed) -> None:
+        """The fresh proxy reaches every job that runs under the credential."""
+        rows = await self._kit.database.read(store.live, renewed.credential)
+        by_backend: dict[str, list[str]] = defaultdict(list)
+        for row in rows:
+            by_backend[row.backend].append(row.token)
+        for name, tokens in by_backend.items():
+            await self._kit.backends[name].renew(tokens, self._proxy(renewed.credential))
+
+
+def _sorted(messages: Sequence[Message]) -> Batch:
+    batch = Batch()
+    for message in messages:
+        match decode(message.body):
+            case Run() as run:
+                batch.runs.append(run)
+            case Kill() as kill:
+                batch.kills.append(kill)
+            case Clean() as clean:
+                batch.cleans.append(clean)
+            case ProxyRenewed() as renewed:
+                batch.renewals.append(renewed)
+            case other:
+                raise TypeError(f"the Job Adapter does not take {type(other).__name__}")
+    return batch

@@ -1,0 +1,86 @@
+"""Submissions: the intention is written before the CE is asked, the result after it. One row an attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from wms.database import metadata
+
+INTENDED, SUBMITTED, STOPPED = "intended", "submitted", "stopped"
+
+submissions = sa.Table(
+    "ja_submissions", metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True),
+    sa.Column("backend", sa.String(64), nullable=False),
+    sa.Column("token", sa.String(128), nullable=False),
+    sa.Column("phase", sa.String(16), nullable=False),
+    sa.Column("credential", sa.String(64), nullable=False),
+    sa.Column("changed", sa.Float, nullable=False),
+    sa.Index("ja_submissions_credential", "credential"),
+)
+
+
+class Submission(NamedTuple):
+    """A row of ja_submissions; `token` is what the CE knows it by."""
+
+    id: str
+    attempt: int
+    backend: str
+    token: str
+    phase: str
+    credential: str
+    changed: float
+
+
+def token(id: str, attempt: int) -> str:
+    """Our name of an attempt at the CE: the same for every repetition of its submission."""
+    return f"{id}-{attempt}"
+
+
+def find(conn: sa.Connection, tokens: Iterable[str]) -> dict[str, Submission]:
+    """Submissions by token."""
+    wanted = [name.rsplit("-", 1) for name in tokens]
+    if not wanted:
+        return {}
+    rows = conn.execute(sa.select(submissions).where(submissions.c.id.in_([id for id, _ in wanted])))
+    return {row.token: Submission(*row) for row in rows}
+
+
+def intend(conn: sa.Connection, rows: Sequence[Submission]) -> set[str]:
+    """Write the intentions; the tokens that may really be submitted (not stopped, not submitted before)."""
+    known = find(conn, [row.token for row in rows])
+    new = [row for row in rows if row.token not in known]
+    if new:
+        conn.execute(submissions.insert(), [row._asdict() for row in new])
+    return {row.token for row in rows if row.token not in known or known[row.token].phase == INTENDED}
+
+
+def mark(conn: sa.Connection, tokens: Iterable[str], phase: str, now: float) -> None:
+    for name in tokens:
+        id, attempt = name.rsplit("-", 1)
+        conn.execute(submissions.update().where(submissions.c.id == id, submissions.c.attempt == int(attempt))
+                     .values(phase=phase, changed=now))
+
+
+def stop(conn: sa.Connection, row: Submission) -> None:
+    """No submission of this attempt from now on, whether or not it was seen before."""
+    changed = conn.execute(submissions.update().where(
+        submissions.c.id == row.id, submissions.c.attempt == row.attempt).values(phase=STOPPED, changed=row.changed))
+    if not changed.rowcount:
+        conn.execute(submissions.insert(), row._asdict())
+
+
+def live(conn: sa.Connection, credential: str) -> list[Submission]:
+    """Submissions that run under a credential."""
+    chosen = sa.select(submissions).where(submissions.c.credential == credential, submissions.c.phase == SUBMITTED)
+    return [Submission(*row) for row in conn.execute(chosen)]
+
+
+def forget(conn: sa.Connection, before: float) -> int:
+    """Drop rows of attempts that were stopped before `before`."""
+    return conn.execute(submissions.delete().where(
+        submissions.c.phase == STOPPED, submissions.c.changed < before)).rowcount

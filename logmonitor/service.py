@@ -1,0 +1,87 @@
+"""The Log Monitor as a daemon: the reader of its topic, and one observer a backend.
+
+One bulk query for all jobs of a CE; a CE that does not answer is only late, never a failed job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from logmonitor import store
+from logmonitor.endings import Endings
+from logmonitor.store import WatchRow
+from logmonitor.translate import Ending, Failure, from_output
+from wms.ce import Backend, CeState, Phase
+from wms.consumer import Consumer
+from wms.errors import Unavailable
+from wms.messages import LOGMONITOR
+from wms.service import Daemon, Kit, Ticker, within
+
+ANSWER_S = 60.0
+FORGET_AFTER_S = 86_400.0
+
+
+def make(kit: Kit) -> Daemon:
+    """The daemon `logmonitor`."""
+    endings = Endings(kit)
+
+    async def forget() -> None:
+        await kit.database.transact(store.forget, kit.now() - FORGET_AFTER_S)
+
+    observers = [Observer(kit, endings, name, backend).ticker for name, backend in kit.backends.items()]
+    return Daemon("logmonitor", [
+        Consumer(kit, LOGMONITOR, endings.handle), *observers, Ticker(kit, "forget", 3600.0, forget)])
+
+
+class Observer:
+    """Asks one backend about all its attempts, every period and whenever it calls."""
+
+    def __init__(self, kit: Kit, endings: Endings, name: str, backend: Backend) -> None:
+        self._kit = kit
+        self._endings = endings
+        self._name = name
+        self._backend = backend
+        self.ticker = Ticker(kit, f"observe {name}", kit.settings.logmonitor.poll_s, self.look)
+        backend.watch(self.ticker.poke)
+
+    async def look(self) -> None:
+        """One bulk query; what ended without a report is ended here."""
+        rows = await self._kit.database.read(store.watched, self._name)
+        if not rows:
+            return
+        try:
+            states = await within(self._kit.clock, ANSWER_S, self._backend.status([row.token for row in rows]))
+        except Unavailable as error:
+            self._kit.log.warn("{backend} does not answer: {error}", backend=self._name, error=error.message)
+            return
+        gone = [row for row in rows if states[row.token].phase in (Phase.ENDED, Phase.LOST)]
+        await self._note(gone)
+        for row in gone:
+            if self._patience_is_over(row, states[row.token]):
+                await self._end(row, states[row.token])
+
+    async def _note(self, gone: Sequence[WatchRow]) -> None:
+        new = [row for row in gone if row.gone is None]
+        if new:
+            await self._kit.database.transact(store.set_gone, new, self._kit.now())
+            self._kit.clock.callLater(self._kit.settings.logmonitor.report_grace_s, self.ticker.poke)
+
+    def _patience_is_over(self, row: WatchRow, state: CeState) -> bool:
+        """The wrapper's own report may be on its way; a CE may be slow to know a token."""
+        settings = self._kit.settings.logmonitor
+        patience = settings.lost_after_s if state.phase == Phase.LOST else settings.report_grace_s
+        return row.gone is not None and self._kit.now() - row.gone >= patience
+
+    async def _end(self, row: WatchRow, state: CeState) -> None:
+        ending: Ending = Failure(f"the CE does not know the job any more; {state.reason}".rstrip("; "))
+        if state.phase == Phase.ENDED:
+            output = await within(self._kit.clock, ANSWER_S, self._backend.output(row.token))
+            ending = from_output(output, state.exit_status, state.reason)
+        await self._kit.database.transact(self._record, row, ending)
+
+    def _record(self, conn: sa.Connection, seen: WatchRow, ending: Ending) -> None:
+        row = store.find(conn, seen.job, seen.attempt)
+        if row.phase == store.WATCHED:
+            self._endings.end(conn, row, ending, self._kit.now())
