@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from lb.record import Branch, Record
-from lb.transitions import Verdict
+from lb.rules import Verdict
 from wms.errors import BadSequenceCode
 from wms.event import Event
 from wms.jobstatus import JobState, WrapperStatus

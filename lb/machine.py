@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 from lb.branches import BAD, GOOD, TOO_OLD, Moment
 from lb.order import Order, Place, order, place, sequence
-from lb.parts import CONDITIONS, PARTS, Part, job_type
+from lb.parts import CONDITIONS, Part, job_type, named
 from lb.record import MACHINE_VERSION as MACHINE_VERSION
 from lb.record import Record as Record
-from lb.transitions import TABLES, Rule, Verdict, expanded
+from lb.rules import Rule
+from lb.rules import Verdict as Verdict
+from lb.transitions import TABLES, expanded
 from wms.event import Event, result
 from wms.jobstatus import TERMINAL, JobState, WrapperStatus
 from wms.seqcode import SequenceCode
@@ -63,8 +65,7 @@ class _Plan(NamedTuple):
 
 
 def _plan(rule: Rule) -> _Plan:
-    return _Plan(rule, tuple(PARTS[name] for name in rule.moves.split()),
-                 tuple(PARTS[name] for name in rule.tells.split()))
+    return _Plan(rule, named(rule.moves), named(rule.tells))
 
 
 _PLANS = {jobtype: {key: _plan(rule) for key, rule in expanded(table).items()}

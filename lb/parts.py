@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 
 from lb import branches
 from lb.branches import Moment
+from lb.middleware_parts import MIDDLEWARE_PARTS, keeping
 from lb.record import Record
-from lb.transitions import Verdict
+from lb.rules import Verdict
 from wms.event import Event, Source
 from wms.jobstatus import DoneCode, JobState, JobType, SandboxRetrieved, WrapperStatus
 
@@ -305,7 +306,13 @@ PARTS: Mapping[str, Part] = {part.__name__: part for part in (
     shallow_resubmission, no_resubmission, cancelling, not_cancelling, cancel_reason, leave_proxy,
     sandbox_retrieved, user_tag, named_state, input_sandbox, output_sandbox, grant_payload, take_payload,
     branches.elect_own, branches.elect_told,
-)} | {"deep_resubmission": branches.forget, "forget_branches": branches.forget}
+)} | MIDDLEWARE_PARTS | {"deep_resubmission": branches.forget, "forget_branches": branches.forget}
+
+
+def named(parts: str) -> tuple[Part, ...]:
+    """The parts a rule names; `key=value` sets a field of `extra`."""
+    return tuple(keeping(name) if "=" in name else PARTS[name] for name in parts.split())
+
 
 CONDITIONS: Mapping[str, Callable[[Record, Event], bool]] = {
     "wn_seq": branches.names_attempt,

@@ -6,50 +6,12 @@ How lateness is decided is in `lb.machine`, what the named parts do to the recor
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from itertools import product
-from typing import NamedTuple
 
+from lb.middleware import CONDOR, CREAM, CREAM_IN_GLITE, FILE_TRANSFER, FILE_TRANSFER_COLLECTION, PBS, VM
+from lb.rules import ANY, IGNORED, STORED, SUSPECT, Key, Rule, Table, Verdict
 from wms.event import EVENT_TYPES, EventType, Source
 from wms.jobstatus import JobState, JobType
-
-ANY = "*"
-
-
-class Verdict(StrEnum):
-    """What became of an event: only OK may move the state."""
-
-    OK = "OK"
-    LATE = "LATE"
-    IGNORED = "IGNORED"
-    SUSPECT = "SUSPECT"
-    UNREGISTERED = "UNREGISTERED"
-
-
-class Rule(NamedTuple):
-    """`state` is the new state (None: as it was); `moves` names the parts of the record that only an accepted
-    event may change, `tells` those that also a late or ignored one changes.
-    """
-
-    state: JobState | None = None
-    moves: str = ""
-    tells: str = ""
-    verdict: Verdict = Verdict.OK  # IGNORED: may only tell; SUSPECT: not this source's business
-    needs: str = ""  # a condition without which the event is SUSPECT
-    late_when_running: bool = False  # Running and Done win: an earlier stage was merely reported late
-    late_in_attempt: bool = False  # the same, but only for the attempt that runs or is done
-    never_late: bool = False
-    wrapper_may_follow: bool = False  # events of the wrapper with a lower LM counter still count
-    keeps_clock: bool = False  # does not move the job's last sequence code
-    from_aborted: bool = False  # accepted also when the job is Aborted
-
-
-SUSPECT = Rule(verdict=Verdict.SUSPECT)
-IGNORED = Rule(verdict=Verdict.IGNORED)
-STORED = Rule()  # tells only that the job was seen alive
-
-Key = tuple[str, str, str]
-Table = Mapping[Key, Rule]
 
 _UI, _NS, _WM = Source.USER_INTERFACE, Source.NETWORK_SERVER, Source.WORKLOAD_MANAGER
 _JC, _LM, _LRMS, _LBS = Source.JOB_CONTROLLER, Source.LOG_MONITOR, Source.LRMS, Source.LB_SERVER
@@ -148,9 +110,22 @@ GLITE: dict[Key, Rule] = {
     ("ConnectJob", ANY, ANY): STORED,
     ("DisconnectJob", ANY, ANY): STORED,
     ("Notification", ANY, ANY): IGNORED,
+    **CREAM_IN_GLITE,
+    **{(name, ANY, ANY): SUSPECT for name in EVENT_TYPES
+       if name.startswith(("PBS", "Condor", "VM", "FileTransfer"))},
 }
 
-TABLES: Mapping[JobType, Table] = {JobType.SIMPLE: GLITE, JobType.DAG: GLITE, JobType.COLLECTION: GLITE}
+TABLES: Mapping[JobType, Table] = {
+    JobType.SIMPLE: GLITE,
+    JobType.DAG: GLITE,
+    JobType.COLLECTION: GLITE,
+    JobType.CREAM: CREAM,
+    JobType.PBS: PBS,
+    JobType.CONDOR: CONDOR,
+    JobType.FILE_TRANSFER_COLLECTION: FILE_TRANSFER_COLLECTION,
+    JobType.FILE_TRANSFER: FILE_TRANSFER,
+    JobType.VIRTUAL_MACHINE: VM,
+}
 
 
 def results(row: EventType) -> list[str]:
@@ -159,12 +134,37 @@ def results(row: EventType) -> list[str]:
 
 
 def expanded(table: Table) -> dict[Key, Rule]:
-    """One rule for every (type, source, result) that has one; the more exact row wins."""
-    found: dict[Key, Rule] = {}
-    for row in EVENT_TYPES.values():
-        for source, result in product(Source, results(row)):
-            for key in product((row.name,), (source.value, ANY), (result, ANY)):
-                if key in table:
-                    found[row.name, source.value, result] = table[key]
-                    break
-    return found
+    """One rule for every (type, source, result) that has one; the more exact row wins, source before result."""
+    return {(row.name, source.value, result): table[key]
+            for row in EVENT_TYPES.values() for source, result in product(Source, results(row))
+            if (key := _row(table, row.name, source.value, result)) is not None}
+
+
+def diagram() -> str:
+    """The state table of grid jobs as a Mermaid state diagram, for the documentation."""
+    lines = ["stateDiagram-v2", "    [*] --> Submitted : RegJob", '    state "not over" as Live {',
+             '        state "not yet on a worker node" as Early {',
+             *(f"            {state.value}" for state in (_SUBMITTED, _WAITING, _READY, _SCHEDULED)),
+             "        }", f"        {_RUNNING.value}", f"        {_DONE.value}", "    }"]
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for key, rule in GLITE.items():
+        if rule.state is not None and key[0] != "RegJob":
+            origin = "Early" if rule.late_when_running or rule.late_in_attempt else "Live"
+            arrows.setdefault((origin, rule.state.value), []).append(_label(key))
+        if rule.state is not None and rule.never_late:
+            for over in (_CLEARED, _CANCELLED):
+                arrows[over.value, rule.state.value] = [_label(key)]
+        if rule.from_aborted:
+            arrows[_ABORTED.value, "Live"] = [_label(key)]
+    lines += [f"    {origin} --> {state} : {', '.join(events)}" for (origin, state), events in arrows.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _row(table: Table, name: str, source: str, result: str) -> Key | None:
+    return next((key for key in product((name,), (source, ANY), (result, ANY)) if key in table), None)
+
+
+def _label(key: Key) -> str:
+    name, source, result = key
+    said = name if result == ANY else f"{name} {result}"
+    return said if source == ANY else f"{said} ({Source(source).value})"
