@@ -174,7 +174,7 @@ class Lexer:
         return Token("string", "string", value, start)
 
     def _string_end(self, start: int, opening: str) -> re.Match[str] | None:
-        """A straight quote ends at the next straight one of its line, else a slanted one, else lines below."""
+        """A straight quote ends at a straight one of its line, else at a slanted one, else lines below."""
         if opening != '"':
             return _SLANTED_BODY.match(self.text, start)
         return (_PLAIN_LINE.match(self.text, start) or _SLANTED_BODY.match(self.text, start)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
+from typing import TypeAlias
 
 from wms.jdl.ast import (
     Ad,
@@ -27,15 +29,27 @@ from wms.jdl.lexer import KEYWORDS, WORD_OPERATORS
 from wms.jdl.parser import LEVELS
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_ESCAPED = re.compile(r'["\\\x00-\x1f\x7f-\x9f\u2028\u2029]')
-_ESCAPED_IN_NAME = re.compile(r"['\\\x00-\x1f\x7f-\x9f\u2018-\u201a\u2028\u2029]")
+_ESCAPED = re.compile(r'["\\\x00-\x1f\x7f-\x9f]')
+_ESCAPED_IN_NAME = re.compile(r"['\\\x00-\x1f\x7f-\x9f\u2018-\u201a]")
 _SHORT = {"\n": "\\n", "\t": "\\t", "\b": "\\b", "\r": "\\r", "\f": "\\f"}
-_TERNARY, _UNARY, _POSTFIX = 0, 20, 30
+_LOOSEST, _UNARY, _POSTFIX = 0, 20, 30  # LEVELS of the binary operators lie between
+
+Part: TypeAlias = str | tuple[Node, int]
 
 
 def unparse(node: Node) -> str:
-    """The text of a tree, on one line."""
-    return _text(node, _TERNARY)
+    """The text of a tree, on one line. Iterative, as deep as any tree."""
+    words: list[str] = []
+    todo: list[Part] = [(node, _LOOSEST)]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, str):
+            words.append(part)
+            continue
+        here, level = part
+        own, parts = _parts(here)
+        todo.extend(reversed(["(", *parts, ")"] if own < level else parts))
+    return "".join(words)
 
 
 def pretty(ad: Ad) -> str:
@@ -68,65 +82,65 @@ def _escape(match: re.Match[str]) -> str:
     char = match[0]
     if char in _SHORT:
         return _SHORT[char]
-    return f"\\{ord(char):03o}" if ord(char) < 0xA0 and char not in "\"\\'" else f"\\{char}"
+    return f"\\{char}" if char in "\"\\'\u2018\u2019\u201a" else f"\\{ord(char):03o}"
 
 
-def _text(node: Node, level: int) -> str:
-    """The text of `node` where something that binds at `level` or looser needs brackets."""
-    text, own = _form(node)
-    return f"({text})" if own < level else text
+def _parts(node: Node) -> tuple[int, Sequence[Part]]:
+    """How tightly the outermost operator of a node binds, and its text with the nodes still to print.
 
-
-def _form(node: Node) -> tuple[str, int]:
-    """Text of a node and how tightly its outermost operator binds."""
+    A node in the text stands with the tightness it needs: one that binds looser gets brackets.
+    """
     match node:
         case Literal(value=value):
-            negative = isinstance(value, int | float) and str(value)[0] == "-"
-            return unparse_scalar(value), _UNARY if negative else _POSTFIX
+            return (_UNARY if _negative(value) else _POSTFIX), [unparse_scalar(value)]
         case Name(name=name):
-            return quoted_name(name), _POSTFIX
+            return _POSTFIX, [quoted_name(name)]
         case Select(base=base, name=name):
-            return f"{_base(base)}.{quoted_name(name)}", _POSTFIX
+            return _POSTFIX, [*_apart(base, _POSTFIX), ".", quoted_name(name)]
         case Subscript(base=base, index=index):
-            return f"{_base(base)}[{unparse(index)}]", _POSTFIX
+            return _POSTFIX, [(base, _POSTFIX), "[", (index, _LOOSEST), "]"]
         case Unary(operator=operator, operand=operand):
-            return operator + _operand(operator, operand), _UNARY
-        case Operation():
-            return _operation(node)
+            return _UNARY, [operator, *(_apart(operand, _UNARY) if operator == "-" else [(operand, _UNARY)])]
+        case Operation(operators=operators, operands=operands):
+            return _chain(operators, operands)
         case Conditional(test=test, then=then, otherwise=otherwise):
-            return f"{_text(test, _TERNARY + 1)} ? {unparse(then)} : {unparse(otherwise)}", _TERNARY
+            return _LOOSEST, [(test, _LOOSEST + 1), " ? ", (then, _LOOSEST), " : ", (otherwise, _LOOSEST)]
         case Call(function=function, arguments=arguments):
-            return f"{function}({_items(arguments)})", _POSTFIX
+            return _POSTFIX, [function, "(", *_listed(arguments), ")"]
         case ListNode(items=items):
-            return ("{ " + _items(items) + " }") if items else "{}", _POSTFIX
+            return _POSTFIX, ["{ ", *_listed(items), " }"] if items else ["{}"]
         case Ad():
-            return _record(node), _POSTFIX
+            return _POSTFIX, _record(node)
 
 
-def _base(node: Node) -> str:
-    """A number must not touch the dot that follows."""
-    number = isinstance(node, Literal) and isinstance(node.value, int | float)
-    return f"({unparse(node)})" if number else _text(node, _POSTFIX)
+def _negative(value: Scalar) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and math.copysign(1, value) < 0
 
 
-def _operand(operator: str, node: Node) -> str:
-    """`-5` is a number, so the negation of 5 is `-(5)`."""
-    number = isinstance(node, Literal) and isinstance(node.value, int | float)
-    return f"({unparse(node)})" if operator == "-" and number else _text(node, _UNARY)
+def _apart(node: Node, level: int) -> list[Part]:
+    """A number gets brackets where it would melt into what stands beside it: `(5).a`, `-(5)`."""
+    if isinstance(node, Literal) and isinstance(node.value, int | float):
+        return ["(", (node, _LOOSEST), ")"]
+    return [(node, level)]
 
 
-def _operation(node: Operation) -> tuple[str, int]:
-    level = LEVELS[node.operators[0]]
-    words = [_text(node.operands[0], level + 1)]
-    for operator, operand in zip(node.operators, node.operands[1:], strict=True):
-        words += [operator, _text(operand, level + 1)]
-    return " ".join(words), level
+def _chain(operators: tuple[str, ...], operands: tuple[Node, ...]) -> tuple[int, list[Part]]:
+    level = LEVELS[operators[0]]
+    parts: list[Part] = [(operands[0], level + 1)]
+    for operator, operand in zip(operators, operands[1:], strict=True):
+        parts += [f" {operator} ", (operand, level + 1)]
+    return level, parts
 
 
-def _items(nodes: tuple[Node, ...]) -> str:
-    return ", ".join(unparse(item) for item in nodes)
+def _listed(nodes: Sequence[Node]) -> list[Part]:
+    parts: list[Part] = []
+    for item in nodes:
+        parts += [", ", (item, _LOOSEST)]
+    return parts[1:]
 
 
-def _record(ad: Ad) -> str:
-    inside = "; ".join(f"{quoted_name(name)} = {unparse(node)}" for name, node in ad.attributes)
-    return f"[ {inside} ]" if inside else "[]"
+def _record(ad: Ad) -> list[Part]:
+    parts: list[Part] = []
+    for name, node in ad.attributes:
+        parts += ["; ", f"{quoted_name(name)} = ", (node, _LOOSEST)]
+    return ["[ ", *parts[1:], " ]"] if parts else ["[]"]

@@ -1,0 +1,74 @@
+"""Values of expressions, and attribute records prepared for fast matching.
+
+A value is bool, int, float, str, list, dict, UNDEFINED or ERROR. How values combine is in operators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from wms.jdl.ast import ERROR, UNDEFINED, Ad, Attribute, ListNode, Literal, Node, Special
+
+Value: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | Special
+
+
+class Prepared(dict[str, Value]):
+    """Attributes by lower-case name, read by every expression that is matched against them.
+
+    `folded` holds, for a string its lower case, for a list of strings the set of theirs: one look-up
+    answers a comparison or a Member. `spelling` holds the names as published.
+    """
+
+    __slots__ = ("folded", "spelling")
+
+    def __init__(self, attributes: Mapping[str, Value]) -> None:
+        super().__init__((name.lower(), value) for name, value in attributes.items())
+        self.spelling = {name.lower(): name for name in attributes}
+        self.folded = {name: fold for name, value in self.items() if (fold := folded(value)) is not None}
+
+
+def folded(value: Value) -> str | frozenset[str] | None:
+    """Lower case of a string, set of lower cases of a list of strings, None for anything else."""
+    if isinstance(value, str):
+        return value.lower()
+    if isinstance(value, list) and all(type(item) is str for item in value):
+        return frozenset(map(str.lower, value))
+    return None
+
+
+def prepare(attributes: Mapping[str, Any]) -> Prepared:
+    """A record ready for matching, made once per resource. None becomes UNDEFINED; mappings nest."""
+    if isinstance(attributes, Prepared):
+        return attributes
+    return Prepared({name: _value(item) for name, item in attributes.items()})
+
+
+def _value(item: Any) -> Value:
+    if item is None:
+        return UNDEFINED
+    if isinstance(item, bool | int | float | str | Special):
+        return item
+    if isinstance(item, Mapping):
+        return prepare(item)
+    if isinstance(item, Iterable):
+        return [_value(member) for member in item]
+    raise TypeError(f"{type(item).__name__} is no attribute value")
+
+
+def plain(value: Value) -> Value:
+    """The same value with ordinary dicts whose names are spelled as they were written."""
+    if isinstance(value, Prepared):
+        return {value.spelling[name]: plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value
+
+
+def tree(value: Value) -> Node:
+    """The constant expression that has this value."""
+    if isinstance(value, Prepared):
+        return Ad(tuple(Attribute(value.spelling[name], tree(item)) for name, item in value.items()))
+    if isinstance(value, list):
+        return ListNode(tuple(tree(item) for item in value))
+    return Literal(ERROR if isinstance(value, dict) else value)
