@@ -16,7 +16,7 @@ from jobadapter import store
 from jobadapter.adapt import Surroundings, adapt
 from jobadapter.wrapper import Retry
 from wms import eventlog, queue
-from wms.authority import issuers
+from jobadapter.trust import issuers
 from wms.capability import issue
 from wms.ce import CeJob, Rejected, Submitted
 from wms.consumer import EffectConsumer, Record

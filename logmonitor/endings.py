@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
+import msgspec
 import sqlalchemy as sa
 
 from logmonitor import store
@@ -81,7 +82,7 @@ class Endings:
             case store.WATCHED:
                 self.end(conn, row, from_report(report), now)
             case store.EXPECTED:
-                store.put(conn, row._replace(report=eventlog.encode(report), changed=now))
+                store.put(conn, row._replace(report=msgspec.json.encode(report), changed=now))
 
     def _not_placed(self, conn: sa.Connection, refused: NotPlaced, now: float) -> None:
         row = store.find(conn, refused.job, refused.attempt)

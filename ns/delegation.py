@@ -6,7 +6,6 @@ A delegation is named by the caller and private to him; the credential file is n
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import sqlalchemy as sa
 
 from ns import store
 from wms.errors import DelegationNeeded, NotFound, Refused
+from wms.files import write_private
 from wms.httpd import Call
 from wms.identity import canonical_dn
 from wms.operations import DelegationChain, DelegationInfo, DelegationRequest
@@ -82,15 +82,3 @@ class Delegations:
             raise Refused("A delegation is named with 1 to 128 letters, digits, '.', '_' or '-'.", value=name[:128])
         path = self._kit.credential_path(credential_id(call.user.dn, name))
         return path.with_suffix(".pending")
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a secret: temporary file of mode 0600, fsync, rename."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(fd, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)

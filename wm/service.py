@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from wm import store
 from wm.broker import Broker
 from wm.market import Market
@@ -20,7 +22,7 @@ def make(kit: Kit) -> Daemon:
     broker = Broker(kit, market, requests)
     planning = Ticker(kit, "broker", LOOK_S, broker.work)
 
-    def woken(topics: frozenset[str]) -> None:
+    def woken(topics: Container[str]) -> None:
         if store.TASKQUEUE in topics:
             planning.poke()
 

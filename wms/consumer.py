@@ -5,7 +5,7 @@ and `EffectConsumer` (acts outside first, under a lease, then records). Retries 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -50,7 +50,7 @@ class _Reader(Progressing):
         if self._loop is not None:
             await self._loop
 
-    def _woken(self, topics: frozenset[str]) -> None:
+    def _woken(self, topics: Container[str]) -> None:
         if self._topic in topics:
             self._nap.wake()
 
@@ -131,9 +131,14 @@ class EffectConsumer(_Reader):
         self._act = act
         self._lease_s = lease_s
 
+    async def start(self) -> None:
+        await self._kit.database.transact(queue.release, self._topic, self._kit.instance, now=self._kit.now())
+        await super().start()
+
     async def _round(self) -> int:
         found: list[Message] = await self._kit.database.transact(
-            queue.claim, self._topic, self._batch, now=self._kit.now(), lease_s=self._lease_s)
+            queue.claim, self._topic, self._batch, now=self._kit.now(), lease_s=self._lease_s,
+            reader=self._kit.instance)
         if found and not await self._attempt(found):
             for message in found:
                 if len(found) == 1 or not await self._attempt([message]):

@@ -7,7 +7,7 @@ fails. Not a query layer: statements live in each daemon's `store.py`.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import sqlalchemy as sa
@@ -89,7 +89,7 @@ class Database:
         self._waiting: list[_Waiting] = []
         self._busy = False
         self._closed = False
-        self._woken: list[Callable[[frozenset[str]], None]] = []
+        self._woken: list[Callable[[Container[str]], None]] = []
         self._writer = ThreadPool(0, 1, "db-writer")
         self._readers = ThreadPool(0, readers, "db-reader")
         self.before_commit: Callable[[sa.Connection], None] | None = None
@@ -124,8 +124,8 @@ class Database:
             self._in_pool(self._readers, work, lambda outcome: _settle(done, outcome))
         return done
 
-    def on_messages(self, woken: Callable[[frozenset[str]], None]) -> None:
-        """Have `woken(topics)` called after each local commit that put messages."""
+    def on_messages(self, woken: Callable[[Container[str]], None]) -> None:
+        """Have `woken(topics)` called after each commit that put messages, ours or another process's."""
         self._woken.append(woken)
 
     def close(self) -> None:
@@ -148,7 +148,8 @@ class Database:
         def finished(outcome: Any) -> None:
             self._busy = False
             results, topics = outcome if not isinstance(outcome, Failure) else ([outcome] * len(group), ())
-            self._wake(topics)
+            if topics:
+                self.wake(topics)
             for waiting, result in zip(group, results, strict=True):
                 _settle(waiting.done, result)
             self._kick()
@@ -180,15 +181,10 @@ class Database:
             self.before_commit(conn)
         return topics
 
-    def wake(self, topics: Iterable[str]) -> None:
-        """News from elsewhere (another process): the same effect as a local commit that put messages."""
-        self._wake(topics)
-
-    def _wake(self, topics: Iterable[str]) -> None:
-        found = frozenset(topics)
-        if found:
-            for woken in self._woken:
-                woken(found)
+    def wake(self, topics: Container[str]) -> None:
+        """Tell all readers of these topics that something may be there; on the reactor thread."""
+        for woken in self._woken:
+            woken(topics)
 
     def _in_pool(self, pool: ThreadPool, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         reactor = self._reactor

@@ -16,7 +16,6 @@ from wms.messages import LB
 from wms.seqcode import SequenceCode
 
 decode_events = msgspec.json.Decoder(list[Event]).decode
-encode = msgspec.json.Encoder().encode
 
 
 def log(conn: sa.Connection, events: Sequence[Event], *, now: float) -> None:

@@ -23,6 +23,7 @@ messages = sa.Table(
     sa.Column("put_at", sa.Float, nullable=False),
     sa.Column("due", sa.Float, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("reader", sa.String(128), nullable=False, server_default=""),
     sa.Column("buried", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("error", sa.Text, nullable=False, server_default=""),
     sa.Index("messages_due", "topic", "buried", "due", "id"),
@@ -71,7 +72,8 @@ def put_many(conn: sa.Connection, topic: str, records: Sequence[tuple[str, Any]]
     note_topic(conn, topic)
 
 
-def claim(conn: sa.Connection, topic: str, limit: int, *, now: float, lease_s: float) -> list[Message]:
+def claim(conn: sa.Connection, topic: str, limit: int, *, now: float, lease_s: float,
+          reader: str = "") -> list[Message]:
     """Take up to `limit` due messages, oldest first; they come back by themselves after `lease_s`."""
     chosen = (sa.select(*_COLUMNS)
               .where(messages.c.topic == topic, messages.c.buried.is_(False), messages.c.due <= now)
@@ -79,8 +81,16 @@ def claim(conn: sa.Connection, topic: str, limit: int, *, now: float, lease_s: f
     found = [Message(*row) for row in conn.execute(chosen)]
     if found:
         conn.execute(messages.update().where(messages.c.id.in_([m.id for m in found]))
-                     .values(due=now + lease_s, attempts=messages.c.attempts + 1))
+                     .values(due=now + lease_s, attempts=messages.c.attempts + 1, reader=reader))
     return found
+
+
+def release(conn: sa.Connection, topic: str, reader: str, *, now: float) -> int:
+    """Give back what an earlier life of `reader` had claimed and not finished."""
+    result = conn.execute(messages.update().where(
+        messages.c.topic == topic, messages.c.reader == reader, messages.c.buried.is_(False),
+        messages.c.due > now).values(due=now, reader=""))
+    return result.rowcount
 
 
 def peek_due(conn: sa.Connection, topic: str, limit: int, *, now: float) -> list[Message]:
@@ -100,7 +110,7 @@ def done(conn: sa.Connection, ids: Sequence[int]) -> None:
 def again(conn: sa.Connection, id: int, *, due: float, error: str, attempts: int) -> None:
     """Try this one again at `due`."""
     conn.execute(messages.update().where(messages.c.id == id)
-                 .values(due=due, error=error, attempts=attempts))
+                 .values(due=due, error=error, attempts=attempts, reader=""))
 
 
 def bury(conn: sa.Connection, id: int, *, error: str, attempts: int) -> None:
@@ -115,6 +125,12 @@ def exhume(conn: sa.Connection, topic: str, *, now: float) -> int:
                           .values(buried=False, due=now, attempts=0))
     note_topic(conn, topic)
     return result.rowcount
+
+
+def drop_stale(conn: sa.Connection, prefix: str, *, before: float) -> int:
+    """Delete messages put before `before` to topics that begin with `prefix` (answers nobody waits for)."""
+    return conn.execute(messages.delete().where(
+        messages.c.topic.startswith(prefix, autoescape=True), messages.c.put_at < before)).rowcount
 
 
 def next_due(conn: sa.Connection, topic: str) -> float | None:

@@ -40,7 +40,10 @@ class Part(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """Everything a daemon may touch: a plain record, handed to `make`."""
+    """Everything a daemon may touch: a plain record, handed to `make`.
+
+    `secret` signs capability tokens; `instance` names this process to the queue, the same after a restart.
+    """
 
     settings: Settings
     database: Database
@@ -51,6 +54,7 @@ class Kit:
     host: str
     lb_address: tuple[str, int]
     secret: bytes
+    instance: str = ""
     poll_s: float = 5.0
 
     def now(self) -> float:

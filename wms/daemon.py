@@ -1,0 +1,247 @@
+"""`wmsd`: composes daemons from the configuration and runs them. The only module that imports the reactor."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from twisted.internet import reactor as _reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from wms import config, logs, migrations
+from wms.ce import Backend, load
+from wms.config import Settings, split_address
+from wms.database import Database, make_engine
+from wms.errors import ConfigError, WmsError
+from wms.heartbeat import Heartbeat
+from wms.httpd import Factory, Router
+from wms.secret import read_or_make
+from wms.service import Daemon, Kit, Part, Suite
+from wms.systemd import notify
+from wms.tls import server_context
+from wms.version import VERSION
+from wms.wakeups import wakeups
+
+reactor: Any = _reactor
+GROUP = "wms.daemons"
+ORDER = ("lb", "proxyrenewal", "logmonitor", "jobadapter", "wm", "ns")
+"""Starting order: who is told comes before who tells. Stopping is the reverse."""
+NEEDS_BACKENDS = frozenset({"wm", "jobadapter", "logmonitor"})
+
+
+def makers() -> dict[str, Callable[[Kit], Daemon]]:
+    """The daemons that are installed, by name, in starting order."""
+    found = {point.name: point for point in entry_points(group=GROUP)}
+    names = [name for name in ORDER if name in found] + sorted(set(found) - set(ORDER))
+    return {name: found[name].load() for name in names}
+
+
+class Process:
+    """One `wmsd run`: the suite, its listeners, its heartbeat; ends by signal or by failing to start."""
+
+    def __init__(self, settings: Settings, names: Sequence[str]) -> None:
+        self._settings = settings
+        self._names = tuple(names)
+        self._name = names[0] if len(names) == 1 else "suite"
+        self._log = Logger(namespace="wms")
+        self._ports: list[IListeningPort] = []
+        self._suite: Suite | None = None
+        self._heartbeat: Heartbeat | None = None
+        self._database: Database | None = None
+        self._stopping = False
+        self.exit = 0
+        self.problem = ""
+
+    def run(self) -> int:
+        """Until stopped; the exit status."""
+        reactor.callWhenRunning(lambda: self._watch(self._start()))
+        reactor.addSystemEventTrigger("before", "shutdown", self._stop)
+        reactor.run()
+        return self.exit
+
+    def _watch(self, work: Any) -> None:
+        Deferred.fromCoroutine(work).addErrback(self._failed)
+
+    def _failed(self, failure: Failure) -> None:
+        error = failure.value
+        self.exit = 1
+        self.problem = error.message if isinstance(error, WmsError) else f"{type(error).__name__}: {error}"
+        self._log.failure("cannot start", failure=failure)
+        if reactor.running:
+            reactor.stop()
+
+    async def _start(self) -> None:
+        kit = self._kit()
+        loaded = makers()
+        daemons = [loaded[name](kit) for name in loaded if name in self._names]
+        self._heartbeat = Heartbeat(kit, self._name, daemons)
+        parts: list[Part] = [self._heartbeat.ticker, *kit.backends.values()]
+        if kit.database.postgresql or len(daemons) < len(loaded):
+            parts.append(wakeups(kit.database, reactor))
+        self._suite = Suite([Daemon("process", parts), *daemons], reactor, self._log)
+        await self._suite.start()
+        self._listen(kit, daemons)
+        await self._heartbeat.ready()
+        notify(f"READY=1\nSTATUS={', '.join(self._names)} {VERSION}")
+        self._log.info("ready: {names}", names=", ".join(self._names), version=VERSION, pid=os.getpid())
+
+    def _kit(self) -> Kit:
+        settings = self._settings
+        Path(settings.state_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._database = Database(settings.database_url(), reactor)
+        migrations.check(self._database.engine)
+        return Kit(settings, self._database, reactor, random.SystemRandom(), self._backends(), self._log,
+                   settings.host, settings.lb_address(), read_or_make(settings.state_dir),
+                   instance=f"{socket.gethostname()}/{self._name}")
+
+    def _backends(self) -> dict[str, Backend]:
+        if not NEEDS_BACKENDS & set(self._names):
+            return {}
+        return {name: backend(name, given, self._settings) for name, given in self._settings.ce.items()}
+
+    def _listen(self, kit: Kit, daemons: Sequence[Daemon]) -> None:
+        """One listener an address; daemons that share an address share it."""
+        settings, routers = self._settings, dict[str, Router]()
+        addresses = {"ns": settings.ns.listen, "lb": settings.lb.listen}
+        for daemon in daemons:
+            if daemon.operations:
+                upload = max(settings.ns.max_file_bytes, settings.ns.max_output_bytes)
+                router = routers.setdefault(addresses[daemon.name], Router(reactor, self._log, kit.secret, upload))
+                router.mount(daemon.operations)
+        tls = server_context(settings.tls.certificate, settings.tls.key, settings.tls.ca_dir)
+        for address, router in routers.items():
+            host, port = split_address(address)
+            self._ports.append(reactor.listenSSL(port, Factory(router, reactor), tls, backlog=512,
+                                                 interface=host.strip("[]")))
+
+    async def _stopped(self) -> None:
+        notify("STOPPING=1")
+        for port in self._ports:
+            await port.stopListening()
+        if self._suite is not None:
+            await self._suite.stop()
+        if self._heartbeat is not None:
+            self._heartbeat.remove()
+        if self._database is not None:
+            self._database.close()
+
+    def _stop(self) -> Deferred[None]:
+        done = Deferred.fromCoroutine(self._stopped())
+        done.addErrback(lambda failure: self._log.failure("stopping", failure=failure))
+        return done
+
+
+def backend(name: str, given: dict[str, Any], settings: Settings) -> Backend:
+    """The configured CE `name`; a spool not named lies in the state directory. Raises ConfigError."""
+    values = {"spool": f"{settings.state_dir}/ce/{name}", "host": settings.host, **given}
+    kind = str(values.get("backend", ""))
+    try:
+        return load(kind)(values, reactor)
+    except ConfigError as error:
+        raise ConfigError(f"ce.{name}: {error.message}", hint=error.hint) from None
+
+
+# -- command line ----------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    """Entry point of `wmsd`: one clear sentence on standard error when something is wrong."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except WmsError as error:
+        click.echo(f"wmsd: {error.message}" + (f" {error.hint}" if error.hint else ""), err=True)
+        sys.exit(error.exit)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="wmsd")
+@click.option("--config", "path", envvar="WMS_CONFIG", type=click.Path(), help="Configuration file (YAML).")
+@click.pass_context
+def cli(context: click.Context, path: str | None) -> None:
+    """Run and look after the daemons of the WMS."""
+    default = "/etc/wms/wms.yaml"
+    context.obj = path or (default if Path(default).exists() else None)
+
+
+def settings_of(context: click.Context) -> Settings:
+    return config.load(context.obj, os.environ)
+
+
+@cli.command()
+@click.argument("names", nargs=-1)
+@click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warn", "error"]))
+@click.pass_context
+def run(context: click.Context, names: tuple[str, ...], log_level: str) -> None:
+    """Run daemons in one process: all of them, or those named (lb ns wm jobadapter logmonitor proxyrenewal)."""
+    os.umask(0o077)
+    known = list(makers())
+    if unknown := [name for name in names if name not in known]:
+        raise ConfigError(f"There is no daemon {unknown[0]}.", hint=f"Known: {', '.join(known)}.")
+    settings = settings_of(context)
+    logs.begin(sys.stderr, names[0] if len(names) == 1 else "suite", log_level)
+    process = Process(settings, names or known)
+    status = process.run()
+    if process.problem:
+        click.echo(f"wmsd: {process.problem}", err=True)
+    sys.exit(status)
+
+
+@cli.command()
+@click.pass_context
+def migrate(context: click.Context) -> None:
+    """Create the database schema or bring it up to date."""
+    settings = settings_of(context)
+    Path(settings.state_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
+    before, after = migrations.upgrade(make_engine(settings.database_url()))
+    click.echo(f"schema {after}" + (" (unchanged)" if before == after else f" (was {before or 'none'})"))
+
+
+@cli.group("config")
+def config_group() -> None:
+    """Look at the configuration."""
+
+
+@config_group.command()
+@click.pass_context
+def check(context: click.Context) -> None:
+    """Say whether the configuration can be used; all problems at once."""
+    settings = settings_of(context)
+    for name, given in settings.ce.items():
+        backend(name, given, settings)
+    for address in (settings.ns.listen, settings.lb.listen):
+        split_address(address)
+    click.echo("The configuration is sound.")
+
+
+@config_group.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_context
+def show(context: click.Context, as_json: bool) -> None:
+    """Print the settings in force."""
+    values = msgspec.to_builtins(settings_of(context))
+    text = msgspec.json.format(msgspec.json.encode(values)) if as_json else msgspec.yaml.encode(values)
+    click.echo(text.decode() if isinstance(text, bytes) else text)
+
+
+@config_group.command()
+def template() -> None:
+    """Print a configuration file with every setting, its meaning and its default."""
+    click.echo(config.template(), nl=False)
