@@ -156,6 +156,7 @@ def _delegated(buffer: bytearray, request: bytes) -> Generator[bytes, bytes, lis
     while True:
         if buffer.startswith(b"VERSION="):
             _require_ok((yield from _answer(buffer)))
+            raise Unavailable("the MyProxy server sent no certificate")
         found = _take_certificates(buffer)
         if found:
             return found
@@ -164,11 +165,9 @@ def _delegated(buffer: bytearray, request: bytes) -> Generator[bytes, bytes, lis
 
 def _take_certificates(buffer: bytearray) -> list[bytes]:
     """Remove a whole message of certificates from the buffer; empty when it is not complete."""
-    if not buffer or len(buffer) == 1:
-        return []
     rest, found = bytes(buffer[1:]), []
     try:
-        for _ in range(buffer[0]):
+        for _ in range(buffer[0] if buffer else 0):
             after = der.take(rest)[2]
             found.append(rest[: len(rest) - len(after)])
             rest = after

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from proxyrenewal.renewer import renew
 from wms import proxy
-from wms.errors import BadCredential, CredentialExpired, Refused, Unavailable, UntrustedCredential
+from wms.errors import BadCredential, CredentialExpired, Refused, TimedOut, Unavailable, UntrustedCredential
 
 ALICE = "/DC=org/DC=example/OU=People/CN=alice"
 NAME = "renewable"
@@ -35,10 +37,11 @@ def server(start: Callable[..., Settings], ca: Settings, proxies: Settings, prog
 
 
 def ask(server: Settings, kind: str = "rfc", *, host: str = "localhost", port: int | None = None,
-        who: str = "SERVICE", name: str = NAME, clock: Callable[[], float] = time.time) -> proxy.Proxy:
+        who: str = "SERVICE", name: str = NAME, timeout_s: float = 30,
+        clock: Callable[[], float] = time.time) -> proxy.Proxy:
     old = Path(server[f"PROXY_alice_{kind}"]).read_bytes()
     pem = renew(host, port or int(server["MYPROXY_SERVER_PORT"]), server[f"{who}_CERT"], server[f"{who}_KEY"],
-                server["X509_CERT_DIR"], old, 3600, 30, credential_name=name, clock=clock)
+                server["X509_CERT_DIR"], old, 3600, timeout_s, credential_name=name, clock=clock)
     return proxy.load(pem)
 
 
@@ -114,6 +117,20 @@ def test_a_server_under_another_name_is_not_trusted(server: Settings):
 def test_a_server_of_an_unknown_authority_is_not_trusted(server: Settings, tmp_path: Path):
     with pytest.raises(UntrustedCredential, match="not trusted"):
         ask({**server, "X509_CERT_DIR": str(tmp_path)})
+
+
+def test_a_server_that_is_silent_is_not_waited_for_for_ever(server: Settings):
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TimedOut, match=r"in 0\.5 s"):
+        ask(server, port=silent.getsockname()[1], timeout_s=0.5)
+
+
+def test_a_server_that_hangs_up_is_a_reason_to_try_later(server: Settings):
+    with socket.create_server(("127.0.0.1", 0)) as rude:
+        listener = threading.Thread(target=lambda: rude.accept()[0].close())
+        listener.start()
+        with pytest.raises(Unavailable):
+            ask(server, port=rude.getsockname()[1])
+        listener.join()
 
 
 def test_nobody_listening_is_a_reason_to_try_later(server: Settings):

@@ -1,4 +1,4 @@
-# lib.sh - shared helpers for the "real component" scripts.
+# lib.sh - what the scripts that start real components have in common.
 # Sourced by NAME.sh; not meant to be run.
 #
 # Conventions used by every script that sources this file:
