@@ -1,0 +1,322 @@
+"""The local CE: this machine as a batch system of `slots` at a time, first come first served.
+
+Payloads outlive every daemon; all that is known of them is in the spool, which several backends may share.
+Not here: files of the spool (local_spool), processes (local_processes), published facts (local_facts).
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from twisted.internet import inotify
+from twisted.python.filepath import FilePath
+
+from wms.ce import CeJob, CeState, Phase, Rejected, Submitted
+from wms.ce.local_facts import Load, glue, machine
+from wms.ce.local_processes import alive, family, kill, reap, send, spawn
+from wms.ce.local_spool import Claim, Spool
+from wms.errors import ConfigError
+
+__all__ = ["Local", "LocalSettings", "make"]
+
+_CLAIM_S = 60.0
+"""A runner that has not finished writing its claim by then never will."""
+
+_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,200}")
+
+
+class QueuePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits of a queue in seconds, 0 for none; they hold for jobs that ask for more or for nothing."""
+
+    max_wall_s: int = 0
+    max_cpu_s: int = 0
+
+
+class LocalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of one local CE. `environment` is all a payload inherits, beside what its runner adds."""
+
+    spool: str
+    slots: int = 1
+    host: str = ""
+    queues: dict[str, QueuePolicy] = msgspec.field(default_factory=lambda: {"default": QueuePolicy()})
+    environment: dict[str, str] = msgspec.field(default_factory=_ENVIRONMENT.copy)
+    tags: list[str] = []
+    access_rules: list[str] = []
+    grace_s: float = 10.0
+    poll_s: float = 5.0
+    backend: str = "local"
+
+
+def make(settings: Mapping[str, Any], reactor: Any) -> Local:
+    """The factory of the registry; raises `ConfigError`."""
+    try:
+        return Local(msgspec.convert(dict(settings), LocalSettings), reactor)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"local CE: {error}") from None
+
+
+class Local:
+    """A `Backend`. All methods work at once in the reactor's thread: a fraction of a millisecond a job."""
+
+    def __init__(self, settings: LocalSettings, reactor: Any) -> None:
+        self._settings = settings
+        self._reactor = reactor
+        self._spool = Spool(settings.spool)
+        self._host = settings.host or socket.getfqdn()
+        self._facts: dict[str, Any] = {}
+        self._ended: dict[str, CeState] = {}
+        self._queue_of: dict[str, str] = {}
+        self._wakers: list[Callable[[], None]] = []
+        self._notify: inotify.INotify | None = None
+        self._tick: Any = None
+        self._look: Any = None
+
+    # -- life --------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Take up what is in the spool, then watch it."""
+        self._spool.prepare()
+        self._facts = machine()
+        self._notify = inotify.INotify(self._reactor)
+        self._notify.startReading()
+        for place in (self._spool.ended, self._spool.running):
+            self._notify.watch(FilePath(place), inotify.IN_CLOSE_WRITE | inotify.IN_MOVED_TO,
+                               callbacks=[lambda *_: self._changed()])
+        self._sweep()
+
+    async def stop(self) -> None:
+        for call in (self._tick, self._look):
+            if call is not None and call.active():
+                call.cancel()
+        self._tick = self._look = None
+        if self._notify is not None:
+            self._notify.connectionLost(None)
+            self._notify = None
+        reap()
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        self._wakers.append(wake)
+
+    # -- the protocol ------------------------------------------------------------------------------------
+
+    async def submit(self, jobs: Sequence[CeJob]) -> list[Submitted | Rejected]:
+        micros = int(self._reactor.seconds() * 1e6)
+        with self._spool.locked():
+            verdicts = [self._take(job, f"{micros:020d}-{n:06d}") for n, job in enumerate(jobs)]
+            self._fill()
+        return verdicts
+
+    def _take(self, job: CeJob, order: str) -> Submitted | Rejected:
+        if not _TOKEN.fullmatch(job.token):
+            return Rejected(job.token, "the token is not made of letters, digits, '_' and '-'", True)
+        policy = self._settings.queues.get(job.queue)
+        if policy is None:
+            return Rejected(job.token, f"there is no queue {job.queue!r}", True)
+        wall_s, cpu_s = _least(job.wall_s, policy.max_wall_s), _least(job.cpu_s, policy.max_cpu_s)
+        try:
+            self._spool.add(msgspec.structs.replace(job, wall_s=wall_s, cpu_s=cpu_s), order)
+        except OSError as error:
+            return Rejected(job.token, f"the spool cannot be written: {error.strerror}", False)
+        return Submitted(job.token, _handle(job.token))
+
+    async def status(self, tokens: Collection[str]) -> dict[str, CeState]:
+        # In the order of a job's way: one that moves meanwhile is seen at least once.
+        waiting, placed, finished = self._spool.waiting(), self._spool.placed(), self._spool.finished()
+        return {token: self._state(token, waiting, placed, finished) for token in tokens}
+
+    def _state(
+        self, token: str, waiting: Collection[str], placed: Collection[str], finished: Collection[str]
+    ) -> CeState:
+        if token in finished:
+            return self._end(token)
+        if token in placed:
+            return self._running(token)
+        if token in waiting:
+            return CeState(token, Phase.QUEUED, _handle(token))
+        return CeState(token, Phase.LOST, reason="this CE does not know it")
+
+    def _running(self, token: str) -> CeState:
+        claim = self._spool.claim(token)
+        if claim is not None and not alive(claim):
+            return self._vanished(token, claim)
+        return CeState(token, Phase.RUNNING, _handle(token), node=self._host)
+
+    def _vanished(self, token: str, claim: Claim | None) -> CeState:
+        """Its runner is gone: it has ended, or nobody will ever know how."""
+        if self._spool.outcome(token) is None:
+            kill({token: claim})
+            self._spool.end(token, self._spool.doom(token) or "vanished")
+        return self._end(token)
+
+    def _end(self, token: str) -> CeState:
+        if token not in self._ended:
+            outcome = self._spool.outcome(token)
+            if outcome is None:  # just being written
+                return CeState(token, Phase.RUNNING, _handle(token), node=self._host)
+            self._ended[token] = CeState(token, Phase.ENDED, _handle(token), outcome.status, self._host,
+                                         outcome.reason)
+        return self._ended[token]
+
+    async def cancel(self, tokens: Collection[str]) -> None:
+        with self._spool.locked():
+            self._terminate(tokens, "cancelled")
+            self._fill()
+
+    async def clean(self, tokens: Collection[str]) -> None:
+        claims = self._claims((self._spool.placed() - self._spool.finished()).intersection(tokens))
+        if claims:
+            pids = family(claims)
+            send([claim.pid for claim in claims.values() if claim and alive(claim)], signal.SIGKILL)
+            send(pids, signal.SIGKILL)
+        with self._spool.locked():
+            waiting = self._spool.waiting()
+            for token in tokens:
+                self._spool.forget(token, waiting.get(token))
+                self._ended.pop(token, None)
+            self._fill()
+
+    async def renew(self, tokens: Collection[str], proxy: bytes) -> None:
+        for token in set(tokens) - self._spool.finished():
+            self._spool.set_proxy(token, proxy)
+
+    async def output(self, token: str) -> str:
+        return self._spool.output(token).decode("utf-8", "replace")
+
+    async def known(self) -> list[str]:
+        return sorted(self._spool.tokens())
+
+    async def describe(self) -> list[dict[str, Any]]:
+        waiting = self._spool.waiting()
+        running = self._spool.placed() - self._spool.finished()
+        where = self._queues_of([*waiting, *running])
+        return [self._describe(queue, where, waiting, running) for queue in self._settings.queues]
+
+    def _queues_of(self, tokens: Iterable[str]) -> Mapping[str, str]:
+        known = self._queue_of
+        self._queue_of = {token: known.get(token) or self._queue(token) for token in tokens}
+        return self._queue_of
+
+    def _queue(self, token: str) -> str:
+        limits = self._spool.limits(token)
+        return limits.queue if limits is not None else ""
+
+    def _describe(
+        self, queue: str, where: Mapping[str, str], waiting: Collection[str], running: Collection[str]
+    ) -> dict[str, Any]:
+        settings = self._settings
+        load = Load(settings.slots, len(running), sum(where.get(t) == queue for t in running),
+                    sum(where.get(t) == queue for t in waiting), len(waiting))
+        policy = msgspec.structs.asdict(settings.queues[queue])
+        return glue(self._host, queue, policy, load, settings.tags, settings.access_rules, self._facts)
+
+    # -- slots -------------------------------------------------------------------------------------------
+
+    def _fill(self) -> None:
+        """Give free slots to the first of the queue. Only under the lock of the spool."""
+        waiting = self._spool.waiting()
+        if not waiting:
+            return
+        finished, placed = self._spool.finished(), self._spool.placed()
+        for token in placed & finished:
+            self._spool.release(token)
+        free = self._settings.slots - len(placed - finished)
+        for token, marker in waiting.items():
+            if free <= 0:
+                return
+            if self._spool.place(token, marker):
+                self._spawn(token)
+                free -= 1
+
+    def _spawn(self, token: str) -> None:
+        limits = self._spool.limits(token)
+        if limits is not None:
+            spawn(self._spool.root, token, limits, self._settings.environment)
+
+    # -- ends --------------------------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        """Something moved in the spool: look once, however much it was."""
+        if self._look is None:
+            self._look = self._reactor.callLater(0, self._looked)
+
+    def _looked(self) -> None:
+        self._look = None
+        if self._spool.waiting():
+            with self._spool.locked():
+                self._fill()
+        reap()
+        for wake in self._wakers:
+            wake()
+
+    def _terminate(self, tokens: Iterable[str], reason: str) -> None:
+        """Ask payloads to end; those without a runner end here. Only under the lock of the spool."""
+        waiting, placed, finished = self._spool.waiting(), self._spool.placed(), self._spool.finished()
+        live = []
+        for token in tokens:
+            if token in finished or not (token in waiting or token in placed):
+                continue
+            if self._spool.take_claim(token):
+                self._spool.end(token, reason)
+            else:
+                self._spool.condemn(token, reason)
+                live.append(token)
+        if live:
+            send(family(self._claims(live)), signal.SIGTERM)
+            self._sweep_within(self._settings.grace_s)
+
+    def _claims(self, tokens: Iterable[str]) -> dict[str, Claim | None]:
+        return {token: self._spool.claim(token) for token in tokens}
+
+    def _sweep_within(self, delay_s: float) -> None:
+        if self._tick is not None and self._tick.active():
+            self._tick.reset(min(delay_s, self._tick.getTime() - self._reactor.seconds()))
+
+    def _finish_doomed(self, live: Collection[str]) -> None:
+        """KILL what was asked to end and had its grace."""
+        now, grace = self._reactor.seconds(), self._settings.grace_s
+        late = [token for token in live if (age := self._spool.age_of_doom(token, now)) is not None
+                and age >= grace]
+        if late:
+            kill(self._claims(late))
+
+    def _sweep(self) -> None:
+        """What no event tells: lost runners, limits, spawns that a crash prevented, talkative wrappers."""
+        with self._spool.locked():
+            self._spool.prune()
+            live = self._spool.placed() - self._spool.finished()
+            for token in live:
+                self._attend(token)
+            self._finish_doomed(live)
+            self._fill()
+        reap()
+        self._tick = self._reactor.callLater(self._settings.poll_s, self._sweep)
+
+    def _attend(self, token: str) -> None:
+        if not self._spool.claimed(token):
+            self._spawn(token)
+            return
+        age = self._spool.age_of_claim(token, self._reactor.seconds()) or 0.0
+        if self._spool.claim(token) is None and age > _CLAIM_S:
+            self._vanished(token, None)
+        if self._running(token).phase is Phase.ENDED:
+            return
+        self._spool.shorten(token)
+        limits = self._spool.limits(token)
+        if limits is not None and 0 < limits.wall_s <= age:
+            self._terminate([token], f"wall time limit of {limits.wall_s} s exceeded")
+
+
+def _least(asked: int, most: int) -> int:
+    """The smaller of two limits, where 0 is none."""
+    return min(asked, most) if asked and most else asked or most
+
+
+def _handle(token: str) -> str:
+    return f"local/{token}"
