@@ -1,0 +1,236 @@
+"""The Python client: submit, follow, cancel and collect jobs from a program.
+
+    client = Client.from_environment()
+    job = client.submit('Executable = "/bin/date"; StdOutput = "o"; OutputSandbox = {"o"};').job
+
+Errors are those of `wms.errors` and `clients.errors`. No text for people: that is `clients.show`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from typing import Any, Self, TypeVar
+from uuid import uuid4
+
+from clients import credential as credentials
+from clients import submission
+from clients.credential import Credential
+from clients.files import check_sizes, make_directory, receive
+from clients.preparing import Prepared, prepare
+from clients.settings import NS_PORT, Place, Settings, place, resolve
+from clients.submission import Submission
+from clients.transport import Connection
+from wms.errors import NoServer, NoSuchJob, RemoteError, SandboxTooLarge, Unavailable, WmsError
+from wms.jdl.ast import Node
+from wms.jobid import JobId
+from wms.operations import (
+    OPERATIONS,
+    File,
+    JobIds,
+    Limits,
+    ListMatchRequest,
+    MatchList,
+    PurgeRequest,
+)
+
+WATCH_S = 30.0
+WATCH_PAUSE_S = 1.0
+FINAL = frozenset({"Done", "Cleared", "Aborted", "Cancelled", "Purged"})
+
+Status = dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What was fetched: files now in `directory`, and whether the service gave them up (job Cleared)."""
+
+    job: str
+    directory: str
+    outcome: str
+    files: tuple[File, ...]
+    purged: bool
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Client:
+    """One user's conversation with the services. Connections are kept; use it as a context manager."""
+
+    settings: Settings
+    credential: Credential
+    trace: Callable[[str], None] = field(default=lambda _line: None)
+    _connections: dict[Place, Connection] = field(default_factory=dict)
+
+    @classmethod
+    def from_environment(cls, endpoint: str = "", *, needed_s: float = 0.0) -> Self:
+        """With the proxy and the services that environment and configuration files name."""
+        proxy, ca_dir = credentials.find(os.environ, os.getuid())
+        settings = resolve(os.environ, endpoint=endpoint)
+        return cls(settings, credentials.look(proxy, ca_dir, time.time(), needed_s))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for connection in self._connections.values():
+            connection.close()
+
+    # -- submission ----------------------------------------------------------------------------------------
+
+    def submit(self, jdl: str, directory: str = ".", *, file: str = "<jdl>",
+               attributes: Mapping[str, Node] | None = None) -> Submission:
+        """Submit a description whose relative files are in `directory`; returns when the job is on record."""
+        return self.send(prepare(jdl, directory, os.environ, self.settings, file=file, attributes=attributes))
+
+    def send(self, prepared: Prepared) -> Submission:
+        """Submit what was prepared. NotStarted names the job when it stopped half-way."""
+        self._check_sizes(prepared)
+        request = submission.request(prepared, self.credential.delegation)
+        return self._first_reached(lambda ns: submission.send(ns, request, prepared.files, prepared.warnings))
+
+    def _check_sizes(self, prepared: Prepared) -> None:
+        """Within the usual limits nobody is asked; beyond them the service may allow more."""
+        try:
+            check_sizes(prepared.files)
+        except SandboxTooLarge as usual:
+            try:
+                limits = self.limits()
+            except Unavailable:
+                raise usual from None
+            check_sizes(prepared.files, limits.max_file_bytes, limits.max_sandbox_bytes)
+
+    def limits(self) -> Limits:
+        """What the Network Server accepts."""
+        reply: Limits = self._first_reached(lambda ns: ns.call(OPERATIONS["ns.limits"]))
+        return reply
+
+    def delegate(self) -> None:
+        """Give the Network Server a proxy of its own, under the id that this credential always has."""
+        self._first_reached(submission.delegate)
+
+    # -- looking -------------------------------------------------------------------------------------------
+
+    def status(self, jobs: Iterable[str]) -> dict[str, Status | WmsError]:
+        """Status record of each job, or why there is none; one call to each LB server."""
+        ids = [JobId.parse(job) for job in jobs]
+        found: dict[str, Status | WmsError] = {}
+        for server, group in groupby(sorted(ids), lambda id: Place(id.host, id.port)):
+            found |= self._statuses_at(server, [str(id) for id in group])
+        return {str(id): found[str(id)] for id in ids}
+
+    def _statuses_at(self, server: Place, jobs: list[str]) -> dict[str, Status | WmsError]:
+        try:
+            reply = self._at(server).call(OPERATIONS["lb.statuses"], JobIds(tuple(jobs)))
+        except WmsError as error:
+            return dict.fromkeys(jobs, error)
+        found: dict[str, Status | WmsError] = {
+            job: NoSuchJob(f"{job} does not exist.", job=job) for job in jobs}
+        found |= {job: RemoteError(problem, 400) for job, problem in reply.problems.items()}
+        return found | {str(JobId.parse(record["jobId"])): record for record in reply.statuses}
+
+    def one_status(self, job: str, *, wait_s: float = 0.0, newer_than: int = 0) -> Status:
+        """Status of one job; given `wait_s`, once it has more than `newer_than` events or that is over."""
+        query = {"wait_s": str(wait_s), "newer_than": str(newer_than)} if wait_s else None
+        id = JobId.parse(job)
+        status: Status = self._at(Place(id.host, id.port)).call(
+            OPERATIONS["lb.status"], query=query, wait_s=wait_s, unique=id.unique)
+        return status
+
+    def watch(self, job: str) -> Iterator[Status]:
+        """Each new status of a job as it comes, up to and including the first final one (see FINAL)."""
+        status = self.one_status(job)
+        yield status
+        while status.get("state") not in FINAL:
+            asked = time.monotonic()
+            newer = self.one_status(job, wait_s=WATCH_S, newer_than=int(status.get("events", 0)))
+            if newer != status:
+                status = newer
+                yield status
+            elif time.monotonic() - asked < WATCH_PAUSE_S:
+                time.sleep(WATCH_PAUSE_S)
+
+    def events(self, job: str) -> list[dict[str, Any]]:
+        """The events of a job in order of their sequence codes."""
+        id = JobId.parse(job)
+        reply = self._at(Place(id.host, id.port)).call(OPERATIONS["lb.events"], unique=id.unique)
+        return list(reply.events)
+
+    def jobs(self, state: str = "") -> Iterator[Status]:
+        """The caller's jobs at every configured LB server, newest first at each."""
+        for server in self.settings.bookkeepers():
+            query = {"state": state} if state else {}
+            while True:
+                page = self._at(server).call(OPERATIONS["lb.jobs"], query=query)
+                yield from page.jobs
+                if not page.cursor:
+                    break
+                query["cursor"] = page.cursor
+
+    def list_match(self, prepared: Prepared) -> MatchList:
+        """The CEs that match a description now, best first."""
+        request = ListMatchRequest(prepared.jdl, prepared.vo)
+        reply: MatchList = self._first_reached(lambda ns: ns.call(OPERATIONS["ns.list_match"], request))
+        return reply
+
+    # -- acting on a job -----------------------------------------------------------------------------------
+
+    def cancel(self, job: str) -> tuple[str, ...]:
+        """Ask for cancellation, which happens later; warnings of the service."""
+        reply = self._of(job).call(OPERATIONS["ns.cancel"], key=uuid4().hex, unique=JobId.parse(job).unique)
+        return tuple(reply.warnings)
+
+    def output(self, job: str, directory: str, *, purge: bool = True) -> Output:
+        """Fetch the output sandbox into `directory`, each file checked; then give it up if `purge`."""
+        ns, unique = self._of(job), JobId.parse(job).unique
+        listed = ns.call(OPERATIONS["ns.list_output"], unique=unique)
+        if listed.files:
+            make_directory(directory)
+        for file in listed.files:
+            ns.download(OPERATIONS["ns.output"], partial(receive, directory=directory, file=file),
+                        unique=unique, name=file.name)
+        warnings = self._purge(ns, unique, listed.files) if purge else ()
+        return Output(job, directory, listed.outcome, listed.files, purge and not warnings, warnings)
+
+    def _purge(self, ns: Connection, unique: str, files: Iterable[File]) -> tuple[str, ...]:
+        """Confirm what is on this disk. The files are safe: a refusal is a warning, not a failure."""
+        received = {file.name: file.sha256 for file in files}
+        try:
+            ns.call(OPERATIONS["ns.purge"], PurgeRequest(received), key=uuid4().hex, unique=unique)
+        except WmsError as error:
+            return (f"JobPurging not allowed: {error.message}",)
+        return ()
+
+    # -- connections ---------------------------------------------------------------------------------------
+
+    def _at(self, place: Place) -> Connection:
+        if place not in self._connections:
+            self._connections[place] = Connection(place.host, place.port, self.credential,
+                                                  self.settings.request_s, self.trace)
+        return self._connections[place]
+
+    def _first_reached(self, act: Callable[[Connection], T]) -> T:
+        """Act at the first Network Server with which a connection is made."""
+        *others, last = self.settings.network_servers()
+        for server in others:
+            try:
+                return act(self._at(server))
+            except NoServer as absent:
+                self.trace(absent.message)
+        return act(self._at(last))
+
+    def _of(self, job: str) -> Connection:
+        """The Network Server that has the job: the only one configured, or the one its record names."""
+        servers = self.settings.network_servers()
+        if len(servers) == 1:
+            return self._at(servers[0])
+        named = self.one_status(job).get("network_server", "")
+        return self._at(place(named, NS_PORT) if named else servers[0])

@@ -1,0 +1,95 @@
+"""job-status: the state of jobs, asked of each LB server in one call; with --watch until they are over."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from clients import main as shared
+from clients.errors import ArgumentsExclusive, ArgumentWrong, NoJobFound
+from clients.session import Session
+from wms.errors import WmsError
+
+if TYPE_CHECKING:
+    from clients.api import Status
+    from clients.selection import Selection
+
+STORED = "Bookkeeping information has been found and stored in the file:"
+
+
+@shared.command("job-status")
+@click.argument("jobs", metavar="[JOBID]...", nargs=-1)
+@shared.input_jobs
+@click.option("--all", "every", is_flag=True, help="All my jobs at the configured LB servers.")
+@click.option("--status", "-s", "only", multiple=True, metavar="STATE",
+              help="Only jobs in this state (repeat).")
+@click.option("--exclude", "-e", "without", multiple=True, metavar="STATE",
+              help="No jobs in this state (repeat).")
+@shared.since_time
+@shared.until_time
+@click.option("--user-tag", "tags", multiple=True, metavar="NAME=VALUE",
+              help="Only jobs with this tag (repeat).")
+@shared.verbosity_level
+@click.option("--nonodes", is_flag=True, help="Do not list the nodes of compound jobs.")
+@click.option("--watch", is_flag=True,
+              help="Follow the jobs until each is done, aborted, cancelled or cleared.")
+@shared.output_report
+def command(session: Session, jobs: tuple[str, ...], input_file: str, every: bool, only: tuple[str, ...],
+            without: tuple[str, ...], since: str, until: str, tags: tuple[str, ...], verbosity: int | None,
+            nonodes: bool, watch: bool, output: str) -> int:
+    """Tell where jobs stand."""
+    from clients import choosing, documents, show
+    from clients.selection import Selection
+
+    if every and (jobs or input_file):
+        raise ArgumentsExclusive("--all excludes job identifiers and --input.")
+    selection = Selection.parse(only, without, since, until, tags, time.time())
+    if selection.narrows and not every:
+        raise ArgumentWrong("--status, --exclude, --from, --to and --user-tag select among --all.")
+    chosen = [] if every else choosing.jobs(session, jobs, input_file)
+    found = _all(session, selection) if every else session.client().status(chosen)
+    if watch:
+        found = _watched(session, found)
+    level = session.settings.status_level if verbosity is None else verbosity
+    records = [one for one in found.values() if not isinstance(one, WmsError)]
+    errors = [one for one in found.values() if isinstance(one, WmsError)]
+    if records:
+        session.deliver(show.statuses(records, level, time.ctime, nodes=not nonodes), output, STORED)
+    session.answer(documents.of_jobs({
+        job: one if isinstance(one, WmsError) else documents.status(one, time.ctime)
+        for job, one in found.items()}))
+    return shared.finish(session, errors, len(records))
+
+
+def _all(session: Session, selection: Selection) -> dict[str, Status | WmsError]:
+    found = {status["jobId"]: status for status in session.client().jobs() if selection.takes(status)}
+    if not found:
+        raise NoJobFound("Unable to find any job matching the query.")
+    return dict(found)
+
+
+def _watched(session: Session, found: dict[str, Status | WmsError]) -> dict[str, Status | WmsError]:
+    """Follow the jobs one after another, saying each change; their last statuses."""
+    from clients import show
+
+    last = dict(found)
+    for job, one in found.items():
+        if isinstance(one, WmsError):
+            continue
+        said = ""
+        for status in session.client().watch(job):
+            if show.state(status) != said:
+                said = show.state(status)
+                session.say(f"{time.ctime(status.get('stateEnterTime', 0.0))}  {job}  {said}")
+            last[job] = status
+    return last
+
+
+def main() -> NoReturn:
+    shared.run(command)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""job-submit: submit a job description, once, and print the identifier."""
+
+from __future__ import annotations
+
+import os
+from typing import NoReturn
+
+import click
+
+from clients import main as shared
+from clients.session import Session, save
+
+
+@shared.command("job-submit")
+@click.argument("jdl_file", metavar="JDL")
+@click.option("--resource", "-r", default="", metavar="CE", help="Submit to this CE, without matchmaking.")
+@click.option("--input", "-i", "input_file", default="", metavar="FILE", help="Choose the CE from this file.")
+@click.option("--lrms", default="", metavar="TYPE", help="Batch system of the CE of a parallel job.")
+@click.option("--valid", "-v", default="", metavar="HH:MM",
+              help="Abort the job if it waits longer than this.")
+@click.option("--to", "until", default="", metavar="[MM:DD:]HH:MM[:[CC]YY]",
+              help="Abort the job if it still waits at this time.")
+@click.option("--output", "-o", default="", metavar="FILE", help="Append the job identifier to this file.")
+@click.option("--nomsg", is_flag=True, help="Print the job identifier and nothing else.")
+def command(session: Session, jdl_file: str, resource: str, input_file: str, lrms: str, valid: str,
+            until: str, output: str, nomsg: bool) -> int:
+    """Submit the job that the JDL file describes ('-': standard input) and print its identifier."""
+    from clients import documents, show
+    from clients.options import jdl_attributes, read_jdl
+    from clients.preparing import prepare
+
+    session.quiet = nomsg
+    attributes = jdl_attributes(session, resource=resource, input_file=input_file, lrms=lrms, valid=valid,
+                                until=until)
+    text, name, directory = read_jdl(jdl_file)
+    prepared = prepare(text, directory, os.environ, session.settings, file=name, attributes=attributes)
+    submission = session.client(session.settings.min_proxy_s).send(prepared)
+    saved = _saved(session, output, submission.job)
+    session.warn(*submission.warnings)
+    session.say(show.submitted(submission.job, saved))
+    session.answer(documents.submitted(submission.job, submission.endpoint, submission.warnings))
+    if nomsg and not session.common.json:
+        click.echo(submission.job)
+    return 0
+
+
+def _saved(session: Session, path: str, job: str) -> str:
+    """Append the identifier to the file of --output; its path, empty when there is none.
+
+    The job is submitted, so a file that cannot be written is a warning.
+    """
+    from clients.errors import FileUnwritable
+    from clients.ids import HEADER
+
+    if not path:
+        return ""
+    new = not os.path.exists(path) or not os.path.getsize(path)
+    try:
+        save(path, f"{HEADER}\n{job}\n" if new else f"{job}\n", "a")
+    except FileUnwritable as error:
+        session.warn(error.message, code=error.code)
+        return ""
+    return os.path.abspath(path)
+
+
+def main() -> NoReturn:
+    shared.run(command)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""What submit and list-match make of their argument and options: the JDL text, and attributes put into it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from clients import choosing, moments
+from clients.errors import ArgumentsExclusive, ArgumentWrong, JdlFileMissing
+from clients.session import Session
+from wms.errors import UnknownResource
+from wms.jdl.ast import Node, node
+
+
+def read_jdl(path: str) -> tuple[str, str, str]:
+    """(text, name for messages, directory of its relative files) of a JDL file, or of standard input (-)."""
+    if path == "-":
+        return sys.stdin.read(), "<standard input>", os.getcwd()
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read(), path, os.path.dirname(os.path.abspath(path))
+    except UnicodeDecodeError:
+        raise JdlFileMissing(f"The JDL file {path} is not UTF-8 text.", path=path) from None
+    except OSError as error:
+        raise JdlFileMissing(f"The last argument is not a valid path to a JDL file: {path}: {error.strerror}",
+                             path=path) from None
+
+
+def jdl_attributes(session: Session, *, resource: str = "", input_file: str = "", lrms: str = "",
+                   valid: str = "", until: str = "") -> dict[str, Node]:
+    """Attributes that options put into the description, over what it says itself."""
+    if resource and input_file:
+        raise ArgumentsExclusive("--resource and --input exclude each other.")
+    if valid and until:
+        raise ArgumentsExclusive("--valid and --to exclude each other.")
+    if lrms and not (resource or input_file):
+        raise ArgumentWrong("--lrms needs --resource or --input.")
+    ce = choosing.one_ce(session, input_file) if input_file else resource
+    if ce and ("/" not in ce or any(char.isspace() for char in ce)):
+        raise UnknownResource(f"not the identifier of a CE: {ce!r}", hint="HOST:PORT/jobmanager-TYPE-QUEUE")
+    found: dict[str, str | int] = {"SubmitTo": ce, "lrms_type": lrms}
+    if valid or until:
+        now = time.time()
+        found["ExpiryTime"] = moments.after(valid, now) if valid else moments.deadline(until, now)
+    return {name: node(value) for name, value in found.items() if value}

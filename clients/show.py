@@ -1,0 +1,171 @@
+"""Records as text for people, in the layouts of the `glite-job-*` commands. Pure; nothing is printed here.
+
+The documents of --json are `clients.documents`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from wms.operations import MatchList
+
+Record = Mapping[str, Any]
+Date = Callable[[float], str]  # epoch seconds -> "Fri Aug  1 12:21:35 2003"
+
+_LONG = frozenset({"jdl", "matched_jdl", "condor_jdl", "rsl", "stateEnterTimes", "history", "children_hist",
+                   "children_states", "acl"})
+_SHOWN_ABOVE = frozenset({"state", "jobId", "reason", "destination"})
+_DATES = frozenset({"stateEnterTime", "lastUpdateTime"})
+
+
+# -- job-submit, job-cancel ------------------------------------------------------------------------------
+
+
+def submitted(job: str, saved: str = "") -> str:
+    """The block of job-submit; `saved` is the file that now holds the identifier."""
+    lines = ["=" * 20 + "glite-job-submit Success " + "=" * 21,
+             "The job has been successfully submitted to the Network Server.",
+             "Use glite-job-status command to check job current status.",
+             "Your job identifier (edg_jobId) is:", f"- {job}"]
+    if saved:
+        lines += ["The edg_jobId has been saved in the following file:", saved]
+    return "\n".join([*lines, "=" * 62])
+
+
+def cancelled(jobs: Iterable[str]) -> str:
+    return "\n".join(["=" * 19 + " glite-job-cancel Success" + "=" * 20,
+                      "The cancellation request has been successfully submitted for the following job(s)",
+                      *(f"- {job}" for job in jobs), "=" * 59])
+
+
+# -- job-output ------------------------------------------------------------------------------------------
+
+
+def fetched(job: str, directory: str, files: int) -> str:
+    """The block of one job's output; without files there is no directory."""
+    lines = ["*" * 65, "JOB GET OUTPUT OUTCOME"]
+    if not files:
+        return "\n".join([*lines, "No output files to be retrieved for the job:", f"- {job}"])
+    return "\n".join([*lines, "Output sandbox files for the job:", f"- {job}",
+                      "have been successfully retrieved and stored in the directory:", directory])
+
+
+# -- job-list-match --------------------------------------------------------------------------------------
+
+
+def matches(found: MatchList, *, rank: bool, explain: bool) -> str:
+    """The block of job-list-match, or the fixed sentence when nothing matches."""
+    checks = checks_table(found) if explain else []
+    if not found.ces:
+        lines = ["*" * 69, "No Computing Element matching your job requirements has been found!"]
+        reason = [found.reason] if found.reason else []
+        return "\n".join([*lines, *reason, *checks, "*" * 70])
+    head = [f"{'*CEId*':<60}     *Rank*"] if rank else []
+    rows = [f"{match.ce:<60}     {match.rank:g}" if rank else match.ce for match in found.ces]
+    return "\n".join(["*" * 69, "COMPUTING ELEMENT IDs LIST",
+                      "The following CE(s) matching your job requirements have been found:",
+                      *head, *rows, *checks, "*" * 70])
+
+
+def checks_table(found: MatchList) -> list[str]:
+    """How each check narrowed the set of CEs, one a line."""
+    if not found.checks:
+        return []
+    return [f"{'check':<40} {'CEs':>8} {'refused':>8}",
+            *(f"{check.check:<40} {check.seen:>8} {check.refused:>8}" for check in found.checks)]
+
+
+# -- job-status ------------------------------------------------------------------------------------------
+
+
+def state(status: Record) -> str:
+    """The state in words: Done says how."""
+    name = str(status.get("state", "Undefined"))
+    if name != "Done":
+        return name
+    code, exit_code = status.get("done_code", -1), status.get("exit_code", 0)
+    how = {1: "Failed", 2: "Cancelled"}.get(code) or ("Exit Code !=0" if exit_code else "Success")
+    return f"Done ({how})"
+
+
+def statuses(found: Sequence[Record], level: int, date: Date, *, nodes: bool = True) -> str:
+    """The block of job-status for the jobs that were found."""
+    blocks = ["\n".join(_status(status, level, date, nodes)) for status in found]
+    rule = "*" * 61
+    return "\n".join(f"{rule}\nBOOKKEEPING INFORMATION:\n\n{block}\n{rule}" for block in blocks)
+
+
+def _status(status: Record, level: int, date: Date, nodes: bool) -> list[str]:
+    lines = [f"Printing status info for the Job: {status.get('jobId', '')}", *_summary(status, level, date)]
+    if level >= 2:
+        lines += ["---", *_attributes(status, level, date), "---"]
+    below = status.get("children_states") or ()
+    if nodes and below:
+        lines.append("- Nodes information for: ")
+        for child in below:
+            lines += [f"    {line}" for line in _status(child, level, date, nodes)]
+    return lines
+
+
+def _summary(status: Record, level: int, date: Date) -> list[str]:
+    rows = [("Current Status:", state(status))]
+    if level >= 1:
+        rows += _details(status, date)
+    return [f"{label:<20}{value}" for label, value in rows]
+
+
+def _details(status: Record, date: Date) -> list[tuple[str, str]]:
+    entered = status.get("stateEnterTime", 0.0)
+    rows = [("Exit code:", str(status.get("exit_code", 0)))] if state(status) in _WITH_EXIT_CODE else []
+    rows.append(("Status Reason:", status.get("reason") or "unavailable"))
+    if status.get("destination"):
+        rows.append(("Destination:", status["destination"]))
+    if entered:
+        rows.append(("reached on:", date(entered)))
+    if status.get("cancelling"):
+        rows.append(("Cancelling:", status.get("cancelReason") or "requested"))
+    if status.get("parent_job"):
+        rows.append(("Parent Job:", status["parent_job"]))
+    return rows
+
+
+_WITH_EXIT_CODE = frozenset({"Done (Success)", "Done (Exit Code !=0)"})
+
+
+def _attributes(status: Record, level: int, date: Date) -> list[str]:
+    hidden = _SHOWN_ABOVE if level >= 3 else _SHOWN_ABOVE | _LONG
+    return [_attribute(name, date(value) if name in _DATES else value)
+            for name, value in status.items() if name not in hidden and value not in ("", None, [], {})]
+
+
+def _attribute(name: str, value: object) -> str:
+    label = name[:1].upper() + name[1:].replace("_", " ")
+    return f"- {label:<27}=    {value}"
+
+
+# -- job-logging-info ------------------------------------------------------------------------------------
+
+_LEVEL_1 = ("source", "timestamp", "destination", "result", "dest_id")
+_LEVEL_3 = frozenset({"job", "jdl", "classad", "level", "seqcode", "priority"})
+
+
+def events(job: str, found: Sequence[Record], level: int, date: Date) -> str:
+    """The block of job-logging-info for one job."""
+    blocks = [f" - {event['type']}" if level == 0 else _event(event, level, date) for event in found]
+    return "\n".join(["*" * 70, "LOGGING INFORMATION:", "", f"Printing info for the Job : {job}", " ",
+                      *blocks, "*" * 70])
+
+
+def _event(event: Record, level: int, date: Date) -> str:
+    rows = {**{name: value for name, value in event.items() if name not in ("type", "fields")},
+            **event.get("fields", {})}
+    names = [name for name in (*_LEVEL_1, *sorted(set(rows) - set(_LEVEL_1)))
+             if name in rows and rows[name] not in ("", None) and _shown(name, level)]
+    lines = [_attribute(name, date(rows[name]) if name in ("timestamp", "arrived") else rows[name])
+             for name in names]
+    return "\n".join(["\t---", f"Event: {event['type']}", *lines])
+
+
+def _shown(name: str, level: int) -> bool:
+    return name in _LEVEL_1 or (level >= 2 and name not in _LEVEL_3) or level >= 3

@@ -1,0 +1,116 @@
+"""Submitting at one Network Server: register, delegate when asked to, upload what is wanted, start.
+
+A job that got an id but was not started is never reported as submitted. Which server: `clients.api`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+from clients.errors import NotStarted
+from clients.files import LocalFile
+from clients.preparing import Prepared
+from clients.transport import Connection
+from wms.errors import DelegationNeeded, RemoteError, SandboxFileMissing, TimedOut, WmsError
+from wms.jobid import JobId
+from wms.operations import OPERATIONS, DelegationChain, File, Registered, RegisterRequest
+
+DELEGATION_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A started job; `warnings` are sentences for the user."""
+
+    job: str
+    endpoint: str
+    warnings: tuple[str, ...] = ()
+
+
+def request(prepared: Prepared, delegation: str) -> RegisterRequest:
+    """What is registered; without files the job is started in the same call. Reads the files' checksums."""
+    files = tuple(file.record() for file in prepared.files)
+    return RegisterRequest(prepared.jdl, delegation, prepared.vo, files, start=not files)
+
+
+def send(ns: Connection, wanted: RegisterRequest, files: Sequence[LocalFile],
+         warnings: tuple[str, ...] = ()) -> Submission:
+    """Submit. Raises NotStarted, which names the job, when it stopped after the registration."""
+    registered = _register(ns, wanted)
+    if not wanted.start:
+        _upload(ns, registered, files, wanted.files)
+        _start(ns, registered.job)
+    return Submission(registered.job, f"https://{ns.place}", (*warnings, *registered.warnings))
+
+
+def _register(ns: Connection, wanted: RegisterRequest) -> Registered:
+    """When the service has no usable delegation of ours: delegate, and repeat with the same key."""
+    key = uuid4().hex
+    for tries_left in reversed(range(DELEGATION_TRIES)):
+        try:
+            reply: Registered = ns.call(OPERATIONS["ns.register"], wanted, key=key)
+        except RemoteError as refused:
+            if refused.code != DelegationNeeded.code or not tries_left:
+                raise
+        else:
+            return reply
+        delegate(ns, tolerant=tries_left > 1)
+    raise AssertionError("the last try returns or raises")
+
+
+def delegate(ns: Connection, tolerant: bool = False) -> None:
+    """One delegation. Another command may be delegating the same proxy at this moment and take the pending
+    key: `tolerant` leaves the refusal to the repetition of the call that needed the delegation.
+    """
+    from clients.delegation import sign
+
+    name = ns.credential.delegation
+    pending = ns.call(OPERATIONS["ns.request_delegation"], delegation=name)
+    with open(ns.credential.path, "rb") as file:
+        chain = sign(pending.csr_pem, file.read(), time.time())
+    try:
+        ns.call(OPERATIONS["ns.put_delegation"], DelegationChain(chain), delegation=name)
+    except RemoteError:
+        if not tolerant:
+            raise
+
+
+def _upload(ns: Connection, registered: Registered, files: Sequence[LocalFile],
+            records: Sequence[File]) -> None:
+    known = {file.name: (file, record) for file, record in zip(files, records, strict=True)}
+    try:
+        for name in registered.upload:
+            _upload_one(ns, registered.job, *known[name])
+    except (WmsError, KeyboardInterrupt) as cause:
+        raise _stopped(registered.job, cause, "it was not started",
+                       "It will not run. Forget it (job-cancel) and submit again.") from None
+
+
+def _upload_one(ns: Connection, job: str, file: LocalFile, record: File) -> None:
+    try:
+        content = open(file.path, "rb")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise SandboxFileMissing(f"{file.path} can no longer be read: {error.strerror}") from None
+    with content:
+        ns.upload(OPERATIONS["ns.upload"], content, record.size, record.sha256,
+                  unique=JobId.parse(job).unique, name=file.name)
+
+
+def _start(ns: Connection, job: str) -> None:
+    try:
+        ns.call(OPERATIONS["ns.start"], key=uuid4().hex, unique=JobId.parse(job).unique)
+    except (TimedOut, KeyboardInterrupt) as cause:
+        raise _stopped(job, cause, "it is not known whether it was started",
+                       "Look with job-status before you submit it again.") from None
+    except WmsError as cause:
+        raise _stopped(job, cause, "it was not started",
+                       "It will not run. Forget it (job-cancel) and submit again.") from None
+
+
+def _stopped(job: str, cause: BaseException, outcome: str, hint: str) -> NotStarted:
+    record = cause.record() if isinstance(cause, WmsError) else {"message": "interrupted"}
+    return NotStarted(f"The job was registered as {job}, but {outcome}: {record['message']}",
+                      hint=hint, job=job, cause=record)

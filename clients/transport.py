@@ -1,0 +1,257 @@
+"""One kept-alive HTTPS connection to a service: operations of the table, time limits, bounded repetition.
+
+What the operations mean is in `clients.api`; files on their way are in `clients.files`.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import IO, Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from clients.credential import Credential
+from wms.clienttls import client_context
+from wms.errors import (
+    NoBookkeeping,
+    NoServer,
+    Overloaded,
+    RemoteError,
+    TimedOut,
+    Unavailable,
+    UntrustedCredential,
+    WmsError,
+)
+from wms.operations import Operation
+
+CONNECT_S = 10.0
+ATTEMPTS = 3
+WAITS_S = (0.3, 1.0)
+BLOCK = 1 << 18
+_REPEATABLE_POSTS = frozenset({"ns.list_match", "ns.request_delegation", "lb.statuses"})
+_BUSY = frozenset({502, 503})
+_ABOUT_US = ("ALERT_UNKNOWN_CA", "ALERT_CERTIFICATE", "ALERT_BAD_CERTIFICATE", "CERTIFICATE_REQUIRED",
+             "ALERT_UNSUPPORTED_CERTIFICATE", "ALERT_ACCESS_DENIED", "ALERT_DECRYPT_ERROR")
+_ABSENT: Mapping[str, tuple[type[Unavailable], str]] = {
+    "ns": (NoServer, "Unable to contact any Network Server"),
+    "lb": (NoBookkeeping, "Unable to contact the LB server"),
+}
+_CODES = {413: "NS_SANDBOX_TOO_LARGE", 502: "NS_NOT_AVAILABLE", 503: "NS_SERVER_BUSY", 504: "NS_TIMEOUT"}
+
+Sink = Callable[[http.client.HTTPResponse], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What goes out. `wait_s`: the service may take that much longer; `sink` takes the body of the reply."""
+
+    operation: Operation
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | IO[bytes] | None = None
+    wait_s: float = 0.0
+    sink: Sink | None = None
+
+    @property
+    def repeatable(self) -> bool:
+        operation = self.operation
+        return (operation.method in ("GET", "PUT") or operation.name in _REPEATABLE_POSTS
+                or "Idempotency-Key" in self.headers)
+
+
+class _Dropped(Exception):
+    """The connection was lost after something was sent; the service may or may not have acted."""
+
+
+@dataclass(slots=True)
+class Connection:
+    """A service at host:port. `trace` is told every call; `request_s` limits the wait for each answer."""
+
+    host: str
+    port: int
+    credential: Credential
+    request_s: float = 90.0
+    trace: Callable[[str], None] = field(default=lambda _line: None)
+    _http: http.client.HTTPSConnection | None = None
+    _used: bool = False
+
+    @property
+    def place(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    def call(self, operation: Operation, body: Any = None, *, key: str = "",
+             query: Mapping[str, str] | None = None, wait_s: float = 0.0, **params: object) -> Any:
+        """Call an operation with a record; its reply record."""
+        headers = {"Idempotency-Key": key} if key else {}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        content = None if body is None else msgspec.json.encode(body)
+        url = operation.url(**params) + (f"?{urlencode(query)}" if query else "")
+        return self._record(operation, self._exchange(Request(operation, url, headers, content, wait_s)))
+
+    def upload(self, operation: Operation, file: IO[bytes], size: int, sha256: str, **params: object) -> Any:
+        """Stream a file of `size` bytes, which the service compares with `sha256` (hex); its reply record."""
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size),
+                   "Digest": f"sha-256={sha256}"}
+        request = Request(operation, operation.url(**params), headers, file)
+        return self._record(operation, self._exchange(request))
+
+    def download(self, operation: Operation, sink: Sink, **params: object) -> None:
+        """Hand a reply to `sink`, which reads it; after a lost connection `sink` is called again."""
+        self._exchange(Request(operation, operation.url(**params), {}, sink=sink))
+
+    def close(self) -> None:
+        if self._http is not None:
+            self._http.close()
+        self._http, self._used = None, False
+
+    def _record(self, operation: Operation, body: bytes) -> Any:
+        try:
+            return msgspec.json.decode(body, type=operation.reply)
+        except msgspec.DecodeError as error:
+            message = f"{self.place} gave an answer that cannot be read: {error}"
+            raise RemoteError({"code": "API_NATIVE_ERROR", "message": message}, 502) from None
+
+    # -- one exchange, and its repetition ------------------------------------------------------------------
+
+    def _exchange(self, request: Request) -> bytes:
+        give_up = time.monotonic() + 2 * (self.request_s + request.wait_s)
+        lost: _Dropped | None = None
+        for attempt in range(ATTEMPTS):
+            last = not request.repeatable or attempt + 1 == ATTEMPTS or time.monotonic() >= give_up
+            stale = self._used
+            try:
+                return self._once(request)
+            except _Dropped as dropped:
+                self.close()
+                lost = dropped
+                if last:
+                    raise self._no_answer(request, lost) from None
+            except Unavailable as absent:
+                if lost is not None and last:
+                    raise self._no_answer(request, lost) from None
+                if last or (lost is None and not isinstance(absent, Overloaded)):
+                    raise
+            self._pause(request, 0.0 if stale else WAITS_S[attempt])
+        raise AssertionError("the last attempt returns or raises")
+
+    def _pause(self, request: Request, seconds: float) -> None:
+        self.trace(f"{request.operation.name}: again in {seconds} s")
+        time.sleep(seconds)
+
+    def _once(self, request: Request) -> bytes:
+        connection = self._connected(request)
+        connection.sock.settimeout(self.request_s + request.wait_s)
+        began = time.monotonic()
+        try:
+            response = _converse(connection, request)
+            body = _receive(response, request.sink)
+        except TimeoutError:
+            raise _Dropped(f"no answer within {self.request_s + request.wait_s:.0f} s") from None
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            raise _Dropped("the connection was closed") from None
+        except ssl.SSLError as error:
+            self.close()
+            raise self._absent(request, error) from None
+        except (OSError, http.client.HTTPException) as error:
+            raise _Dropped(str(error) or type(error).__name__) from None
+        took_ms = 1000 * (time.monotonic() - began)
+        self.trace(f"{request.operation.method} {self.place}{request.url} {response.status} {took_ms:.0f} ms")
+        if response.will_close:
+            self.close()
+        _check(response.status, body)
+        return body
+
+    def _connected(self, request: Request) -> http.client.HTTPSConnection:
+        if self._http is None:
+            context = client_context(self.credential.path, self.credential.ca_dir)
+            self._http = http.client.HTTPSConnection(
+                self.host.strip("[]"), self.port, timeout=CONNECT_S, context=context, blocksize=BLOCK)
+            try:
+                self._http.connect()
+            except OSError as error:
+                self.close()
+                raise self._absent(request, error) from None
+            self.trace(f"connected to {self.place}")
+        self._used = True
+        return self._http
+
+    # -- what went wrong -----------------------------------------------------------------------------------
+
+    def _absent(self, request: Request, error: OSError) -> WmsError:
+        """The error for a service with which no conversation is possible."""
+        if isinstance(error, ssl.SSLError) and any(alert in str(error.reason) for alert in _ABOUT_US):
+            return UntrustedCredential(
+                f"{self.place} does not accept the credential in {self.credential.path}: {_words(error)}.",
+                hint="Is it an RFC 3820 proxy of a certificate whose CA is trusted there?", server=self.place)
+        kind, sentence = _ABSENT[request.operation.daemon]
+        return kind(f"{sentence}\n{self.place}: {_words(error)}",
+                    hint=_server_hint(error, self.credential.ca_dir), server=self.place)
+
+    def _no_answer(self, request: Request, dropped: _Dropped) -> TimedOut:
+        return TimedOut(f"{self.place} did not answer {request.operation.name}: {dropped}",
+                        hint="It is not known whether the request took effect.", server=self.place)
+
+
+def _converse(connection: http.client.HTTPSConnection, request: Request) -> http.client.HTTPResponse:
+    """Send and wait for the head of the answer. A service that refuses a file early stops reading it, so
+    after a broken pipe its answer is still looked for.
+    """
+    streaming = request.body is not None and not isinstance(request.body, bytes)
+    if request.body is not None and not isinstance(request.body, bytes):
+        request.body.seek(0)
+    try:
+        connection.request(request.operation.method, request.url, body=request.body,
+                           headers=dict(request.headers))
+        return connection.getresponse()
+    except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
+        if not streaming:
+            raise
+        response = http.client.HTTPResponse(connection.sock, method=request.operation.method)
+        response.begin()
+        response.will_close = True
+        return response
+
+
+def _receive(response: http.client.HTTPResponse, sink: Sink | None) -> bytes:
+    if sink is None or response.status >= 400:
+        return response.read()
+    sink(response)
+    return b""
+
+
+def _check(status: int, body: bytes) -> None:
+    """Raise the error that an answer reports."""
+    if status < 400:
+        return
+    try:
+        record = msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        reason = http.client.responses.get(status, "no reason given")
+        record = {"code": _CODES.get(status, "WMS_ERROR"),
+                  "message": f"The service answered {status} {reason}."}
+    if status in _BUSY:
+        raise Overloaded(str(record.get("message", "The service is busy.")), hint=str(record.get("hint", "")),
+                         **dict(record.get("details") or {}))
+    raise RemoteError(record, status)
+
+
+def _words(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted: {error.verify_message}"
+    if isinstance(error, TimeoutError):
+        return f"no connection within {CONNECT_S:.0f} s"
+    if isinstance(error, ssl.SSLError):
+        return str(error.reason or error).replace("_", " ").lower()
+    return str(error.strerror or error).lower()
+
+
+def _server_hint(error: OSError, ca_dir: str) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"The CA certificates in {ca_dir} are used; X509_CERT_DIR names another directory."
+    return "Is the service running, and is this its address?"
