@@ -5,7 +5,7 @@ Functions of a connection. The credentials themselves are files; no key is ever 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 import msgspec
 import sqlalchemy as sa
@@ -46,15 +46,18 @@ class Registration(msgspec.Struct, frozen=True):
     last_error: str = ""
 
 
-def register(conn: sa.Connection, entry: Registration, job: str) -> None:
-    """Keep the credential alive for the job too. A credential that ends later replaces what is known."""
+def register(conn: sa.Connection, entry: Registration, jobs: Collection[str]) -> None:
+    """Keep the credential alive for these jobs too. A credential that ends later replaces what is known."""
     known = find(conn, entry.credential)
     if known is None:
         conn.execute(registrations.insert().values(msgspec.structs.asdict(entry)))
     elif entry.not_after > known.not_after:
         conn.execute(_one(entry.credential).values(msgspec.structs.asdict(entry)))
-    if job not in jobs_of(conn, entry.credential):
-        conn.execute(registered_jobs.insert().values(credential=entry.credential, job=job))
+    ours = registered_jobs.c.credential == entry.credential
+    there = conn.scalars(sa.select(registered_jobs.c.job).where(ours, registered_jobs.c.job.in_(jobs)))
+    rows = [{"credential": entry.credential, "job": job} for job in set(jobs).difference(there)]
+    if rows:
+        conn.execute(registered_jobs.insert(), rows)
 
 
 def unregister(conn: sa.Connection, job: str) -> list[Registration]:
@@ -107,7 +110,7 @@ def find(conn: sa.Connection, credential: str) -> Registration | None:
                               .where(registrations.c.credential == credential))), None)
 
 
-def of_jobs(conn: sa.Connection, jobs: Sequence[str]) -> dict[str, Registration]:
+def of_jobs(conn: sa.Connection, jobs: Collection[str]) -> dict[str, Registration]:
     """job -> its credential, for the status of jobs; jobs without one are left out."""
     rows = conn.execute(sa.select(registered_jobs.c.job, registrations)
                         .join(registrations, registrations.c.credential == registered_jobs.c.credential)

@@ -29,9 +29,10 @@ def conn() -> Iterator[sa.Connection]:
 
 
 def test_a_credential_is_kept_for_its_jobs(conn: sa.Connection):
-    store.register(conn, FIRST, "j2")
-    store.register(conn, FIRST, "j1")
-    store.register(conn, FIRST, "j1")
+    store.register(conn, FIRST, ["j2"])
+    store.register(conn, FIRST, ["j1", "j2", "j1"])
+    store.register(conn, FIRST, ["j1"])
+    store.register(conn, FIRST, [])
     assert store.find(conn, "c1") == FIRST
     assert store.jobs_of(conn, "c1") == ["j1", "j2"]
     assert store.of_jobs(conn, ["j1", "j3"]) == {"j1": FIRST}
@@ -39,17 +40,17 @@ def test_a_credential_is_kept_for_its_jobs(conn: sa.Connection):
 
 def test_a_longer_credential_replaces_what_is_known_and_a_shorter_does_not(conn: sa.Connection):
     longer = msgspec.structs.replace(FIRST, not_after=2000.0, next_try=1500.0, myproxy="other")
-    store.register(conn, FIRST, "j1")
+    store.register(conn, FIRST, ["j1"])
     store.failed(conn, "c1", 600.0, "no")
-    store.register(conn, longer, "j2")
-    store.register(conn, FIRST, "j3")
+    store.register(conn, longer, ["j2"])
+    store.register(conn, FIRST, ["j3"])
     assert store.find(conn, "c1") == longer
     assert store.jobs_of(conn, "c1") == ["j1", "j2", "j3"]
 
 
 def test_a_credential_goes_with_its_last_job(conn: sa.Connection):
-    store.register(conn, FIRST, "j1")
-    store.register(conn, FIRST, "j2")
+    store.register(conn, FIRST, ["j1"])
+    store.register(conn, FIRST, ["j2"])
     assert store.unregister(conn, "j1") == []
     assert store.unregister(conn, "j1") == []
     assert store.unregister(conn, "j2") == [FIRST]
@@ -58,13 +59,13 @@ def test_a_credential_goes_with_its_last_job(conn: sa.Connection):
 
 def test_what_is_due_comes_in_order_of_time(conn: sa.Connection):
     for name, at in (("late", 30.0), ("early", 10.0), ("middle", 20.0), ("later", 41.0)):
-        store.register(conn, msgspec.structs.replace(FIRST, credential=name, next_try=at), "j")
+        store.register(conn, msgspec.structs.replace(FIRST, credential=name, next_try=at), ["j"])
     assert [r.credential for r in store.due(conn, 40.0, 10)] == ["early", "middle", "late"]
     assert [r.credential for r in store.due(conn, 40.0, 1)] == ["early"]
 
 
 def test_failures_are_counted_until_a_success(conn: sa.Connection):
-    store.register(conn, FIRST, "j1")
+    store.register(conn, FIRST, ["j1"])
     store.failed(conn, "c1", 600.0, "refused")
     store.failed(conn, "c1", 700.0, "silent")
     assert store.find(conn, "c1") == msgspec.structs.replace(
@@ -74,7 +75,7 @@ def test_failures_are_counted_until_a_success(conn: sa.Connection):
 
 
 def test_an_expired_credential_is_dropped_with_its_jobs(conn: sa.Connection):
-    store.register(conn, FIRST, "j1")
+    store.register(conn, FIRST, ["j1"])
     store.drop(conn, "c1")
     assert store.find(conn, "c1") is None
     assert store.of_jobs(conn, ["j1"]) == {}
@@ -96,7 +97,7 @@ class Registrations(RuleBasedStateMachine):
     @rule(name=NAMES, job=JOBS)
     def register(self, name: str, job: str) -> None:
         with self.engine.begin() as conn:
-            store.register(conn, msgspec.structs.replace(FIRST, credential=name), job)
+            store.register(conn, msgspec.structs.replace(FIRST, credential=name), [job])
         self.model.setdefault(name, set()).add(job)
 
     @rule(job=JOBS)
