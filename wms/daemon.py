@@ -245,3 +245,7 @@ def show(context: click.Context, as_json: bool) -> None:
 def template() -> None:
     """Print a configuration file with every setting, its meaning and its default."""
     click.echo(config.template(), nl=False)
+
+
+if __name__ == "__main__":
+    main()

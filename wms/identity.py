@@ -32,6 +32,7 @@ SHORT_NAMES = {
 SPELLINGS = {"e": "emailaddress", "email": "emailaddress", "userid": "uid", "s": "st"}
 
 _ATTRIBUTE = re.compile(r"/(?=(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)=)")
+_ESCAPE = re.compile(r"\\x[0-9A-F]{2}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +54,13 @@ class Identity:
 def dn_text(attributes: Iterable[tuple[str, str]]) -> str:
     """`/DC=org/CN=x` from (dotted OID, value) pairs in certificate order.
 
-    ValueError when a value would read as a further attribute: two names must never share one text.
+    Two names never share one text: ValueError when a value reads as a further attribute or as an escape.
     """
     return "".join(f"/{SHORT_NAMES.get(oid, oid)}={_escaped(value)}" for oid, value in attributes)
 
 
 def _escaped(value: str) -> str:
-    if _ATTRIBUTE.search(value):
+    if _ATTRIBUTE.search(value) or _ESCAPE.search(value):
         raise ValueError(f"the name holds an ambiguous value: {value!r}")
     return "".join(chr(byte) if 0x20 <= byte <= 0x7E else f"\\x{byte:02X}" for byte in value.encode())
 

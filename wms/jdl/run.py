@@ -21,16 +21,18 @@ class Exhausted(Exception):
 
 
 class Run:
-    """`other` and `target` are the records those names mean; `depth` counts nested nodes on the way."""
+    """`other` and `target` are the records those names mean; `depth` counts nested nodes on the way.
 
-    __slots__ = ("active", "depth", "other", "steps", "target")
+    The rest are class attributes until they change: most evaluations never touch them.
+    """
+
+    steps: int = MAX_STEPS
+    depth: int = 0
+    active: frozenset[Cell] = frozenset()
 
     def __init__(self, other: Prepared) -> None:
         self.other = other
         self.target = other
-        self.steps = MAX_STEPS
-        self.depth = 0
-        self.active: set[Cell] = set()
 
     def spend(self, steps: int) -> None:
         self.steps -= steps
@@ -57,11 +59,11 @@ class Cell:
         run.depth += self.depth
         if run.depth > MAX_DEPTH:
             raise Exhausted
-        run.active.add(self)
+        run.active |= {self}
 
     def leave(self, run: Run) -> None:
         run.depth -= self.depth
-        run.active.discard(self)
+        run.active -= {self}
 
 
 def weight(value: Value, most: int = MAX_STEPS) -> int:

@@ -1,0 +1,120 @@
+"""wms: a suite of one's own (up, down, ps, env, demo), and the one place from which everything is reached."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wms.errors import WmsError
+
+STALE_S = 15.0
+EXAMPLE = Path("examples/pi.jdl")
+_DIRECTORY = click.option("--dir", "directory", default=".wms", envvar="WMS_DIR", show_default=True,
+                          type=click.Path(file_okay=False), help="Directory of the suite.")
+
+
+def main() -> None:
+    """Entry point: an error is one sentence on standard error."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except WmsError as error:
+        click.echo(f"**** Error: {error.code} ****\n{error.message}\n{error.hint}".rstrip(), err=True)
+        sys.exit(error.exit)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Workload management: a suite of your own, and help on the job commands."""
+
+
+def _site(directory: str) -> Any:
+    from clients.site import Site
+
+    return Site(Path(directory).absolute())
+
+
+@cli.command()
+@_DIRECTORY
+@click.option("--slots", default=max(2, os.cpu_count() or 2), show_default=True,
+              help="Jobs that run at a time (at the first start).")
+def up(directory: str, slots: int) -> None:
+    """Start a suite in the background and wait until it is ready; harmless when it runs."""
+    from clients import site
+
+    here = _site(directory)
+    started = site.up(here, slots)
+    word = "is ready" if started else "was running"
+    click.echo(f"The suite {word} at {site.environment(here)['WMS_ENDPOINT']}.")
+    click.echo(f'Point your shell at it: eval "$(wms env --dir {shlex.quote(directory)})"')
+
+
+@cli.command()
+@_DIRECTORY
+def down(directory: str) -> None:
+    """Stop the suite in order. Its jobs go on and are found again by the next `up`."""
+    from clients import site
+
+    click.echo("The suite has stopped." if site.down(_site(directory)) else "The suite was not running.")
+
+
+@cli.command()
+@_DIRECTORY
+def env(directory: str) -> None:
+    """Print the shell lines that point every client command at the suite."""
+    from clients import site
+
+    here = _site(directory)
+    if not here.config.exists():
+        raise click.ClickException(f"There is no suite in {directory}; start one with: wms up --dir {directory}")
+    for name, value in site.environment(here).items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@cli.command()
+@_DIRECTORY
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def ps(directory: str, as_json: bool) -> None:
+    """Say how each daemon is; exit status 1 if one is not well."""
+    from clients.health import look, table
+
+    here = _site(directory)
+    rows = look(here, time.time(), STALE_S)
+    if as_json:
+        click.echo(jsonlib.dumps({"result": "success", "daemons": rows}))
+    else:
+        click.echo(table(rows))
+    if not rows or any(row["state"] != "well" for row in rows):
+        sys.exit(1)
+
+
+@cli.command()
+@_DIRECTORY
+@click.option("--jdl", default=str(EXAMPLE), show_default=True, type=click.Path(dir_okay=False))
+@click.option("--keep", is_flag=True, help="Leave the suite running.")
+def demo(directory: str, jdl: str, keep: bool) -> None:
+    """Start a suite, run a job, show its states as they change, print its output, stop everything."""
+    from clients import demonstration, site
+
+    here = _site(directory)
+    try:
+        click.echo("Starting the suite ...")
+        site.up(here, max(2, os.cpu_count() or 2))
+        sys.exit(demonstration.run(here, Path(jdl), click.echo))
+    finally:
+        if not keep:
+            site.down(here)
+            click.echo("Everything is stopped.")
