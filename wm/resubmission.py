@@ -32,13 +32,9 @@ class Attempts:
 
     def after(self, decision: Deep | Shallow | GiveUp) -> Attempts:
         """The counters once `decision` has been carried out."""
-        match decision:
-            case Deep():
-                return replace(self, deep=self.deep + 1, shallow=0)
-            case Shallow():
-                return replace(self, shallow=self.shallow + 1)
-            case GiveUp():
-                return self
+        if isinstance(decision, Deep):
+            return replace(self, deep=self.deep + 1, shallow=0)
+        return replace(self, shallow=self.shallow + 1) if isinstance(decision, Shallow) else self
 
 
 @dataclass(frozen=True, slots=True)

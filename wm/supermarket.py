@@ -11,9 +11,8 @@ from enum import StrEnum
 from math import inf
 from typing import Any, TypeAlias
 
-from wms.jdl.values import prepare
-
 from wm.purchasers import Entry, Purchase
+from wms.jdl.values import prepare
 from wms.resource import ComputingElement, StorageElement, completed
 
 

@@ -1,0 +1,224 @@
+"""Which CEs may run a job, and how well: a list of named checks and a rank, so that a refusal has a reason.
+
+Nothing is chosen here (selection) nor decided (planner). A real match and list-match are the same call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from wm.request import AUTHORISATION, SITE, Request, Site
+from wm.supermarket import Snapshot
+from wms.jdl.ast import ERROR, UNDEFINED, Literal, Node, Operation, Special, conjunction
+from wms.jdl.unparse import unparse
+from wms.jdl.values import Value
+from wms.resource import ComputingElement
+
+EXPIRED, STATUS, PIN, RANK = "not expired", "status known", "SubmitTo", "rank"
+PREVIOUS = "not tried before"
+WHOLE = "the expressions as a whole"
+"""Only what is evaluated in one piece decides: parts that call random() or are short of steps may differ."""
+TRUE = Literal(True)
+_STATUS = "gluecestatestatus"
+MAX_RANK = 1e300
+MAX_LABEL = 120
+MAX_TOLD = 6
+
+
+class Ranked(NamedTuple):
+    ce: ComputingElement
+    rank: float
+
+
+class Verdict(NamedTuple):
+    """The word on one CE: `refused_by` is the first check it failed ("": none), `value` its result."""
+
+    ce: str
+    refused_by: str
+    value: Value = True
+
+
+class Tally(NamedTuple):
+    """How many CEs a check saw and refused, and of these how many because it was undefined or an error."""
+
+    check: str
+    seen: int
+    refused: int
+    undefined: int = 0
+    errors: int = 0
+
+
+class Check(NamedTuple):
+    """`passes` gives exactly True for a CE that may stay."""
+
+    name: str
+    passes: Callable[[ComputingElement], Value]
+
+
+@dataclass(frozen=True)
+class Matches:
+    """The answer: `ranked` are the CEs the job may go to, best first. The rest explains, when asked for."""
+
+    request: Request
+    snapshot: Snapshot
+    now: float
+    site: Site
+    ranked: tuple[Ranked, ...]
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """One for each CE of the snapshot, by id."""
+        checks = (*_checks(self.request, self.now, self.site), *self._last_checks())
+        return tuple(_verdict(ce, checks) for _, ce in sorted(self.snapshot.ces.items()))
+
+    def _last_checks(self) -> tuple[Check, Check]:
+        ranked, past = {one.ce.id for one in self.ranked}, _hosts(self.request.previous)
+        return (Check(PREVIOUS, lambda ce: ce.id in ranked or ce.host.casefold() not in past),
+                Check(WHOLE, lambda ce: ce.id in ranked))
+
+    @cached_property
+    def tallies(self) -> tuple[Tally, ...]:
+        """How each check in turn narrowed the set."""
+        checks = (*_checks(self.request, self.now, self.site), *self._last_checks())
+        refused: dict[str, list[Value]] = {check.name: [] for check in checks}
+        for verdict in self.verdicts:
+            if verdict.refused_by:
+                refused[verdict.refused_by].append(verdict.value)
+        return tuple(_tallies(len(self.verdicts), refused))
+
+
+def match(request: Request, snapshot: Snapshot, now: float = 0.0, site: Site = SITE) -> Matches:
+    """The CEs of `snapshot` that may run the job at `now`, best rank first, equals by id.
+
+    Hosts of earlier attempts are avoided unless nothing else is left. A CE whose rank is not a number is out.
+    SubmitTo takes the place of Requirements, Rank and earlier attempts; what the site asks still holds.
+    """
+    search, past = _pinned if request.description.submit_to else _eligible, _hosts(request.previous)
+    found = list(search(request, snapshot, now, site))
+    fresh = [one for one in found if one.ce.host.casefold() not in past]
+    ranked = sorted(fresh or found, key=lambda one: (-one.rank, one.ce.id))
+    return Matches(request, snapshot, now, site, tuple(ranked))
+
+
+def _eligible(request: Request, snapshot: Snapshot, now: float, site: Site) -> Iterator[Ranked]:
+    """The fast way: each expression whole. It agrees with the named checks one after the other."""
+    policy = conjunction(*(part for _, part in site.requirements), TRUE)
+    wanted, allowed, rank = (request.bound(one, now) for one in (
+        request.description.requirements, policy, request.description.rank))
+    for ce in snapshot.ces.values():
+        prepared = ce.prepared
+        if (wanted(prepared) is True and _STATUS in prepared and ce.expires > now
+                and allowed(prepared) is True and (value := _number(rank(prepared))) is not None):
+            yield Ranked(ce, value)
+
+
+def _pinned(request: Request, snapshot: Snapshot, now: float, site: Site) -> Iterator[Ranked]:
+    ce = snapshot.ces.get(request.description.submit_to or "")
+    if ce is not None and not _verdict(ce, _checks(request, now, site)).refused_by:
+        yield Ranked(ce, 0.0)
+
+
+def _hosts(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name.casefold() for name in names)
+
+
+def _number(value: Value) -> float | None:
+    return float(value) if isinstance(value, (bool, int, float)) and -MAX_RANK < value < MAX_RANK else None
+
+
+# -- the checks ------------------------------------------------------------------------------------------
+
+
+def _checks(request: Request, now: float, site: Site) -> tuple[Check, ...]:
+    """All checks of a job in their order; a CE is refused by the first that does not give True."""
+    def holds(name: str, part: Node) -> Check:
+        passes = request.bound(part, now)
+        return Check(name, lambda ce: passes(ce.prepared))
+
+    general = [Check(EXPIRED, lambda ce: ce.expires > now), Check(STATUS, lambda ce: _STATUS in ce.prepared)]
+    general += [holds(name, conjunction(part, TRUE)) for name, part in site.requirements]
+    if pin := request.description.submit_to:
+        return (Check(PIN, lambda ce: ce.id == pin), *general)
+    parts = conjuncts(request.description.requirements)
+    wanted = [holds(_label(part), part if len(parts) == 1 else conjunction(part, TRUE)) for part in parts]
+    rank = request.bound(request.description.rank, now)
+    return (*general, *wanted, Check(RANK, lambda ce: _ranks(rank(ce.prepared))))
+
+
+def _ranks(value: Value) -> Value:
+    return value if isinstance(value, Special) else _number(value) is not None
+
+
+def _verdict(ce: ComputingElement, checks: tuple[Check, ...]) -> Verdict:
+    for check in checks:
+        if (value := check.passes(ce)) is not True:
+            return Verdict(ce.id, check.name, value)
+    return Verdict(ce.id, "")
+
+
+def conjuncts(top: Node) -> list[Node]:
+    """The parts of an expression that are all to be true, in order: `(a && b) && c` has three."""
+    found, todo = [], [top]
+    while todo:
+        here = todo.pop()
+        if isinstance(here, Operation) and set(here.operators) == {"&&"}:
+            todo.extend(reversed(here.operands))
+        else:
+            found.append(here)
+    return found
+
+
+def _label(part: Node) -> str:
+    text = unparse(part)
+    return f"`{text if len(text) <= MAX_LABEL else text[:MAX_LABEL] + '...'}`"
+
+
+def _tallies(seen: int, refused: Mapping[str, list[Value]]) -> Iterator[Tally]:
+    for name, values in refused.items():
+        yield Tally(name, seen, len(values), sum(value is UNDEFINED for value in values),
+                    sum(value is ERROR for value in values))
+        seen -= len(values)
+
+
+# -- why there is no match -------------------------------------------------------------------------------
+
+NO_MATCH = "BrokerHelper: no compatible resources"
+NO_RANK = "BrokerHelper: RankingError"
+BAD_REQUIREMENTS = ("BrokerHelper: problems evaluating the 'requirements' expression "
+                    "(probably something wrong in the JDL expression)")
+NOT_AUTHORISED = "The user is not authorized on any resource currently registered in {host}"
+OUTCOMES = {AUTHORISATION: NOT_AUTHORISED, RANK: NO_RANK}
+
+
+def why(matches: Matches) -> str:
+    """One sentence for the user: what came out, then how many CEs each check refused."""
+    if matches.ranked:
+        return f"{len(matches.ranked)} of {len(matches.snapshot.ces)} CEs match"
+    if not matches.snapshot.ces:
+        return f"{NO_MATCH}: the information system has no usable entry"
+    refusing = [tally for tally in matches.tallies if tally.refused]
+    return f"{_outcome(refusing).format(host=matches.site.host)}: {'; '.join(_told(refusing))}"
+
+
+def _outcome(refusing: list[Tally]) -> str:
+    """By the check that refused the last CE."""
+    wanted = [tally for tally in refusing if tally.check.startswith("`")]
+    if wanted and all(tally.errors == tally.refused for tally in wanted):
+        return BAD_REQUIREMENTS
+    return OUTCOMES.get(refusing[-1].check, NO_MATCH)
+
+
+def _told(refusing: list[Tally]) -> Iterator[str]:
+    largest = sorted(refusing, key=lambda tally: -tally.refused)[:MAX_TOLD]
+    for tally in refusing:
+        if tally in largest:
+            yield f"{tally.check}: {tally.refused} of {tally.seen} CEs refuse{_cause(tally)}"
+
+
+def _cause(tally: Tally) -> str:
+    counts = (("undefined", tally.undefined), ("error", tally.errors))
+    parts = [f"{name} on {count}" for name, count in counts if count]
+    return f" ({', '.join(parts)})" if parts else ""
