@@ -14,14 +14,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from uuid import uuid4
 
 from clients import credential as credentials
 from clients import submission
 from clients.credential import Credential
 from clients.files import check_sizes, make_directory, receive
-from clients.preparing import Prepared, prepare
 from clients.settings import NS_PORT, Place, Settings, place, resolve
 from clients.submission import Submission
 from clients.transport import Connection
@@ -37,6 +36,9 @@ from wms.operations import (
     MatchList,
     PurgeRequest,
 )
+
+if TYPE_CHECKING:
+    from clients.preparing import Prepared
 
 WATCH_S = 30.0
 WATCH_PAUSE_S = 1.0
@@ -89,6 +91,8 @@ class Client:
     def submit(self, jdl: str, directory: str = ".", *, file: str = "<jdl>",
                attributes: Mapping[str, Node] | None = None) -> Submission:
         """Submit a description whose relative files are in `directory`; returns when the job is on record."""
+        from clients.preparing import prepare
+
         return self.send(prepare(jdl, directory, os.environ, self.settings, file=file, attributes=attributes))
 
     def send(self, prepared: Prepared) -> Submission:

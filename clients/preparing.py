@@ -53,7 +53,8 @@ def prepare(jdl: str, directory: str, environment: Mapping[str, str], settings: 
         ad = ad if found == entries else ad.changed({"InputSandbox": node(found)})
     description = describe(ad)
     files = local_files(texts(ad.get("InputSandbox")), directory, base) if sandbox else ()
-    warnings = tuple(str(warned.message) for warned in (*written.warnings, *description.warnings))
+    warned = dict.fromkeys((*written.warnings, *description.warnings))
+    warnings = tuple(f"{file}:{one.row}:{one.column}: {one.message}" for one in warned)
     return Prepared(pretty(ad), settings.vo, files, warnings)
 
 

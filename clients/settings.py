@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 from clients.errors import FileUnreadable
 from wms.errors import BadJobId, ConfigError, WmsError
 from wms.jdl.ast import Ad, ListNode, Literal, Node
-from wms.jdl.parser import parse
 from wms.jobid import parse_server
 
 NS_PORT = 7772
@@ -127,6 +126,8 @@ def _read(path: str) -> Ad:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise FileUnreadable(f"The configuration file {path} cannot be read: {reason}", path=path) from None
+    from wms.jdl.parser import parse
+
     try:
         return parse(text, path)
     except WmsError as error:

@@ -8,15 +8,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from clients.errors import NotStarted
 from clients.files import LocalFile
-from clients.preparing import Prepared
 from clients.transport import Connection
 from wms.errors import DelegationNeeded, RemoteError, SandboxFileMissing, TimedOut, WmsError
 from wms.jobid import JobId
 from wms.operations import OPERATIONS, DelegationChain, File, Registered, RegisterRequest
+
+if TYPE_CHECKING:
+    from clients.preparing import Prepared
 
 DELEGATION_TRIES = 3
 
