@@ -7,7 +7,7 @@ of arrivals matters. Not the questions (lb.query), and not what events mean (lb.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any, NamedTuple
 
 import msgspec
@@ -102,6 +102,7 @@ class _Advance(NamedTuple):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Record).decode
+_canonical = lru_cache(maxsize=1000)(canonical_dn)
 _HELD = (jobs.c.id, jobs.c.job, jobs.c.server, jobs.c.created, jobs.c.version, jobs.c.record)
 _UPDATE = jobs.update().where(jobs.c.id == sa.bindparam("key"))
 
@@ -152,8 +153,8 @@ def _hold(conn: sa.Connection, groups: Mapping[JobId, Sequence[Event]]) -> dict[
 
 def _locked(conn: sa.Connection, uniques: Collection[str]) -> dict[str, _Held]:
     chosen = sa.select(*_HELD).where(jobs.c.job.in_(uniques)).order_by(jobs.c.job).with_for_update()
-    rows = conn.execute(chosen)
-    return {row.job: _Held(*row[:-1], _decode(row.record) if row.version else None) for row in rows}
+    return {unique: _Held(key, unique, server, created, version, _decode(record) if version else None)
+            for key, unique, server, created, version, record in conn.execute(chosen).all()}
 
 
 def _ours(id: JobId, held: Mapping[str, _Held]) -> bool:
@@ -197,7 +198,7 @@ def _write(conn: sa.Connection, advances: Sequence[_Advance], now: float) -> Non
 def _row(advance: _Advance) -> dict[str, Any]:
     held, fresh, record = advance
     return {
-        "key": held.key, "owner": canonical_dn(record.owner), "state": record.state.code,
+        "key": held.key, "owner": _canonical(record.owner), "state": record.state.code,
         "type": record.jobtype.value, "parent": record.parent_job,
         "created": min(held.created, *(event.timestamp for event in fresh)),
         "updated": record.last_update_time, "version": held.size + len(fresh), "record": _encode(record)}

@@ -1,0 +1,153 @@
+"""The remote operations of Logging & Bookkeeping: from a call to a reply.
+
+Rows are read in lb.query, rights decided in wms.authz, pages made in lb.web.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from lb import query, web
+from lb.query import Found
+from lb.waiting import Waiters
+from wms.authz import may_read, require_owner
+from wms.errors import BadJobId, NoSuchJob, NotAuthorized, Refused, TooManyResults, WmsError
+from wms.httpd import Call, Handler, Page
+from wms.identity import Identity
+from wms.jobid import JobId
+from wms.jobstatus import JobState
+from wms.operations import EventList, JobList, Statuses
+from wms.service import Kit
+
+RECHECK_S = 1.0  # news of other processes are found after this
+PAGE_JOBS = 100
+LONG_TEXTS = ("jdl", "matched_jdl", "condor_jdl", "rsl")
+_STATES = {state.value.lower(): state for state in JobState}
+
+
+def handlers(kit: Kit, waiters: Waiters) -> dict[str, Handler]:
+    """All operations of this daemon by name."""
+    book = Bookkeeping(kit, waiters)
+    return {"lb.status": book.status, "lb.statuses": book.statuses, "lb.jobs": book.jobs,
+            "lb.events": book.events, "lb.page": book.page}
+
+
+@dataclass(frozen=True, slots=True)
+class Bookkeeping:
+    """The handlers and what they need."""
+
+    kit: Kit
+    waiters: Waiters
+
+    async def status(self, call: Call) -> dict[str, Any]:
+        """One job; with wait_s, as soon as it has more than newer_than events (not given: than now)."""
+        user, unique = call.user, call.params["unique"]
+        known = _number(call.query, "newer_than", -1)
+        ends = self.kit.now() + min(_number(call.query, "wait_s", 0), self.kit.settings.lb.max_wait_s)
+        with self.waiters.at(unique) as nap:
+            while (left := ends - self.kit.now()) > 0 and not nap.ended:
+                found = (await self.kit.database.read(query.statuses, [unique])).get(unique)
+                if found is not None:
+                    require_owner(user, found.status.owner)
+                    if found.version > known >= 0:
+                        return status_record(found)
+                    known = max(known, found.version)
+                await nap.sleep(min(left, RECHECK_S))
+        return status_record(await self._readable(call))
+
+    async def statuses(self, call: Call) -> Statuses:
+        """Many jobs; what is wrong with the others is said for each."""
+        asked = list(dict.fromkeys(call.body.jobs))
+        if len(asked) > self.kit.settings.lb.max_jobs:
+            raise TooManyResults(f"At most {self.kit.settings.lb.max_jobs} jobs a call.", asked=len(asked))
+        named = {text: self._unique(text) for text in asked}
+        uniques = {unique for unique in named.values() if isinstance(unique, str)}
+        found = await self.kit.database.read(query.statuses, uniques)
+        answers = {text: _answer(call.user, unique, found) for text, unique in named.items()}
+        return Statuses(
+            tuple(status_record(answer) for answer in answers.values() if isinstance(answer, Found)),
+            {text: answer.record() for text, answer in answers.items() if isinstance(answer, WmsError)})
+
+    async def jobs(self, call: Call) -> JobList:
+        """A page of the caller's jobs, without their descriptions."""
+        most = self.kit.settings.lb.max_jobs
+        limit = min(most, max(1, int(_number(call.query, "limit", PAGE_JOBS))))
+        page = await self.kit.database.read(
+            query.user_jobs, call.user.dn, limit=limit, state=_state(call.query.get("state", "")),
+            cursor=call.query.get("cursor", ""))
+        return JobList(tuple(map(short_record, page.jobs)), page.cursor)
+
+    async def events(self, call: Call) -> EventList:
+        """The events of one job."""
+        found = await self._readable(call)
+        events = await self.kit.database.read(query.events, found.unique)
+        return EventList(found.status.job_id, tuple(map(msgspec.to_builtins, events)))
+
+    async def page(self, call: Call) -> Page:
+        """The identifier of a job as a URL; a refusal is a page too."""
+        form = web.form(call.query, call.accept)
+        try:
+            found = await self._readable(call)
+            events = await self.kit.database.read(query.events, found.unique)
+        except WmsError as error:
+            return web.refusal(form, error, call.params["unique"])
+        history = "history" in call.query.get("flags", "").replace("+", " ").split()
+        return web.job_page(form, found, events, self.kit.now(), history=history)
+
+    async def _readable(self, call: Call) -> Found:
+        user = call.user
+        found = await self.kit.database.read(query.status, call.params["unique"])
+        require_owner(user, found.status.owner)
+        return found
+
+    def _unique(self, text: str) -> str | WmsError:
+        """The unique part of an identifier of this server, or what is wrong with it."""
+        try:
+            id = JobId.parse(text)
+        except BadJobId as error:
+            return error
+        host, port = self.kit.lb_address
+        if (id.host, id.port) != (host.lower(), port):
+            return NoSuchJob(f"This server keeps jobs of {host}:{port}, not {id.host}:{id.port}.", job=text)
+        return id.unique
+
+
+def status_record(found: Found) -> dict[str, Any]:
+    """The JSON of a status: its fields that are not null, and `version`, the number of events behind it."""
+    record: dict[str, Any] = msgspec.to_builtins(found.status)
+    record["version"] = found.version
+    return record
+
+
+def short_record(found: Found) -> dict[str, Any]:
+    """The same without the descriptions of the job, for lists."""
+    return {name: value for name, value in status_record(found).items() if name not in LONG_TEXTS}
+
+
+def _answer(user: Identity, unique: str | WmsError, found: Mapping[str, Found]) -> Found | WmsError:
+    if isinstance(unique, WmsError):
+        return unique
+    job = found.get(unique)
+    if job is None:
+        return query.no_such_job(unique)
+    return job if may_read(user, job.status.owner) else NotAuthorized("This job belongs to somebody else.")
+
+
+def _number(parameters: Mapping[str, str], name: str, default: float) -> float:
+    text = parameters.get(name, "")
+    if not text:
+        return default
+    if re.fullmatch(r"\d{1,9}(\.\d*)?", text, re.ASCII) is None:
+        raise Refused(f"{name} must be a number, not '{text[:50]}'.", parameter=name)
+    return float(text)
+
+
+def _state(text: str) -> JobState | None:
+    if text and text.lower() not in _STATES:
+        raise Refused(f"There is no state '{text[:50]}'.", hint=f"One of {', '.join(JobState)}.")
+    return _STATES.get(text.lower())

@@ -1,0 +1,104 @@
+"""The questions to Logging & Bookkeeping: functions of a connection that only read.
+
+Who may have the answer is decided by the caller (wms.authz); a job that nobody has registered does not exist.
+"""
+
+from __future__ import annotations
+
+import struct
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from collections.abc import Collection
+from typing import NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+
+from lb import store
+from lb.order import order
+from lb.rows import from_row
+from lb.store import jobs
+from wms.errors import NoSuchJob, Refused
+from wms.event import Event
+from wms.identity import canonical_dn
+from wms.jobstatus import JobState, JobStatus
+
+_decode = msgspec.msgpack.Decoder(JobStatus).decode
+_COLUMNS = (jobs.c.job, jobs.c.version, jobs.c.record)
+_CURSOR = struct.Struct(">dq")
+
+
+class Found(NamedTuple):
+    """A registered job: unique part of its identifier, number of its events, status."""
+
+    unique: str
+    version: int
+    status: JobStatus
+
+
+class JobsPage(NamedTuple):
+    """Jobs, newest first, and the cursor of the next page ("" after the last)."""
+
+    jobs: list[Found]
+    cursor: str
+
+
+def statuses(conn: sa.Connection, uniques: Collection[str]) -> dict[str, Found]:
+    """The registered ones of these jobs, by unique part."""
+    chosen = sa.select(*_COLUMNS).where(jobs.c.job.in_(uniques), jobs.c.type != "")
+    return {row.job: _found(*row) for row in conn.execute(chosen).all()}
+
+
+def status(conn: sa.Connection, unique: str) -> Found:
+    """One job; raises NoSuchJob."""
+    found = statuses(conn, [unique]).get(unique)
+    if found is None:
+        raise no_such_job(unique)
+    return found
+
+
+def no_such_job(unique: str) -> NoSuchJob:
+    """What is answered for a job that is not registered here."""
+    return NoSuchJob(f"No job {unique[:200]} is registered here.", job=unique[:200],
+                     hint="Check the identifier: its host is the server that knows the job.")
+
+
+def user_jobs(conn: sa.Connection, owner: str, *, limit: int, state: JobState | None = None,
+              cursor: str = "") -> JobsPage:
+    """A page of the jobs of `owner` (a DN), newest first; jobs that come meanwhile disturb no page."""
+    chosen = (sa.select(*_COLUMNS, jobs.c.created, jobs.c.id)
+              .where(jobs.c.owner == canonical_dn(owner), jobs.c.type != "")
+              .order_by(jobs.c.created.desc(), jobs.c.id.desc()).limit(limit + 1))
+    if state is not None:
+        chosen = chosen.where(jobs.c.state == state.code)
+    if cursor:
+        chosen = chosen.where(sa.tuple_(jobs.c.created, jobs.c.id) < sa.tuple_(*_read_cursor(cursor)))
+    rows = conn.execute(chosen).all()
+    following = _cursor(rows[limit - 1].created, rows[limit - 1].id) if len(rows) > limit else ""
+    return JobsPage([_found(*row[:3]) for row in rows[:limit]], following)
+
+
+def events(conn: sa.Connection, unique: str) -> list[Event]:
+    """All events of a job in logical order; none for a job nobody knows."""
+    job = conn.execute(sa.select(jobs.c.id, jobs.c.server).where(jobs.c.job == unique)).one_or_none()
+    if job is None:
+        return []
+    rows = conn.execute(sa.select(store.events).where(store.events.c.job == job.id)).mappings()
+    url = f"https://{job.server}/{unique}"
+    return sorted((from_row(dict(row), url) for row in rows), key=order)
+
+
+def _found(unique: str, version: int, record: bytes) -> Found:
+    return Found(unique, version, _decode(record))
+
+
+def _cursor(created: float, id: int) -> str:
+    return urlsafe_b64encode(_CURSOR.pack(created, id)).decode()
+
+
+def _read_cursor(text: str) -> tuple[float, int]:
+    try:
+        created, id = _CURSOR.unpack(urlsafe_b64decode(text))
+    except (Base64Error, ValueError, struct.error):
+        raise Refused("The cursor is not one of ours.", hint="Repeat the query without it.") from None
+    return created, id

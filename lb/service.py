@@ -1,0 +1,83 @@
+"""The daemon of Logging & Bookkeeping: reads the topic of events, answers queries.
+
+What an event does is in lb.store and lb.machine; this only joins the parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+import sqlalchemy as sa
+from twisted.logger import Logger
+
+from lb import store
+from lb.operations import handlers
+from lb.waiting import Waiters
+from wms.consumer import Consumer, Handle
+from wms.event import Event
+from wms.eventlog import decode_events
+from wms.messages import LB
+from wms.queue import Message
+from wms.service import Daemon, Kit
+
+BATCH = 400
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_event = msgspec.json.Decoder(Event).decode
+_encode = msgspec.json.Encoder().encode
+_NOT_READABLE = (msgspec.DecodeError, UnicodeDecodeError)
+
+
+def make(kit: Kit) -> Daemon:
+    """The daemon."""
+    waiters = Waiters(kit.clock)
+    return Daemon("lb", [waiters, Inbox(kit, waiters)], handlers(kit, waiters))
+
+
+class Inbox(Consumer):
+    """Reads the topic of events; after each batch it tells the queries that wait."""
+
+    def __init__(self, kit: Kit, waiters: Waiters) -> None:
+        super().__init__(kit, LB, keeper(waiters, kit.log), batch=BATCH)
+        self._waiters = waiters
+
+    async def _round(self) -> int:
+        found = await super()._round()
+        self._waiters.tell()
+        return found
+
+
+def keeper(waiters: Waiters, log: Logger) -> Handle:
+    """Stores the events of a batch of messages; what cannot be stored is set aside, alone."""
+    def handle(conn: sa.Connection, messages: Sequence[Message], now: float) -> None:
+        broken: list[tuple[bytes, str]] = []
+        arriving = [event for message in messages for event in _events(message.body, broken)]
+        ingested = store.ingest(conn, arriving, now)
+        broken += [(_encode(refusal.event), refusal.reason) for refusal in ingested.refused]
+        store.refuse(conn, broken, now)
+        waiters.note(ingested.changed)
+        for body, reason in broken:
+            log.error("an event was refused: {reason}", reason=reason, body=body[:1000])
+
+    return handle
+
+
+def _events(body: bytes, broken: list[tuple[bytes, str]]) -> Iterable[Event]:
+    """The events of a message; if it cannot be read whole, those of its events that can."""
+    try:
+        return decode_events(body)
+    except _NOT_READABLE:
+        return list(_readable(body, broken))
+
+
+def _readable(body: bytes, broken: list[tuple[bytes, str]]) -> Iterator[Event]:
+    try:
+        parts = _decode_list(body)
+    except _NOT_READABLE as error:
+        broken.append((body, str(error)))
+        return
+    for part in parts:
+        try:
+            yield _decode_event(part)
+        except _NOT_READABLE as error:
+            broken.append((bytes(part), str(error)))
