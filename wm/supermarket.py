@@ -31,6 +31,10 @@ TRUST = (Kind.BACKEND, Kind.DIRECTORY, Kind.STATIC)
 """Least trusted first, for everything else and the binding: the site's file has the last word."""
 
 
+BOUND_SES = "GlueCESEBindGroupSEUniqueID"
+"""The SEs close to a CE: those known are at hand as `other.storage.CloseSEs`, for anyMatch and its kin."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A purchaser's name and kind; what it says holds for `lifetime_s`."""
@@ -88,7 +92,7 @@ class Supermarket:
         """What holds at `now`; when nothing differs from `previous` the version is the same."""
         live = [stock for stock in self.stocks.values() if stock.expires > now]
         ses = {id: _storage(id, told) for id, told in _told(_on_ses(live)).items()}
-        ces = {id: _computing(id, told, previous.ces.get(id)) for id, told in _told(_on_ces(live)).items()}
+        ces = {id: _computing(id, told, ses, previous.ces.get(id)) for id, told in _told(_on_ces(live)).items()}
         void = _told(_on_ces(self.stocks.values())).keys() - ces.keys()
         expires = min((stock.expires for stock in live), default=inf)
         new = Snapshot(previous.version, ces, ses, frozenset(void), expires)
@@ -154,8 +158,11 @@ def _when(told: Sequence[_Said]) -> tuple[str, float, float]:
             max(stock.bought for stock in stocks), min(stock.expires for stock in stocks))
 
 
-def _computing(id: str, told: Sequence[_Said], before: ComputingElement | None) -> ComputingElement:
+def _computing(id: str, told: Sequence[_Said], ses: Mapping[str, StorageElement],
+               before: ComputingElement | None) -> ComputingElement:
     attributes = completed(id, _attributes(told))
+    if close := [ses[se].attributes for se in attributes.get(BOUND_SES, ()) if se in ses]:
+        attributes["storage"] = {"CloseSEs": close}
     same = before is not None and before.attributes == attributes
     prepared = before.prepared if before is not None and same else prepare(attributes)
     bound = [(entry.backend, entry.queue) for entry in _by_trust(told, TRUST) if entry.backend]

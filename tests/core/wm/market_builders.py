@@ -31,6 +31,6 @@ def name(id: str) -> str:
     return f"{id}.org:8443/jobmanager-local-q"
 
 
-def market(*ces: Entry, lifetime_s: float = float("inf")) -> Snapshot:
+def market(*ces: Entry, ses: tuple[Entry, ...] = (), lifetime_s: float = float("inf")) -> Snapshot:
     source = Source("ces.yaml", Kind.STATIC, lifetime_s)
-    return Supermarket().updated(source, Purchase(ces), 0).snapshot(0, EMPTY)
+    return Supermarket().updated(source, Purchase(ces, ses), 0).snapshot(0, EMPTY)

@@ -82,6 +82,14 @@ def test_a_truth_value_ranks_as_a_number() -> None:
     assert matched(job(rank="other.x == 2"), ce("a", x=1), ce("b", x=2)) == ["b", "a"]
 
 
+def test_requirements_may_look_into_the_close_ses() -> None:
+    space = [Entry(f"{size}.org", {"GlueSAStateAvailableSpace": size}) for size in (500, 2000)]
+    here = market(ce("a", GlueCESEBindGroupSEUniqueID=["500.org", "2000.org"]), ce("c"),
+                  ce("b", GlueCESEBindGroupSEUniqueID=["500.org", "unknown.org"]), ses=tuple(space))
+    wanted = job("anyMatch(other.storage.CloseSEs, target.GlueSAStateAvailableSpace > 1000)")
+    assert names(match(wanted, here)) == ["a"]
+
+
 # -- earlier attempts ------------------------------------------------------------------------------------
 
 
