@@ -32,8 +32,8 @@ def renew(server: str, port: int, host_cert: str, host_key: str, ca_dir: str, ol
     """A new proxy file for the owner of the old one, with a new key, living at most `lifetime_s`.
 
     We authenticate with the host's certificate; the server must list it as a renewer. `timeout_s` bounds
-    each wait. Refused (BadCredential among it) when trying again is useless before something is changed;
-    Unavailable and TimedOut when it is not.
+    the whole conversation. Refused (BadCredential among it) when trying again is useless before something
+    is changed; Unavailable and TimedOut when it is not.
     """
     old = proxy.load(old_proxy_pem)
     owner = proxy.identify(old.chain, clock())
@@ -71,12 +71,13 @@ def _checked(key: bytes, certs: list[bytes], owner: str, ca_dir: str, now: float
 def _converse(server: str, port: int, context: ssl.SSLContext, talk: Generator[bytes, bytes, T],
               timeout_s: float) -> T:
     """Connect and let the two talk; network errors become ours."""
+    deadline = time.monotonic() + timeout_s
     try:
         with (socket.create_connection((server, port), timeout_s) as plain,
               context.wrap_socket(plain, server_hostname=server) as secure):
             _require_name(secure, server)
             secure.sendall(myproxy.NO_DELEGATION)
-            return _exchange(secure, talk)
+            return _exchange(secure, talk, deadline)
     except TimeoutError as error:
         raise TimedOut(f"the MyProxy server {server}:{port} did not answer in {timeout_s:g} s") from error
     except ssl.SSLCertVerificationError as error:
@@ -86,9 +87,10 @@ def _converse(server: str, port: int, context: ssl.SSLContext, talk: Generator[b
         raise Unavailable(f"the MyProxy server {server}:{port} cannot be reached: {error}") from error
 
 
-def _exchange(secure: ssl.SSLSocket, talk: Generator[bytes, bytes, T]) -> T:
+def _exchange(secure: ssl.SSLSocket, talk: Generator[bytes, bytes, T], deadline: float) -> T:
     message = next(talk)
     while True:
+        secure.settimeout(max(deadline - time.monotonic(), 0.001))
         if message:
             secure.sendall(message)
         piece = secure.recv(_PIECE)

@@ -61,6 +61,19 @@ def next_renewal(not_after: float, now: float, rng: random.Random, policy: Polic
     return Due(min(at, not_after - policy.limit_s), f"{_minutes(policy.limit_s + spare)} before its end")
 
 
+def after_success(not_after: float, now: float, rng: random.Random, policy: Policy = POLICY) -> Due | Expired:
+    """When to renew a credential that has just been renewed.
+
+    Like `next_renewal`, but never at once: a server whose own credential is near its end gives a short one
+    each time it is asked.
+    """
+    due = next_renewal(not_after, now, rng, policy)
+    soonest = now + min(policy.first_retry_s, max((not_after - now) / 2, policy.shortest_retry_s))
+    if isinstance(due, Expired) or due.at >= soonest:
+        return due
+    return Due(min(soonest, not_after), f"the renewed credential lasts only {_minutes(not_after - now)}")
+
+
 def after_failure(not_after: float, failures: int, now: float, rng: random.Random,
                   policy: Policy = POLICY) -> Due | Expired:
     """When to try again after the `failures`-th failure in a row (from 1).

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxyrenewal.schedule import POLICY, Due, Expired, after_failure, next_renewal, outlives
+from proxyrenewal.schedule import POLICY, Due, Expired, after_failure, after_success, next_renewal, outlives
 
 NOW = 1_800_000_000.0
 STEADY = replace(POLICY, jitter=0.0)
@@ -44,6 +44,24 @@ def test_a_renewal_is_due_in_time_and_jitter_is_a_tenth(life: int, rng: random.R
     assert isinstance(steady, Due)
     assert NOW <= due.at <= max(NOW, NOW + life - POLICY.limit_s)
     assert abs(due.at - steady.at) <= 0.1 * (steady.at - NOW) + 1e-3
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.one_of(LIVES, st.integers(1, 10000)), RNGS)
+def test_a_renewed_credential_is_never_renewed_again_at_once(life: int, rng: random.Random):
+    due = after_success(NOW + life, NOW, rng)
+    if life <= 0:
+        assert isinstance(due, Expired)
+    else:
+        assert isinstance(due, Due)
+        assert NOW + min(life, 60) <= due.at <= NOW + life
+
+
+def test_a_renewed_credential_waits_as_any_other():
+    usual = next_renewal(NOW + 43200, NOW, random.Random(3))
+    assert after_success(NOW + 43200, NOW, random.Random(3)) == usual
+    assert after_success(NOW + 2000, NOW, random.Random(3)) == Due(
+        NOW + 300, "the renewed credential lasts only 33 min")
 
 
 def test_credentials_made_together_are_not_renewed_together():
