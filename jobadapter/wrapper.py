@@ -93,7 +93,8 @@ def _constants(job: WrapperJob) -> str:
         **_retries("wms_osb", job.output_retry),
     }
     head = (f"#!/bin/sh\n# Job wrapper of {shown(job.job)}, attempt {job.attempt}.\n"
-            "# shellcheck disable=SC2317  # many functions are called by name\n")
+            "# Functions are called by name, texts of the job stand in single quotes on purpose.\n"
+            "# shellcheck disable=SC2016,SC2317\n")
     return "\n".join([head, *(f"{name}={value}" for name, value in values.items())]) + "\n"
 
 

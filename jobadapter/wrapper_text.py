@@ -392,10 +392,11 @@ wms_directory() { # ours alone; ../ctl beside the job's working directory holds 
     case $wms_home in /*) ;; *) wms_home=$PWD ;; esac
     [ -d "$wms_home" ] || wms_home=$PWD
     umask 077
-    wms_home="$wms_home/$wms_unique.$$"
-    mkdir -- "$wms_home" "$wms_home/ctl" "$wms_home/work" || wms_fatal "Cannot create directory $wms_unique.$$"
+    wms_name=$wms_unique.$$
+    wms_home=$wms_home/$wms_name
+    mkdir -- "$wms_home" "$wms_home/ctl" "$wms_home/work" || wms_fatal "Cannot create directory $wms_name"
     wms_dir=$wms_home
-    cd -- "$wms_dir/work" || wms_fatal "Cannot create directory $wms_unique.$$"
+    cd -- "$wms_dir/work" || wms_fatal "Cannot create directory $wms_name"
     if ! printf '%s' "$wms_ca" >../ctl/ca.pem || ! [ -s ../ctl/ca.pem ]; then
         wms_fatal 'Working directory not writable'
     fi

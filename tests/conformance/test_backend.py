@@ -52,7 +52,8 @@ class Bench:
 
 def local(place: Path, slots: int) -> Callable[[], Backend]:
     settings = {"spool": str(place / "spool"), "slots": slots, "host": "ce.example.org", "poll_s": 0.1,
-                "grace_s": 0.3, "queues": {"default": {}, "short": {"max_wall_s": 120}}, "tags": ["VO-test-1"]}
+                "grace_s": 0.3, "tags": ["VO-test-1"],
+                "queues": {"default": {}, "short": {"max_wall_s": 120}}}
     return lambda: load("local")(settings, started())
 
 
