@@ -1,0 +1,216 @@
+"""A checked job description: one `JobDescription` from the attributes of a JDL record.
+
+All problems are collected before refusing. Files on disk, credentials and the nodes of compounds are not
+looked at here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from wms.errors import JdlInvalid
+from wms.jdl import checks
+from wms.jdl.ast import Ad, Literal, Node, Operation, Warned, conjunction
+from wms.jdl.attributes import ATTRIBUTES, JOB_TYPES
+from wms.jdl.parser import parse_expression
+from wms.jdl.reader import Reader
+from wms.jdl.textual import text_of
+
+POLICY: Final = ("Requirements", "Rank", "RetryCount", "ShallowRetryCount")
+DEFAULTS: Final[Mapping[str, Node]] = MappingProxyType(
+    {row.name: parse_expression(row.default) for row in ATTRIBUTES if row.name in POLICY})
+MPICH_RANK: Final = parse_expression("other.GlueCEStateFreeCPUs")
+_MPICH: Final = parse_expression('Member("MPICH", other.GlueHostApplicationSoftwareRunTimeEnvironment)')
+_OUTBOUND: Final = parse_expression("other.GlueHostNetworkAdapterOutboundIP")
+_CPUS: Final = parse_expression("other.GlueCEInfoTotalCPUs")
+_SMP: Final = parse_expression("other.GlueHostArchitectureSMPSize")
+
+
+@dataclass(frozen=True, slots=True)
+class JobDescription:
+    """What a job asks for. Absent texts are empty, absent lists empty tuples.
+
+    `type` is Job, DAG or Collection; `job_types` names of JOB_TYPES, for a compound its `type`.
+    `requirements` is the whole condition (user's, default, processors). `expiry_time` is epoch seconds.
+    `ad` is the record as given; bind `requirements` and `rank` to it.
+    """
+
+    type: str
+    job_types: tuple[str, ...]
+    executable: str
+    arguments: str
+    std_input: str
+    std_output: str
+    std_error: str
+    input_sandbox: tuple[str, ...]
+    input_names: tuple[str, ...]
+    output_sandbox: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    prologue: str
+    prologue_arguments: str
+    epilogue: str
+    epilogue_arguments: str
+    requirements: Node
+    rank: Node
+    fuzzy_rank: bool
+    fuzzy_factor: float
+    retry_count: int
+    shallow_retry_count: int
+    virtual_organisation: str
+    my_proxy_server: str
+    submit_to: str
+    expiry_time: float | None
+    user_tags: Mapping[str, str]
+    cpu_number: int
+    input_data: tuple[str, ...]
+    data_access_protocols: tuple[str, ...]
+    output_se: str
+    ad: Ad
+    warnings: tuple[Warned, ...]
+
+
+def describe(ad: Ad, *, defaults: Mapping[str, Node] | None = None, add_default_requirements: bool = True,
+             remote_inputs: bool = False, need_vo: bool = False) -> JobDescription:
+    """The description in `ad`, or JdlInvalid whose `details["problems"]` are all that is wrong,
+    each `{attribute, row, column, message}`.
+
+    `defaults` are attributes used when absent; its Requirements are ANDed to the user's unless
+    `add_default_requirements` is false. `remote_inputs` allows URIs in the InputSandbox; `need_vo` makes
+    VirtualOrganisation mandatory, as it is at the server.
+    """
+    reader = Reader(ad, {**DEFAULTS, **(defaults or {})})
+    letters = checks.job_letters(reader)
+    _check(reader, letters, remote_inputs, need_vo)
+    if reader.problems:
+        raise _refusal(reader.problems)
+    return _described(reader, letters, _requirements(reader, letters, add_default_requirements))
+
+
+def completed(description: JobDescription) -> Ad:
+    """The record with the policy that applies (Requirements, Rank, retries) written into it."""
+    values: tuple[Node, ...] = (description.requirements, description.rank, Literal(description.retry_count),
+                                Literal(description.shallow_retry_count))
+    return description.ad.changed(dict(zip(POLICY, values, strict=True)))
+
+
+# -- checking --------------------------------------------------------------------------------------------
+
+
+def _check(reader: Reader, letters: str, remote_inputs: bool, need_vo: bool) -> None:
+    for name in ("Requirements", "Rank"):
+        reader.get(name)
+    checks.input_sandbox(reader, letters, remote=remote_inputs)
+    _mandatory(reader, letters)
+    for rule in checks.COMPOUND_RULES if letters in "KD" else checks.JOB_RULES:
+        rule(reader, letters)
+    reader.check_table(letters)
+    if need_vo and not reader.get("VirtualOrganisation"):
+        reader.problem("VirtualOrganisation", "Jdl mandatory attribute is missing")
+
+
+def _mandatory(reader: Reader, letters: str) -> None:
+    for row in ATTRIBUTES:
+        if set(letters) & set(row.mandatory) and reader.node(row.name) is None:
+            reader.problem(row.name, "Jdl mandatory attribute is missing")
+
+
+def _refusal(problems: Sequence[Mapping[str, Any]]) -> JdlInvalid:
+    """All messages, one a line."""
+    return JdlInvalid("\n".join(problem["message"] for problem in problems), problems=list(problems))
+
+
+# -- policy ----------------------------------------------------------------------------------------------
+
+
+def _requirements(reader: Reader, letters: str, add_default: bool) -> Node:
+    """The user's condition, the default, and what the processors and the type of job ask of a CE."""
+    written, default = reader.ad.get("Requirements"), reader.default("Requirements")
+    parts = [written] if written is not None else []
+    if written is None or add_default:
+        parts.append(default)
+    if letters not in "KD":
+        parts += _implied(reader, letters)
+    kept: list[Node] = []
+    for part in parts:
+        if not any(part in _conjuncts(known) for known in kept):
+            kept.append(part)
+    return conjunction(*kept)
+
+
+def _conjuncts(node: Node) -> tuple[Node, ...]:
+    if isinstance(node, Operation) and node.operators[0] == "&&":
+        return (node, *node.operands)
+    return (node,)
+
+
+def _implied(reader: Reader, letters: str) -> list[Node]:
+    cpus, hosts = _cpu_number(reader), reader.get("HostNumber")
+    granularity = reader.get("SMPGranularity")
+    if hosts and cpus > 1 and not reader.get("WholeNodes", False):
+        granularity = math.ceil(cpus / hosts)
+    return [
+        *([_MPICH] if "M" in letters else []),
+        *([_OUTBOUND] if "I" in letters else []),
+        *([_at_least(_CPUS, cpus)] if cpus > 1 else []),
+        *([_at_least(_SMP, granularity)] if granularity else []),
+    ]
+
+
+def _at_least(attribute: Node, least: int) -> Node:
+    return Operation((">=",), (attribute, Literal(least)))
+
+
+def _rank(reader: Reader, letters: str) -> Node:
+    written = reader.ad.get("Rank")
+    if written is not None:
+        return written
+    default = reader.default("Rank")
+    return MPICH_RANK if "M" in letters and default == DEFAULTS["Rank"] else default
+
+
+def _cpu_number(reader: Reader) -> int:
+    return int(reader.get("CpuNumber") or reader.get("NodeNumber") or 1)
+
+
+# -- the record ------------------------------------------------------------------------------------------
+
+
+def _described(reader: Reader, letters: str, requirements: Node) -> JobDescription:
+    def text(name: str) -> str:
+        return str(reader.get(name, ""))
+
+    expiry = reader.get("ExpiryTime")
+    job_types = tuple(JOB_TYPES[letter] for letter in letters)
+    return JobDescription(
+        type=job_types[0] if letters in "KD" else "Job", job_types=job_types,
+        executable=text("Executable"), arguments=text("Arguments"),
+        std_input=text("StdInput"), std_output=text("StdOutput"), std_error=text("StdError"),
+        input_sandbox=tuple(reader.list_of("InputSandbox")), input_names=tuple(checks.sandbox_names(reader)),
+        output_sandbox=tuple(reader.list_of("OutputSandbox")), environment=_environment(reader),
+        prologue=text("Prologue"), prologue_arguments=text("PrologueArguments"),
+        epilogue=text("Epilogue"), epilogue_arguments=text("EpilogueArguments"),
+        requirements=requirements, rank=_rank(reader, letters),
+        fuzzy_rank=reader.get("FuzzyRank", False), fuzzy_factor=float(reader.get("fuzzy_factor", 1.0)),
+        retry_count=reader.get("RetryCount"), shallow_retry_count=reader.get("ShallowRetryCount"),
+        virtual_organisation=text("VirtualOrganisation"), my_proxy_server=text("MyProxyServer"),
+        submit_to=text("SubmitTo"), expiry_time=None if expiry is None else float(expiry),
+        user_tags=_tags(reader), cpu_number=_cpu_number(reader),
+        input_data=tuple(reader.list_of("InputData")),
+        data_access_protocols=tuple(reader.list_of("DataAccessProtocol")), output_se=text("OutputSE"),
+        ad=reader.ad, warnings=tuple(reader.warnings),
+    )
+
+
+def _environment(reader: Reader) -> tuple[tuple[str, str], ...]:
+    items = [item.partition("=") for item in reader.list_of("Environment")]
+    pairs = [(name, value) for name, _, value in items]
+    accounting = reader.get("HLRLocation")
+    return (*pairs, ("HLR_LOCATION", accounting)) if accounting else tuple(pairs)
+
+
+def _tags(reader: Reader) -> Mapping[str, str]:
+    return MappingProxyType({name: str(text_of(value)) for name, value in reader.get("UserTags", {}).items()})
