@@ -116,7 +116,7 @@ def _eligible(request: Request, snapshot: Snapshot, now: float, site: Site) -> I
 
 
 def _pinned(request: Request, snapshot: Snapshot, now: float, site: Site) -> Iterator[Ranked]:
-    ce = snapshot.ces.get(request.description.submit_to or "")
+    ce = snapshot.ces.get(request.description.submit_to)
     if ce is not None and not _verdict(ce, _checks(request, now, site)).refused_by:
         yield Ranked(ce, 0.0)
 

@@ -64,14 +64,14 @@ def plan(request: Request, snapshot: Snapshot, now: float, rng: Chance,
 
 def _deadline(request: Request, policy: Policy) -> float:
     expiry = request.description.expiry_time
-    return request.submitted + policy.expiry_s if expiry is None else float(expiry)
+    return request.submitted + policy.expiry_s if expiry is None else expiry
 
 
 def _unknown(request: Request, snapshot: Snapshot) -> str:
     """The CE that SubmitTo names and nobody knows; before the first purchase all are thought to be known."""
     pin = request.description.submit_to
     known = not pin or not snapshot.version or pin in snapshot.ces or pin in snapshot.void
-    return "" if known else str(pin)
+    return "" if known else pin
 
 
 def _planned(matches: Matches, rng: Chance) -> Planned:

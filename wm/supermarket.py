@@ -92,7 +92,8 @@ class Supermarket:
         """What holds at `now`; when nothing differs from `previous` the version is the same."""
         live = [stock for stock in self.stocks.values() if stock.expires > now]
         ses = {id: _storage(id, told) for id, told in _told(_on_ses(live)).items()}
-        ces = {id: _computing(id, told, ses, previous.ces.get(id)) for id, told in _told(_on_ces(live)).items()}
+        ces = {id: _computing(id, told, ses, previous.ces.get(id))
+               for id, told in _told(_on_ces(live)).items()}
         void = _told(_on_ces(self.stocks.values())).keys() - ces.keys()
         expires = min((stock.expires for stock in live), default=inf)
         new = Snapshot(previous.version, ces, ses, frozenset(void), expires)

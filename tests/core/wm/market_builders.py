@@ -18,7 +18,8 @@ def job(requirements: str = "true", rank: str = "0", *, more: str = "", owner: s
         previous: tuple[str, ...] = (), submitted: float = 0.0) -> Request:
     """A request of a description with these expressions and `more` attributes (JDL text)."""
     text = f'Executable = "/bin/true"; Requirements = {requirements}; Rank = {rank}; {more}'
-    return Request("https://lb:9000/x", describe(parse(text)), owner, fqans, vo, previous, 0, submitted)
+    description = describe(parse(text), add_default_requirements=False)
+    return Request("https://lb:9000/x", description, owner, fqans, vo, previous, 0, submitted)
 
 
 def ce(id: str = "a", **glue: Any) -> Entry:

@@ -89,7 +89,7 @@ def pinned(to: str) -> Request:
 @given(st.lists(st.builds(ce, st.sampled_from("abcd"), x=st.integers(0, 2)), max_size=4,
                 unique_by=lambda entry: entry.id),
        st.sampled_from([(), ("a.org",), ("b.org",)]), st.integers(0, 1200), st.integers(0, 99))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_a_plan_never_takes_a_ce_that_a_check_refused(
         ces: list[Entry], previous: tuple[str, ...], now: int, seed: int) -> None:
     request, here = job("other.x > 0", "other.x", previous=previous), market(*ces)

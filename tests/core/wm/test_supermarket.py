@@ -141,7 +141,7 @@ told = st.lists(st.tuples(sources, purchases), max_size=6, unique_by=lambda one:
 
 
 @given(told, st.randoms(use_true_random=False), st.sampled_from([0, 10, 20]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_order_in_which_sources_speak_does_not_matter(
         told: list[tuple[Source, Purchase]], rng: Any, now: float) -> None:
     shuffled = list(told)
@@ -150,7 +150,7 @@ def test_the_order_in_which_sources_speak_does_not_matter(
 
 
 @given(told, told)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_the_version_stands_still_exactly_when_nothing_changed(
         told: list[tuple[Source, Purchase]], later: list[tuple[Source, Purchase]]) -> None:
     first = market(*told).snapshot(0)
@@ -159,7 +159,7 @@ def test_the_version_stands_still_exactly_when_nothing_changed(
 
 
 @given(told)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_every_word_of_a_live_source_is_there_or_outranked(told: list[tuple[Source, Purchase]]) -> None:
     ces = market(*told).snapshot(0).ces
     said = {(entry.id, name, value) for _, purchase in told for entry in purchase.ces
