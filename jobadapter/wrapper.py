@@ -48,6 +48,7 @@ class WrapperJob:
 
     `environment`: pairs in order, `$NAME` in a value is expanded, nothing else. Empty stdin, stdout, stderr:
     the null device. `output_sandbox` may hold patterns. `output_limit`: bytes in all, -1 without limit.
+    `memory_period_s`: how often resident memory is looked at (costs two processes), 0 never.
     """
 
     job: str
@@ -67,6 +68,7 @@ class WrapperJob:
     epilogue: Step | None = None
     sequence_code: str = ""
     output_limit: int = -1
+    memory_period_s: int = 0
     start_retry: Retry = Retry(5, 5)
     input_retry: Retry = Retry(2, 60)
     output_retry: Retry = Retry(6, 300)
@@ -86,6 +88,7 @@ def _constants(job: WrapperJob) -> str:
         "wms_base": quoted(shown(job.base_url.rstrip("/"))),
         "wms_code": quoted(shown(job.sequence_code)),
         "wms_limit": str(job.output_limit),
+        "wms_memory_period": str(job.memory_period_s),
         "wms_curl": quoted("\n".join(_curl_options(job.token))),
         "wms_ca": quoted(job.ca_pem),
         **_retries("wms_start", job.start_retry),

@@ -6,12 +6,14 @@ import json
 import ssl
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -45,7 +47,7 @@ def certificate(place: Path) -> tuple[Path, str]:
 
 @dataclass
 class Peer:
-    """`calls` are all requests in order; `faults[(method, path)]` are statuses given before the real answer."""
+    """`calls` are all requests in order; `faults[method, path]` are statuses given before the real answer."""
 
     base_url: str = ""
     ca_pem: str = ""
@@ -55,9 +57,20 @@ class Peer:
     connections: set[tuple[str, int]] = field(default_factory=set)
     tokens: set[str] = field(default_factory=set)
     nonce: str = ""
+    any_input: bytes | None = None
+    on_call: Callable[[], None] = lambda: None
+
+    def forget(self) -> None:
+        """As new; address and certificate stay."""
+        for record in (self.inputs, self.faults, self.calls, self.connections, self.tokens):
+            record.clear()
+        self.nonce, self.any_input, self.on_call = "", None, lambda: None
 
     def outputs(self) -> dict[str, bytes]:
         return {path[len("/output/") :]: body for method, path, body in self.calls if method == "PUT"}
+
+    def outputs_by_name(self) -> dict[str, bytes]:
+        return {unquote(name): body for name, body in self.outputs().items()}
 
     def done(self) -> dict[str, Any]:
         """The outcome, which must have come exactly once."""
@@ -69,11 +82,12 @@ class Peer:
         return [f"{method} {path}" for method, path, _ in self.calls]
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        self.on_call()
         self.calls.append((method, path, body))
         if self.faults[method, path]:
             return self.faults[method, path].pop(0), b"no"
         if method == "GET":
-            content = self.inputs.get(path.removeprefix("/input/"))
+            content = self.any_input or self.inputs.get(path.removeprefix("/input/"))
             return (404, b"") if content is None else (200, content)
         if path == "/start":
             nonce = json.loads(body)["nonce"]

@@ -8,6 +8,7 @@ wms_unique='wms_snPegp1YMJcnS22yF5pFlg.2'
 wms_base='https://wms.example.org:9000/ns/v1/attempts/snPegp1YMJcnS22yF5pFlg/1'
 wms_code='UI=000003:NS=0000000003:WM=000004:BH=0000000000:JSS=000002:LM=000000:LRMS=000000:APP=000000:LBS=000000'
 wms_limit=1000000
+wms_memory_period=0
 wms_curl='silent
 show-error
 fail
@@ -35,7 +36,7 @@ wms_osb_wait=6
 wms_nl='
 '
 wms_safe='ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-'
-wms_dir='' wms_pid='' wms_tell='' wms_notes='' wms_missing='' wms_remarks='' wms_setsid=''
+wms_dir='' wms_pid='' wms_watcher='' wms_tell='' wms_notes='' wms_missing='' wms_remarks='' wms_setsid=''
 wms_exit=-1 wms_signal=0 wms_wall=0 wms_user=0 wms_sys=0 wms_rss=0 wms_patience=60
 
 wms_note() { # a remark; no quote, backslash or control character in it
@@ -70,6 +71,7 @@ wms_fatal() { # reason: the last word, then the end
 wms_leave() { # status of the wrapper
     printf 'jw exit status = %d\n' "$1"
     [ -z "$wms_pid" ] || wms_kill KILL
+    wms_unwatch
     cd / || exit 1
     wms_hook cp_3.sh
     if [ -n "$wms_dir" ] && ! rm -rf -- "$wms_dir" 2>/dev/null; then
@@ -98,15 +100,46 @@ wms_trapped() { # name of the signal
     wms_fatal "Job has been terminated (got SIG$1)"
 }
 
+wms_unwatch() { # no more looking at memory
+    [ -z "$wms_watcher" ] || kill "$wms_watcher" 2>/dev/null
+    wms_watcher=''
+}
+
 wms_run() { # a function in a process group of its own -> wms_status
     if [ -z "$wms_setsid" ]; then set -m 2>/dev/null; fi
     "$1" &
     wms_pid=$!
     if [ -z "$wms_setsid" ]; then set +m; fi
+    if [ "$wms_memory_period" -gt 0 ]; then
+        wms_watch_memory </dev/null >/dev/null 2>&1 &
+        wms_watcher=$!
+    fi
     wait "$wms_pid"
     wms_status=$?
+    wms_unwatch
     wms_kill KILL
     wms_pid=''
+}
+
+wms_watch_memory() { # largest sum of resident memory of the job's processes -> ../ctl/rss, kilobytes
+    trap 'kill "$!"; exit' TERM
+    wms_page=$(($(getconf PAGESIZE || echo 4096) / 1024))
+    wms_peak=0
+    while :; do
+        sleep "$wms_memory_period" &
+        wait "$!"
+        wms_sum=0
+        for wms_file in /proc/[0-9]*; do
+            read -r wms_stat <"$wms_file/stat" || continue
+            # shellcheck disable=SC2086
+            set -- ${wms_stat##*)}
+            [ "$3" != "$wms_pid" ] || wms_sum=$((wms_sum + ${22} * wms_page))
+        done
+        if [ "$wms_sum" -gt "$wms_peak" ]; then
+            wms_peak=$wms_sum
+            echo "$wms_peak" >../ctl/rss
+        fi
+    done
 }
 
 wms_pause() { # seconds; a signal ends it
@@ -148,6 +181,7 @@ wms_measured() { # run a function, note what it took and how it ended
     wms_clock
     wms_wall=$wms_now
     wms_run "$1"
+    if [ -s ../ctl/rss ]; then read -r wms_rss <../ctl/rss; fi
     wms_clock
     wms_wall=$((wms_now - wms_wall))
     wms_cpu
@@ -166,7 +200,7 @@ if command -v curl >/dev/null 2>&1; then
     wms_http() { exec curl -q -K "$1"; }
 else
     wms_http() { exec python3 - "$1" <<'WMS_PYTHON'
-import http.client, ssl, sys, urllib.parse
+import http.client, re, ssl, sys, urllib.parse
 def transfer(options):
     url = urllib.parse.urlsplit(options["url"][0])
     context = ssl.create_default_context(cafile=options["cacert"][0]) if url.scheme == "https" else None
@@ -187,12 +221,13 @@ def transfer(options):
             out.write(content)
     return reply.status
 sections = [{}]
-for line in open(sys.argv[1]):
+escaped = {"n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+for line in open(sys.argv[1], encoding="utf-8", errors="surrogateescape"):
     key, _, value = line.strip().partition(" = ")
     if key == "next":
         sections.append({})
     elif value:
-        value = value[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+        value = re.sub(r"\\(.)", lambda found: escaped.get(found.group(1), found.group(1)), value[1:-1])
         sections[-1].setdefault(key, []).append(value)
 for options in sections:
     try:
