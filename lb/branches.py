@@ -76,10 +76,16 @@ def wn_seq(event: Event) -> SequenceCode | None:
         return None
 
 
-def names_attempt(record: Record, event: Event) -> bool:
+def names_attempt(record: Record, event: Event, code: SequenceCode) -> bool:
     """True if the event tells which attempt runs, or that is known already."""
     known = record.branch_tag_seqcode is not None and record.last_branch_seqcode is not None
-    return known or wn_seq(event) is not None
+    return (known and not reenters(record, code)) or wn_seq(event) is not None
+
+
+def reenters(record: Record, code: SequenceCode) -> bool:
+    """A newer UI or NS counter: the job came in again, resubmissions before that do not count."""
+    last = record.last_seqcode
+    return last is not None and (code.ui > last.ui or code.ns > last.ns)
 
 
 def _elected(record: Record, moment: Moment) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from copy import copy
 from typing import NamedTuple
 
-from lb.branches import BAD, GOOD, TOO_OLD, Moment
+from lb.branches import BAD, GOOD, TOO_OLD, Moment, reenters
 from lb.order import Order, Place, order, place, sequence
 from lb.parts import CONDITIONS, Part, job_type, named
 from lb.record import MACHINE_VERSION as MACHINE_VERSION
@@ -93,7 +93,7 @@ def _apply(record: Record, event: Event, code: SequenceCode, at: Place) -> Verdi
             return Verdict.UNREGISTERED
         record.jobtype = job_type(event)
     rule, moves, tells = _PLANS[record.jobtype][event.type, event.source, result(event)]
-    if rule.verdict is Verdict.SUSPECT or (rule.needs and not CONDITIONS[rule.needs](record, event)):
+    if rule.verdict is Verdict.SUSPECT or (rule.needs and not CONDITIONS[rule.needs](record, event, code)):
         return Verdict.SUSPECT
     was = record.state
     moment = _judge(record, event, code, rule)
@@ -111,8 +111,8 @@ def _apply(record: Record, event: Event, code: SequenceCode, at: Place) -> Verdi
 
 def _judge(record: Record, event: Event, code: SequenceCode, rule: Rule) -> Moment:
     """Is the event late: is the job over, another attempt elected, something newer heard?"""
-    if event.type != "Cancel":
-        _reentered(record, code)
+    if event.type != "Cancel" and reenters(record, code):
+        record.branch_tag_seqcode = record.deep_resubmit_seqcode = record.last_branch_seqcode = None
     branch = _branch(record, code)
     if rule.verdict is Verdict.IGNORED:
         return Moment(code, Verdict.IGNORED, branch)
@@ -121,13 +121,6 @@ def _judge(record: Record, event: Event, code: SequenceCode, rule: Rule) -> Mome
         or _before(code, record.last_branch_seqcode if branch == GOOD else record.last_seqcode)
         or (event.type == "Cancel" and _before(code, record.last_cancel_seqcode)))
     return Moment(code, Verdict.LATE if late else Verdict.OK, branch)
-
-
-def _reentered(record: Record, code: SequenceCode) -> None:
-    """A newer UI or NS counter: the job came in again, resubmissions before that do not count."""
-    last = record.last_seqcode
-    if last is not None and (code.ui > last.ui or code.ns > last.ns):
-        record.branch_tag_seqcode = record.deep_resubmit_seqcode = record.last_branch_seqcode = None
 
 
 def _branch(record: Record, code: SequenceCode) -> str:

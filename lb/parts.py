@@ -13,7 +13,9 @@ from lb.middleware_parts import MIDDLEWARE_PARTS, keeping
 from lb.record import Record
 from lb.rules import Verdict
 from wms.event import Event, Source
+from wms.identity import same_dn
 from wms.jobstatus import DoneCode, JobState, JobType, SandboxRetrieved, WrapperStatus
+from wms.seqcode import SequenceCode
 
 Part = Callable[[Record, Event, Moment], None]
 
@@ -23,7 +25,7 @@ CLEAR_REASONS = {
     "NOOUTPUT": "no output was generated",
 }
 CPU_RESOURCES = frozenset({"user", "sys"})
-_STATES = {state.value.lower(): state for state in JobState}
+_STATES = {state.value.lower(): state for state in JobState if 1 <= state.code <= JobState.CANCELLED.code}
 _JOB_TYPES = {"PARTITIONABLE": JobType.DAG, "PARTITIONED": JobType.DAG}
 
 
@@ -268,7 +270,7 @@ def named_state(record: Record, event: Event, moment: Moment) -> None:
         record.done_code = DoneCode(event.fields["done_code"])
 
 
-def names_state(record: Record, event: Event) -> bool:
+def names_state(record: Record, event: Event, code: SequenceCode) -> bool:
     """True if the state and the done code of a collection can be understood."""
     return event.fields["state"].lower() in _STATES and event.fields["done_code"] in list(DoneCode)
 
@@ -293,7 +295,7 @@ def take_payload(record: Record, event: Event, moment: Moment) -> None:
 
 def _hand_over_payload(record: Record) -> None:
     """Granted and taken by the same person: whichever came first has waited."""
-    if record.payload_granted == record.payload_taken:
+    if same_dn(record.payload_granted, record.payload_taken):
         record.payload_owner = record.payload_taken
         record.payload_granted = record.payload_taken = ""
 
@@ -314,7 +316,7 @@ def named(parts: str) -> tuple[Part, ...]:
     return tuple(keeping(name) if "=" in name else PARTS[name] for name in parts.split())
 
 
-CONDITIONS: Mapping[str, Callable[[Record, Event], bool]] = {
+CONDITIONS: Mapping[str, Callable[[Record, Event, SequenceCode], bool]] = {
     "wn_seq": branches.names_attempt,
     "state_name": names_state,
 }

@@ -84,7 +84,8 @@ GLITE: dict[Key, Rule] = {
     ("Done", ANY, "OK"): Rule(_DONE, "reason done nowhere", "done_ok wrapper_exit"),
     ("Done", ANY, "FAILED"): Rule(_DONE, "reason done at_source", "done_failed wrapper_exit"),
     ("Done", ANY, "KILLED"): Rule(_DONE, "reason done at_source", "done_failed done_killed wrapper_exit"),
-    ("Done", ANY, "CANCELLED"): Rule(_CANCELLED, "reason done nowhere", "done_cancelled wrapper_exit"),
+    ("Done", ANY, "CANCELLED"): Rule(_CANCELLED, "reason done nowhere not_cancelling",
+                                       "done_cancelled wrapper_exit"),
     ("Cancel", ANY, "REQ"): Rule(None, "cancelling", "cancel_reason", keeps_clock=True),
     ("Cancel", ANY, "REFUSE"): Rule(None, "", "cancel_reason", keeps_clock=True),
     ("Cancel", ANY, "DONE"): Rule(_CANCELLED, "reason nowhere not_cancelling leave_proxy",
@@ -134,7 +135,7 @@ def results(row: EventType) -> list[str]:
 
 
 def expanded(table: Table) -> dict[Key, Rule]:
-    """One rule for every (type, source, result) that has one; the more exact row wins, source before result."""
+    """One rule for every (type, source, result) that has one; the more exact row wins."""
     return {(row.name, source.value, result): table[key]
             for row in EVENT_TYPES.values() for source, result in product(Source, results(row))
             if (key := _row(table, row.name, source.value, result)) is not None}

@@ -136,7 +136,7 @@ _ROWS = (
     (114, "PBSResourceUsage", "usage:usage resources? name? quantity?:float unit?"),
     (115, "PBSError", "error_desc"),
     (201, "CondorMatch", "owner dest_host preempting?"),
-    (202, "CondorReject", "owner status_code:rejection"),
+    (202, "CondorReject", "owner status_code:rejection!"),
     (203, "CondorShadowStarted", "shadow_host shadow_port:int shadow_pid:int shadow_status?"),
     (204, "CondorShadowExited", "shadow_pid:int shadow_exit_status:int=-1"),
     (205, "CondorStarterStarted", "starter_pid?:int universe?"),
