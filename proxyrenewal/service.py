@@ -12,7 +12,8 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 
 from proxyrenewal import store
 from proxyrenewal.renewer import renew
-from proxyrenewal.schedule import Due, Expired, after_failure, next_renewal
+from proxyrenewal.myproxy import server_address
+from proxyrenewal.schedule import Due, Expired, after_failure, after_success, next_renewal
 from proxyrenewal.store import Registration
 from wms import eventlog, queue
 from wms.consumer import Consumer
@@ -27,7 +28,6 @@ from wms.seqcode import START, Source
 from wms.service import Daemon, Kit, Ticker, within
 
 BATCH = 100
-PORT = 7512
 FAILURES_TOLD = 2
 """Failures in a row after which the owner is told, through a tag of the job."""
 
@@ -104,14 +104,13 @@ class Renewals:
     def _fetch(self, entry: Registration) -> bytes:
         """In a thread: ask MyProxy, put the new file in the place of the old."""
         tls, path = self._kit.settings.tls, self._kit.credential_path(entry.credential)
-        server, _, port = entry.myproxy.partition(":")
-        pem = renew(server, int(port or PORT), tls.certificate, tls.key, tls.ca_dir, path.read_bytes(),
+        pem = renew(*server_address(entry.myproxy), tls.certificate, tls.key, tls.ca_dir, path.read_bytes(),
                     self._settings.lifetime_s, self._settings.timeout_s)
         write_private(path, pem)
         return pem
 
     def _succeeded(self, conn: sa.Connection, entry: Registration, not_after: float, now: float) -> None:
-        when = next_renewal(not_after, now, self._kit.rng)
+        when = after_success(not_after, now, self._kit.rng)
         store.succeeded(conn, entry.credential, not_after, when.at if isinstance(when, Due) else not_after)
         jobs = tuple(store.jobs_of(conn, entry.credential))
         queue.put(conn, JOBADAPTER, ProxyRenewed(entry.credential, jobs), now=now)

@@ -97,7 +97,7 @@ def glue(
         "GlueCEPolicyMaxWallClockTime": _minutes(policy["max_wall_s"]),
         "GlueCEPolicyMaxCPUTime": _minutes(policy["max_cpu_s"]),
         "GlueCEPolicyMaxRunningJobs": load.slots,
-        "GlueCEAccessControlBaseRule": list(rules),
+        **({"GlueCEAccessControlBaseRule": list(rules)} if rules else {}),
         "GlueHostApplicationSoftwareRunTimeEnvironment": list(tags),
     }
 

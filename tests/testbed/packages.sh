@@ -1,0 +1,20 @@
+#!/bin/sh
+# Install the Debian packages of the real components that the tests start. Needs root or sudo; nothing is started.
+set -eu
+PACKAGES="openssl curl shellcheck dash busybox procps iproute2 util-linux systemd
+    postgresql myproxy-server myproxy globus-proxy-utils globus-gsi-cert-utils-progs voms-clients"
+missing=""
+for package in $PACKAGES; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+SUDO=""
+[ "$(id -u)" = 0 ] || SUDO=sudo
+echo "Installing:$missing"
+# no cluster of its own for PostgreSQL: the tests make theirs
+$SUDO mkdir -p /etc/postgresql-common
+[ -e /etc/postgresql-common/createcluster.conf ] ||
+    echo 'create_main_cluster = false' | $SUDO tee /etc/postgresql-common/createcluster.conf >/dev/null
+$SUDO apt-get update -qq
+# shellcheck disable=SC2086
+DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 $SUDO apt-get install -y -qq --no-install-recommends $missing
