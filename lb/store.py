@@ -6,8 +6,9 @@ of arrivals matters. Not the questions (lb.query), and not what events mean (lb.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache, reduce
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -140,21 +141,19 @@ def _grouped(arriving: Iterable[Event]) -> tuple[dict[JobId, list[Event]], list[
 
 
 def _hold(conn: sa.Connection, groups: Mapping[JobId, Sequence[Event]]) -> dict[str, _Held]:
-    """The rows of these jobs by unique part, made where there were none; always locked in the same order."""
-    found = _locked(conn, {id.unique for id in groups})
-    missing = [id for id in groups if id.unique not in found]
+    """The rows of these jobs by unique part, made where there were none.
+
+    Writers of several processes make rows first and lock all afterwards, in one order each: no deadlock.
+    """
+    uniques = {id.unique for id in groups}
+    missing = uniques.difference(conn.execute(sa.select(jobs.c.job).where(jobs.c.job.in_(uniques))).scalars())
     if missing:
         conn.execute(_insert(conn, jobs).on_conflict_do_nothing(), [
             {"job": id.unique, "server": f"{id.host}:{id.port}", "created": groups[id][0].timestamp}
-            for id in sorted(missing)])
-        found |= _locked(conn, {id.unique for id in missing})
-    return found
-
-
-def _locked(conn: sa.Connection, uniques: Collection[str]) -> dict[str, _Held]:
+            for id in sorted(groups, key=attrgetter("unique")) if id.unique in missing])
     chosen = sa.select(*_HELD).where(jobs.c.job.in_(uniques)).order_by(jobs.c.job).with_for_update()
-    return {unique: _Held(key, unique, server, created, version, _decode(record) if version else None)
-            for key, unique, server, created, version, record in conn.execute(chosen).all()}
+    return {unique: _Held(key, unique, server, created, size, _decode(record) if size else None)
+            for key, unique, server, created, size, record in conn.execute(chosen).all()}
 
 
 def _ours(id: JobId, held: Mapping[str, _Held]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -56,5 +58,5 @@ def test_bars_fill_the_width_in_proportion(lengths: list[float]) -> None:
     assert min(bar.width for bar in drawn) >= NARROWEST - 0.01
     if sum(lengths):
         assert drawn[-1].x + drawn[-1].width == pytest.approx(1000, abs=0.1)
-    for before, after in zip(drawn, drawn[1:], strict=False):
+    for before, after in pairwise(drawn):
         assert before.x + before.width == pytest.approx(after.x, abs=0.02)
