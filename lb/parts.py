@@ -7,23 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from lb import branches
+from lb import branches, places
 from lb.branches import Moment
 from lb.middleware_parts import MIDDLEWARE_PARTS, keeping
 from lb.record import Record
 from lb.rules import Verdict
-from wms.event import Event, Source
+from wms.event import Event
 from wms.identity import same_dn
 from wms.jobstatus import DoneCode, JobState, JobType, SandboxRetrieved, WrapperStatus
 from wms.seqcode import SequenceCode
 
 Part = Callable[[Record, Event, Moment], None]
 
-CLEAR_REASONS = {
-    "USER": "user retrieved output sandbox",
-    "TIMEOUT": "timed out, resource purge forced",
-    "NOOUTPUT": "no output was generated",
-}
 CPU_RESOURCES = frozenset({"user", "sys"})
 _STATES = {state.value.lower(): state for state in JobState if 1 <= state.code <= JobState.CANCELLED.code}
 _JOB_TYPES = {"PARTITIONABLE": JobType.DAG, "PARTITIONED": JobType.DAG}
@@ -33,51 +28,6 @@ def job_type(event: Event) -> JobType:
     """The type a registration gives to a job."""
     name = event.fields["jobtype"]
     return _JOB_TYPES.get(name) or JobType(name)
-
-
-# -- where the job is, and why ---------------------------------------------------------------------------
-
-
-def reason(record: Record, event: Event, moment: Moment) -> None:
-    record.reason = event.fields.get("reason", "")
-
-
-def clear_reason(record: Record, event: Event, moment: Moment) -> None:
-    record.reason = CLEAR_REASONS[event.fields["reason"]]
-
-
-def nowhere(record: Record, event: Event, moment: Moment) -> None:
-    record.location = "none"
-
-
-def at_source(record: Record, event: Event, moment: Moment) -> None:
-    record.location = f"{event.source}/{event.host}/{event.instance}"
-
-
-def at_destination(record: Record, event: Event, moment: Moment) -> None:
-    said = event.fields
-    record.location = f"{said['destination']}/{said['dest_host']}/{said.get('dest_instance', '')}"
-
-
-def at_origin(record: Record, event: Event, moment: Moment) -> None:
-    said = event.fields
-    record.location = f"{said['from']}/{said['from_host']}/{said.get('from_instance', '')}"
-
-
-def at_queue(record: Record, event: Event, moment: Moment) -> None:
-    record.location = f"{event.fields['queue']}/{event.host}/{event.instance}"
-
-
-def at_helper(record: Record, event: Event, moment: Moment) -> None:
-    record.location = f"{event.fields['helper_name']}/{event.host}/{event.instance}"
-
-
-def at_wm(record: Record, event: Event, moment: Moment) -> None:
-    record.location = f"{Source.WORKLOAD_MANAGER.value}/{event.host}/{event.instance}"
-
-
-def at_node(record: Record, event: Event, moment: Moment) -> None:
-    record.location = f"{Source.LRMS.value}/worknode/{event.fields['node']}"
 
 
 # -- descriptions and identifiers ------------------------------------------------------------------------
@@ -301,7 +251,8 @@ def _hand_over_payload(record: Record) -> None:
 
 
 PARTS: Mapping[str, Part] = {part.__name__: part for part in (
-    reason, clear_reason, nowhere, at_source, at_destination, at_origin, at_queue, at_helper, at_wm, at_node,
+    places.reason, places.clear_reason, places.nowhere, places.at_source, places.at_destination,
+    places.at_origin, places.at_queue, places.at_helper, places.at_wm, places.at_node,
     registration, first_jdl, first_queued_jdl, queued_jdl, matched_jdl, branch_jdl, condor_jdl, rsl, ui_host,
     condor_id, globus_id, destination, was_scheduled, wrapper_running, ce_node, wrapper_done, wrapper_exit,
     done, done_ok, done_cancelled, done_failed, done_killed, suspend, resume, resource_usage, resubmitted,
