@@ -154,8 +154,10 @@ def _environment(job: WrapperJob) -> str:
 
 
 def _program_word(path: str, names: Mapping[str, str]) -> str:
-    """The rule of Executable: absolute, `$VAR/...`, or a file of the working directory."""
-    return word(references(path if path.startswith(("/", "$", "./")) else f"./{path}"), names)
+    """The rule of Executable: absolute, `$VAR/...`, or a file of the working directory, whatever its name."""
+    if path.startswith("$"):
+        return word(references(path), names)
+    return quoted(path if path.startswith(("/", "./")) else f"./{path}")
 
 
 def _command(job: WrapperJob, step: Step, names: Mapping[str, str]) -> list[str]:

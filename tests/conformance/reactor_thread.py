@@ -18,8 +18,8 @@ T = TypeVar("T")
 def started() -> Any:
     """The reactor, running from the first call until the process ends."""
     running = threading.Event()
-    reactor.callWhenRunning(running.set)  # type: ignore[attr-defined]
-    run = reactor.run  # type: ignore[attr-defined]
+    reactor.callWhenRunning(running.set)
+    run = reactor.run
     threading.Thread(target=run, kwargs={"installSignalHandlers": False}, daemon=True).start()
     running.wait()
     return reactor
@@ -27,7 +27,10 @@ def started() -> Any:
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine that runs on the reactor."""
-    result: T = blockingCallFromThread(started(), lambda: ensureDeferred(coroutine))
+    def begin() -> Deferred[T]:
+        return ensureDeferred(coroutine)
+
+    result: T = blockingCallFromThread(started(), begin)
     return result
 
 
@@ -37,7 +40,7 @@ def until(check: Callable[[], bool], period_s: float = 0.01) -> None:
     async def wait() -> None:
         while not check():
             pause: Deferred[None] = Deferred()
-            reactor.callLater(period_s, pause.callback, None)  # type: ignore[attr-defined]
+            reactor.callLater(period_s, pause.callback, None)
             await pause
 
     run(wait())

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,6 @@ from typing import Any
 import pytest
 from reactor_thread import run, started, until
 from twisted.internet.defer import ensureDeferred
-from twisted.internet.threads import blockingCallFromThread
 
 from wms.ce import BACKENDS, Backend, CeJob, CeState, Phase, Rejected, Submitted, load
 from wms.ce.local_spool import Spool
@@ -31,7 +32,7 @@ class Bench:
     made: list[Backend]
 
     def backend(self) -> Backend:
-        backend = blockingCallFromThread(started(), lambda: ensureDeferred(self._started()))
+        backend = run(self._started())
         self.made.append(backend)
         return backend
 
@@ -100,7 +101,7 @@ def reaches(ce: Backend, tokens: Collection[str], phase: Phase) -> None:
 def blocking(ce: Backend, tokens: Collection[str]) -> list[CeState]:
     """Statuses from inside the reactor thread: a local question is answered at once."""
     found: list[CeState] = []
-    ensureDeferred(ce.status(tokens)).addCallback(lambda states: found.extend(states.values()))
+    _ = ensureDeferred(ce.status(tokens)).addCallback(lambda states: found.extend(states.values()))
     return found or [CeState("", Phase.LOST)]
 
 
@@ -218,7 +219,7 @@ def test_a_payload_that_ignores_the_polite_signal_is_killed(ce: Backend, tmp_pat
 
 
 def test_a_wrapper_may_say_a_last_word_when_it_is_cancelled(ce: Backend, tmp_path: Path) -> None:
-    script = f"trap 'kill $!; echo last word; exit 7' TERM; sleep 1000 & echo 1 >{tmp_path}/up; wait"
+    script = f"trap 'echo last word; exit 7' TERM; sleep 1000 & echo 1 >{tmp_path}/up; wait"
     submit(ce, job("one", script))
     appears(tmp_path / "up")
     run(ce.cancel(["one"]))
@@ -298,7 +299,7 @@ def test_renew_replaces_the_proxy_of_a_live_payload(ce: Backend, tmp_path: Path)
 
 def output(ce: Backend, token: str) -> list[str]:
     found: list[str] = []
-    ensureDeferred(ce.output(token)).addCallback(found.append)
+    _ = ensureDeferred(ce.output(token)).addCallback(found.append)
     return found
 
 
@@ -327,6 +328,33 @@ def test_a_restart_finds_running_payloads_and_starts_none_again(bench: Bench, tm
     open_until_ended(after, gate, "abc")
     assert sorted((tmp_path / "starts").read_text().split()) == ["a", "b", "c"]
     assert [s.exit_status for s in run(after.status("abc")).values()] == [0, 0, 0]
+
+
+DYING_SUBMITTER = """
+import os, signal, sys
+from twisted.internet import reactor
+from twisted.internet.defer import ensureDeferred
+from wms.ce import CeJob, load
+async def main():
+    ce = load("local")({"spool": sys.argv[1], "slots": 2}, reactor)
+    await ce.start()
+    await ce.submit([CeJob("one", "j", sys.argv[2], "default")])
+    os.kill(os.getpid(), signal.SIGKILL)
+reactor.callWhenRunning(lambda: ensureDeferred(main()))
+reactor.run()
+"""
+
+
+def test_local_payloads_outlive_a_daemon_that_is_killed(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    script = f"echo x >>{tmp_path}/starts; read -r line <{gate}; exit 6"
+    died = subprocess.run([sys.executable, "-c", DYING_SUBMITTER, str(tmp_path / "spool"), script])
+    assert died.returncode == -signal.SIGKILL
+    ce = bench.backend()
+    assert state(ce, "one").phase is Phase.RUNNING
+    open_until_ended(ce, gate, ["one"])
+    assert (state(ce, "one").exit_status, (tmp_path / "starts").read_text()) == (6, "x\n")
 
 
 def test_an_end_while_nobody_looks_is_found_later(bench: Bench, tmp_path: Path) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 import signal
 import socket
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from twisted.internet import inotify
+from twisted.internet.task import deferLater
 from twisted.python.filepath import FilePath
 
 from wms.ce import CeJob, CeState, Phase, Rejected, Submitted
@@ -26,6 +28,9 @@ __all__ = ["Local", "LocalSettings", "make"]
 
 _CLAIM_S = 60.0
 """A runner that has not finished writing its claim by then never will."""
+
+_BATCH = 50
+"""Submissions under one lock: some ten milliseconds."""
 
 _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
 
@@ -69,10 +74,11 @@ class Local:
         self._settings = settings
         self._reactor = reactor
         self._spool = Spool(settings.spool)
-        self._host = settings.host or socket.getfqdn()
+        self._host = settings.host or socket.gethostname()
         self._facts: dict[str, Any] = {}
         self._ended: dict[str, CeState] = {}
         self._queue_of: dict[str, str] = {}
+        self._backlog: deque[tuple[str, str]] = deque()
         self._wakers: list[Callable[[], None]] = []
         self._notify: inotify.INotify | None = None
         self._tick: Any = None
@@ -108,9 +114,13 @@ class Local:
 
     async def submit(self, jobs: Sequence[CeJob]) -> list[Submitted | Rejected]:
         micros = int(self._reactor.seconds() * 1e6)
-        with self._spool.locked():
-            verdicts = [self._take(job, f"{micros:020d}-{n:06d}") for n, job in enumerate(jobs)]
-            self._fill()
+        orders = [f"{micros:020d}-{n:06d}" for n in range(len(jobs))]
+        verdicts: list[Submitted | Rejected] = []
+        for first in range(0, len(jobs), _BATCH):
+            with self._spool.locked():
+                verdicts += map(self._take, jobs[first : first + _BATCH], orders[first : first + _BATCH])
+                self._fill()
+            await deferLater(self._reactor, 0, lambda: None)  # others want the lock and the thread
         return verdicts
 
     def _take(self, job: CeJob, order: str) -> Submitted | Rejected:
@@ -170,17 +180,21 @@ class Local:
             self._fill()
 
     async def clean(self, tokens: Collection[str]) -> None:
-        claims = self._claims((self._spool.placed() - self._spool.finished()).intersection(tokens))
-        if claims:
-            pids = family(claims)
-            send([claim.pid for claim in claims.values() if claim and alive(claim)], signal.SIGKILL)
-            send(pids, signal.SIGKILL)
         with self._spool.locked():
+            self._wipe_out(self._spool.live().intersection(tokens))
             waiting = self._spool.waiting()
             for token in tokens:
                 self._spool.forget(token, waiting.get(token))
                 self._ended.pop(token, None)
             self._fill()
+
+    def _wipe_out(self, live: Collection[str]) -> None:
+        """End payloads together with the runners that would record it."""
+        if live:
+            claims = self._claims(live)
+            pids = family(claims)
+            send([claim.pid for claim in claims.values() if claim and alive(claim)], signal.SIGKILL)
+            send(pids, signal.SIGKILL)
 
     async def renew(self, tokens: Collection[str], proxy: bytes) -> None:
         for token in set(tokens) - self._spool.finished():
@@ -220,19 +234,18 @@ class Local:
 
     def _fill(self) -> None:
         """Give free slots to the first of the queue. Only under the lock of the spool."""
-        waiting = self._spool.waiting()
-        if not waiting:
-            return
-        finished, placed = self._spool.finished(), self._spool.placed()
-        for token in placed & finished:
-            self._spool.release(token)
-        free = self._settings.slots - len(placed - finished)
-        for token, marker in waiting.items():
-            if free <= 0:
-                return
+        free = self._settings.slots - len(self._spool.live()) if self._spool.anyone_waits() else 0
+        while free > 0 and (first := self._first()) is not None:
+            token, marker = first
             if self._spool.place(token, marker):
                 self._spawn(token)
                 free -= 1
+
+    def _first(self) -> tuple[str, str] | None:
+        """Who waits longest. The queue is read once and used up: who comes later stands behind."""
+        if not self._backlog:
+            self._backlog = deque(self._spool.waiting().items())
+        return self._backlog.popleft() if self._backlog else None
 
     def _spawn(self, token: str) -> None:
         limits = self._spool.limits(token)
@@ -248,7 +261,7 @@ class Local:
 
     def _looked(self) -> None:
         self._look = None
-        if self._spool.waiting():
+        if self._spool.anyone_waits():
             with self._spool.locked():
                 self._fill()
         reap()
@@ -288,15 +301,15 @@ class Local:
 
     def _sweep(self) -> None:
         """What no event tells: lost runners, limits, spawns that a crash prevented, talkative wrappers."""
+        self._tick = self._reactor.callLater(self._settings.poll_s, self._sweep)
         with self._spool.locked():
             self._spool.prune()
-            live = self._spool.placed() - self._spool.finished()
+            live = self._spool.live()
             for token in live:
                 self._attend(token)
             self._finish_doomed(live)
             self._fill()
         reap()
-        self._tick = self._reactor.callLater(self._settings.poll_s, self._sweep)
 
     def _attend(self, token: str) -> None:
         if not self._spool.claimed(token):

@@ -107,11 +107,14 @@ class Spool:
                 _unlink(f"{place}/{token}")
 
     def place(self, token: str, marker: str) -> bool:
-        """Move the first marker of the queue to `running`; False if its job is not to be started."""
+        """Move a marker of the queue to `running`; False if its job is not to be started, or has been."""
         if self.claimed(token) or not os.path.exists(f"{self.jobs}/{token}"):
             _unlink(f"{self.queue}/{marker}")
             return False
-        os.rename(f"{self.queue}/{marker}", f"{self.running}/{token}")
+        try:
+            os.rename(f"{self.queue}/{marker}", f"{self.running}/{token}")
+        except FileNotFoundError:
+            return False
         return True
 
     def take_claim(self, token: str) -> bool:
@@ -147,20 +150,28 @@ class Spool:
     def tokens(self) -> set[str]:
         return set(os.listdir(self.jobs))
 
+    def anyone_waits(self) -> bool:
+        with os.scandir(self.queue) as markers:
+            return next(markers, None) is not None
+
     def waiting(self) -> dict[str, str]:
         """Token -> marker, first come first."""
         return {marker.partition(".")[2]: marker for marker in sorted(os.listdir(self.queue))}
 
     def placed(self) -> set[str]:
-        """Tokens that have been given a slot; those that have ended are dropped from it by `release`."""
+        """Tokens that were given a slot; those that have ended stay among them until `live` is asked."""
         return set(os.listdir(self.running))
+
+    def live(self) -> set[str]:
+        """Tokens that hold a slot. The slots of ended jobs become free. Only under the lock."""
+        placed = self.placed()
+        over = {token for token in placed if os.path.exists(f"{self.ended}/{token}")}
+        for token in over:
+            _unlink(f"{self.running}/{token}")
+        return placed - over
 
     def finished(self) -> set[str]:
         return set(os.listdir(self.ended))
-
-    def release(self, token: str) -> None:
-        """The slot of an ended job is free."""
-        _unlink(f"{self.running}/{token}")
 
     # -- one job -----------------------------------------------------------------------------------------
 

@@ -77,6 +77,14 @@ def test_streams_stay_in_the_working_directory(name: str) -> None:
             render(job(**{stream: name}))
 
 
+@pytest.mark.parametrize(("path", "word"), [
+    ("run.sh", "'./run.sh'"), ("a$B", "'./a$B'"), ("/x/$B", "'/x/$B'"), ("./r", "'./r'"),
+    ("$B/run.sh", "\"${B-}\"'/run.sh'"),
+])  # fmt: skip
+def test_only_a_leading_variable_of_a_program_is_expanded(path: str, word: str) -> None:
+    assert f"wms_runnable {word} ||" in render(job(executable=path))
+
+
 @pytest.mark.parametrize("name", ["", "1A", "A-B", "é", "A;B", "A=B"])
 def test_a_variable_needs_a_name(name: str) -> None:
     with pytest.raises(JdlInvalid, match="Environment"):

@@ -36,7 +36,8 @@ wms_osb_wait=6
 wms_nl='
 '
 wms_safe='ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-'
-wms_dir='' wms_pid='' wms_watcher='' wms_tell='' wms_notes='' wms_missing='' wms_remarks='' wms_setsid=''
+wms_dir='' wms_pid='' wms_watcher='' wms_begun='' wms_tell='' wms_setsid=''
+wms_notes='' wms_missing='' wms_remarks=''
 wms_exit=-1 wms_signal=0 wms_wall=0 wms_user=0 wms_sys=0 wms_rss=0 wms_patience=60
 
 wms_note() { # a remark; no quote, backslash or control character in it
@@ -97,6 +98,10 @@ wms_trapped() { # name of the signal
     trap '' XCPU QUIT INT TERM
     [ -z "$wms_pid" ] || wms_kill TERM
     wms_start_count=0 wms_patience=10
+    if [ -n "$wms_begun" ] && [ "$wms_exit" -lt 0 ]; then
+        wms_clock
+        wms_wall=$((wms_now - wms_begun))
+    fi
     wms_fatal "Job has been terminated (got SIG$1)"
 }
 
@@ -177,15 +182,15 @@ wms_cpu() { # CPU time of all children so far, in milliseconds -> wms_child_user
 
 wms_measured() { # run a function, note what it took and how it ended
     wms_cpu
-    wms_user=$wms_child_user wms_sys=$wms_child_sys
+    wms_user_before=$wms_child_user wms_sys_before=$wms_child_sys
     wms_clock
-    wms_wall=$wms_now
+    wms_begun=$wms_now
     wms_run "$1"
     if [ -s ../ctl/rss ]; then read -r wms_rss <../ctl/rss; fi
     wms_clock
-    wms_wall=$((wms_now - wms_wall))
+    wms_wall=$((wms_now - wms_begun))
     wms_cpu
-    wms_user=$((wms_child_user - wms_user)) wms_sys=$((wms_child_sys - wms_sys))
+    wms_user=$((wms_child_user - wms_user_before)) wms_sys=$((wms_child_sys - wms_sys_before))
     wms_exit=$wms_status
     if [ "$wms_status" -gt 128 ] && [ "$wms_status" -le 192 ]; then wms_signal=$((wms_status - 128)); fi
 }
