@@ -147,8 +147,8 @@ class StartRequest(Record, frozen=True):
     """The wrapper asks for the one start of its attempt; `nonce` is the same in its own repetitions."""
 
     nonce: str
-    node: str = ""
-    sequence_code: str = ""
+    node: str
+    sequence_code: str
 
 
 class StartGranted(Record, frozen=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,14 +25,14 @@ import logmonitor.service
 import ns.service
 import proxyrenewal.service
 import wm.service
-from jobadapter import trust
 from ns import store as ns_store
 from ns.delegation import credential_id
 from wms import queue
+from wms.authority import host_certificate, make_authority, trust_files
 from wms.capability import Capability
 from wms.ce import CeJob, CeState, Phase, Rejected, Submitted
 from wms.config import Settings, parse
-from wms.database import Database, metadata
+from wms.database import Database, make_engine, metadata
 from wms.httpd import Call
 from wms.identity import Identity
 from wms.operations import OPERATIONS, OutcomeReport, RegisterRequest, StartRequest
@@ -39,6 +40,7 @@ from wms.service import Daemon, Kit, Suite
 
 ALICE, BOB = "/DC=org/DC=example/CN=alice", "/DC=org/DC=example/CN=bob"
 T = TypeVar("T")
+NOW = 1_700_000_000.0
 MAKERS: tuple[Callable[[Kit], Daemon], ...] = (
     lb.service.make, proxyrenewal.service.make, logmonitor.service.make, jobadapter.service.make,
     wm.service.make, ns.service.make)
@@ -104,6 +106,24 @@ class HandCe:
     async def stop(self) -> None: ...
 
 
+def sequence_code(job: CeJob) -> str:
+    """The code that the wrapper carries."""
+    found = re.search(r"^wms_code='(.*)'$", job.script, re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+def make_certificates(directory: Path) -> Path:
+    """A CA directory with the host certificate that wrappers are to trust."""
+    here = directory / "certificates"
+    here.mkdir(exist_ok=True)
+    authority = make_authority(NOW, serial=1, kind="ec")
+    for name, content in trust_files(authority.certificate).items():
+        (here / name).write_bytes(content)
+    (here / "host.pem").write_bytes(host_certificate(authority, ["wms.example.org"], NOW, serial=2, kind="ec").certificate)
+    return here
+
+
 @dataclass
 class World:
     """One life of the service after another, on one database and one CE."""
@@ -115,30 +135,33 @@ class World:
     commits_left: int | None = None
     dead: bool = False
     payloads: dict[str, int] = field(default_factory=dict)
-    settings_text: str = ""
     _serial: int = 0
 
     def __post_init__(self) -> None:
-        self.clock.advance(1_700_000_000)
-        self.database = Database("sqlite://", None, inline=True)
-        metadata.create_all(self.database.engine)
-        trust_dir = self.directory / "certificates"
-        self.settings: Settings = parse(f"state_dir: {self.directory}\n{self.settings_text}")
-        trust_dir.mkdir(exist_ok=True)
+        self.clock.advance(NOW)
+        self.engine = make_engine("sqlite://")
+        metadata.create_all(self.engine)
+        certificates = make_certificates(self.directory)
+        self.settings: Settings = parse(
+            f"{{state_dir: {self.directory}, tls: {{certificate: {certificates}/host.pem, ca_dir: {certificates}}}, "
+            f"information: {{refresh_s: 10}}, wm: {{expiry_s: 3600}}}}")
         self.credentials = {owner: credential_id(owner, "p") for owner in (ALICE, BOB)}
         for owner, credential in self.credentials.items():
             path = self.directory / "credentials" / f"{credential}.pem"
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(b"proxy of " + owner.encode())
-            self.database.transact(ns_store.put_delegation, credential, "p", owner, self.clock.seconds() + 1e6)
+            with self.engine.begin() as conn:
+                ns_store.put_delegation(conn, credential, "p", owner, self.clock.seconds() + 1e6)
         self.born()
 
     def born(self) -> None:
         """Start all daemons."""
         self.lives += 1
         self.dead, self.commits_left = False, None
-        self.clock.calls.clear()
-        self.database._woken.clear()
+        for timer in list(self.clock.getDelayedCalls()):
+            timer.cancel()
+        self.database = Database("sqlite://", None, inline=True)
+        self.database.engine = self.engine
         self.database.before_commit = self._before_commit
         self.kit = Kit(self.settings, self.database, self.clock, random.Random(self.lives), {"hand": self.ce},
                        Logger(observer=lambda _event: None), "wms.example.org", ("lb.example.org", 9000), b"s" * 32,
@@ -165,6 +188,13 @@ class World:
         """Dead or not: this life ends here, the next begins."""
         self.dead = True
         self.born()
+
+    def close(self) -> None:
+        """Stop in order; nothing may be left on the clock."""
+        self.result(self.suite.stop())
+        left = self.clock.getDelayedCalls()
+        self.database.close()
+        assert not left, left
 
     # -- doing things ------------------------------------------------------------------------------------
 
@@ -214,7 +244,8 @@ class World:
         """The wrapper asks for its start; True if the payload runs."""
         job = self.ce.jobs[token]
         attempt = int(token.rsplit("-", 1)[1])
-        granted = self.call("ns.attempt_start", StartRequest(nonce or f"n-{token}", "wn1"), job=job.job, attempt=attempt)
+        request = StartRequest(nonce or f"n-{token}", "wn1", sequence_code(job))
+        granted = self.call("ns.attempt_start", request, job=job.job, attempt=attempt)
         self.ce.states[token] = CeState(token, Phase.RUNNING)
         if granted.granted:
             self.payloads[token] = self.payloads.get(token, 0) + 1
@@ -223,10 +254,11 @@ class World:
     def finish_payload(self, token: str, exit_code: int = 0, failure: str = "", *, report: bool = True) -> None:
         """The payload ends; the wrapper reports (or only prints) and leaves."""
         job, attempt = self.ce.jobs[token].job, int(token.rsplit("-", 1)[1])
+        code = sequence_code(self.ce.jobs[token])
         self.ce.outputs[token] = f"job exit status = {exit_code}\njw exit status = 0\n" if not failure else failure
         if report:
-            self.call("ns.attempt_done", OutcomeReport(exit_code=exit_code, wall_s=1.0, failure=failure),
-                      job=job, attempt=attempt)
+            self.call("ns.attempt_done", OutcomeReport(exit_code=exit_code, wall_s=1.0, failure=failure,
+                                                           sequence_code=code), job=job, attempt=attempt)
         self.ce.states[token] = CeState(token, Phase.ENDED, exit_status=0)
 
     # -- looking -----------------------------------------------------------------------------------------
@@ -251,9 +283,3 @@ class World:
         found: list[T] = []
         deferred.addCallback(found.append)
         return found[0]
-
-
-def without_certificates(monkeypatch: Any) -> None:
-    """The suite has no TLS here: wrappers get no CA."""
-    monkeypatch.setattr(trust, "issuers", lambda *_: "")
-    monkeypatch.setattr(jobadapter.service, "issuers", lambda *_: "")
