@@ -18,7 +18,7 @@ from lb.rules import Rule
 from lb.rules import Verdict as Verdict
 from lb.transitions import TABLES, expanded
 from wms.event import Event, result
-from wms.jobstatus import TERMINAL, JobState, WrapperStatus
+from wms.jobstatus import TERMINAL, DoneCode, JobState, WrapperStatus
 from wms.seqcode import SequenceCode
 
 _WORKING = frozenset({JobState.RUNNING, JobState.DONE})
@@ -117,7 +117,7 @@ def _judge(record: Record, event: Event, code: SequenceCode, rule: Rule) -> Mome
     if rule.verdict is Verdict.IGNORED:
         return Moment(code, Verdict.IGNORED, branch)
     late = not rule.never_late and (
-        _over(record, rule) or branch in (BAD, TOO_OLD) or _outrun(record, rule, code)
+        _over(record, rule) or _dead(record, rule, branch) or _outrun(record, rule, code)
         or _before(code, record.last_branch_seqcode if branch == GOOD else record.last_seqcode)
         or (event.type == "Cancel" and _before(code, record.last_cancel_seqcode)))
     return Moment(code, Verdict.LATE if late else Verdict.OK, branch)
@@ -134,6 +134,12 @@ def _branch(record: Record, code: SequenceCode) -> str:
 
 def _over(record: Record, rule: Rule) -> bool:
     return record.state in TERMINAL and not (rule.from_aborted and record.state is JobState.ABORTED)
+
+
+def _dead(record: Record, rule: Rule, branch: str) -> bool:
+    """The event belongs to an attempt that is not the live one."""
+    failed = record.state is JobState.DONE and record.done_code is DoneCode.FAILED
+    return branch == TOO_OLD or (branch == BAD and not (rule.after_failure and failed))
 
 
 def _outrun(record: Record, rule: Rule, code: SequenceCode) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 from wms.jobstatus import JobStatus
 from wms.seqcode import SequenceCode
 
-MACHINE_VERSION = "1"
+MACHINE_VERSION = "2"
 
 
 class Branch(msgspec.Struct, frozen=True, omit_defaults=True):

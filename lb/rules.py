@@ -37,6 +37,7 @@ class Rule(NamedTuple):
     late_when_running: bool = False  # Running and Done win: an earlier stage was merely reported late
     late_in_attempt: bool = False  # the same, but only for the attempt that runs or is done
     never_late: bool = False
+    after_failure: bool = False  # the elected attempt is no obstacle once it has failed
     wrapper_may_follow: bool = False  # events of the wrapper with a lower LM counter still count
     keeps_clock: bool = False  # does not move the job's last sequence code
     from_aborted: bool = False  # accepted also when the job is Aborted

@@ -88,6 +88,8 @@ GLITE: dict[Key, Rule] = {
                                        "done_cancelled wrapper_exit"),
     ("Cancel", ANY, "REQ"): Rule(None, "cancelling", "cancel_reason", keeps_clock=True),
     ("Cancel", ANY, "REFUSE"): Rule(None, "", "cancel_reason", keeps_clock=True),
+    ("Cancel", _WM, "DONE"): Rule(_CANCELLED, "reason nowhere not_cancelling leave_proxy", "cancel_reason",
+                                  after_failure=True),
     ("Cancel", ANY, "DONE"): Rule(_CANCELLED, "reason nowhere not_cancelling leave_proxy",
                                     "cancel_reason"),
     ("Cancel", ANY, "ABORT"): Rule(None, "not_cancelling", "cancel_reason", keeps_clock=True),

@@ -57,12 +57,13 @@ class Story:
         self.tell("Match", WM, dest_id=ce)
         return self.tell("EnQueued", WM, queue="jobadapter", job=f"[{ce}]", result="OK")
 
-    def submitted(self, early: bool = False) -> SequenceCode:
-        """Through Job Controller and Log Monitor; the wrapper's code, `early` if from before the transfer."""
+    def submitted(self, early: int = 0) -> SequenceCode:
+        """Through Job Controller and Log Monitor; gives the wrapper's code, `early` events of JC before."""
+        codes = [self.code]
         self.tell("DeQueued", JC, queue="jobadapter")
-        before = self.code
+        codes.insert(0, self.code)
         self.tell("Transfer", JC, destination=LM, dest_host="host", result="OK")
-        wrapper = before if early else self.code
+        wrapper = [self.code, *codes][early]
         self.tell("Accepted", LM, from_=JC, from_host="host", local_jobid="condor.1")
         self.tell("Transfer", LM, destination=LRMS, dest_host="ce", result="OK")
         return wrapper
@@ -89,18 +90,18 @@ def waiting() -> Story:
     return Story().accepted().tell("DeQueued", WM, queue="wm")
 
 
-def happy(early: bool = False) -> Story:
+def happy(early: int = 0) -> Story:
     story = waiting().matched("ce1")
     story.on_node(story.submitted(early), RUNNING, PAYLOAD, USAGE, FINISHED)
     return story.ended("OK", exit_code=7)
 
 
-def attempt_fails(story: Story, ce: str, early: bool, *events: tuple[str, dict[str, Any]]) -> Story:
+def attempt_fails(story: Story, ce: str, early: int, *events: tuple[str, dict[str, Any]]) -> Story:
     story.matched(ce)
     return story.on_node(story.submitted(early), *events).ended("FAILED", reason="lost")
 
 
-def deep(early: bool = False) -> Story:
+def deep(early: int = 0) -> Story:
     """Attempt 1 is lost with its payload running, attempt 2 succeeds on another CE."""
     story = attempt_fails(waiting(), "ce1", early, RUNNING, PAYLOAD)
     story.tell("DeQueued", WM, queue="wm").tell("Resubmission", WM, result="WILLRESUB").matched("ce2")
@@ -108,7 +109,7 @@ def deep(early: bool = False) -> Story:
     return story.ended("OK", exit_code=7)
 
 
-def shallow(early: bool = False) -> Story:
+def shallow(early: int = 0) -> Story:
     """Attempt 1 is lost before its payload ran, attempt 2 runs."""
     story = attempt_fails(waiting(), "ce1", early, RUNNING)
     story.tell("Resubmission", WM, result="SHALLOW").matched("ce2")
@@ -116,13 +117,13 @@ def shallow(early: bool = False) -> Story:
     return story
 
 
-def cancel_waiting(early: bool = False) -> Story:
+def cancel_waiting(early: int = 0) -> Story:
     story = waiting().tell("Pending", WM, reason="no CE")
     story.tell("Cancel", NS, status_code="REQ")
     return story.tell("Cancel", WM, status_code="DONE", reason="by user")
 
 
-def cancel_running(early: bool = False) -> Story:
+def cancel_running(early: int = 0) -> Story:
     story = waiting().matched("ce1")
     story.on_node(story.submitted(early), RUNNING, PAYLOAD)
     mine = story.code
@@ -131,11 +132,11 @@ def cancel_running(early: bool = False) -> Story:
     return story.ended("CANCELLED", reason="by user")
 
 
-def expired(early: bool = False) -> Story:
+def expired(early: int = 0) -> Story:
     return waiting().tell("Pending", WM, reason="no CE").tell("Abort", WM, reason="proxy expired")
 
 
-def given_up(early: bool = False) -> Story:
+def given_up(early: int = 0) -> Story:
     """Two attempts fail on their CE, the Workload Manager gives up."""
     story = attempt_fails(waiting(), "ce1", early, RUNNING, PAYLOAD)
     story.tell("Resubmission", WM, result="WILLRESUB")
@@ -143,11 +144,21 @@ def given_up(early: bool = False) -> Story:
     return story.tell("Resubmission", WM, result="WONTRESUB").tell("Abort", WM, reason="retries used up")
 
 
-def cleared(early: bool = False) -> Story:
+def cleared(early: int = 0) -> Story:
     return happy(early).tell("Clear", NS, reason="USER")
 
 
-STORIES = (happy, deep, shallow, cancel_waiting, cancel_running, expired, given_up, cleared)
+def cancel_failed(early: int = 0) -> Story:
+    """The request and the failure of the running attempt cross: the Workload Manager ends the job."""
+    story = attempt_fails(waiting(), "ce1", early, RUNNING, PAYLOAD)
+    mine = story.code
+    story.tell("Cancel", NS, status_code="REQ")
+    story.code = mine
+    return story.tell("Cancel", WM, status_code="DONE", reason="by user")
+
+
+STORIES = (happy, deep, shallow, cancel_waiting, cancel_running, expired, given_up, cleared,
+           cancel_failed)
 
 
 def stored(arriving: Iterable[Event]) -> Record:

@@ -14,6 +14,7 @@ from lb_jobs import (
     RUNNING,
     STORIES,
     WM,
+    cancel_failed,
     cancel_running,
     cancel_waiting,
     cleared,
@@ -35,7 +36,7 @@ from wms.event import Source
 from wms.jobstatus import TERMINAL, DoneCode, JobState, JobType, SandboxRetrieved, WrapperStatus
 from wms.seqcode import SequenceCode
 
-EARLY = pytest.mark.parametrize("early", [False, True], ids=["transfer's code", "older code"])
+EARLY = pytest.mark.parametrize("early", [0, 1, 2], ids=["transfer's code", "older code", "oldest code"])
 
 
 def states(events):
@@ -129,6 +130,20 @@ def test_cancelling_a_running_job(early):
         JobState.CANCELLED, DoneCode.CANCELLED, False)
 
 
+@EARLY
+def test_cancelling_a_job_whose_attempt_has_just_failed(early):
+    record = fold(cancel_failed(early).events)
+    assert (record.state, record.done_code, record.cancelling) == (JobState.CANCELLED, DoneCode.FAILED, False)
+
+
+def test_a_cancel_with_an_older_code_than_the_request_still_ends_a_waiting_job():
+    story = waiting()
+    mine = story.code
+    story.tell("Cancel", NS, status_code="REQ")
+    story.code = mine
+    assert fold(story.tell("Cancel", WM, status_code="DONE").events).state is JobState.CANCELLED
+
+
 def test_a_cancel_that_comes_after_the_end_changes_no_state():
     story = happy().tell("Cancel", NS, status_code="REQ", reason="late")
     record = fold(story.events)
@@ -176,7 +191,7 @@ def test_state_enter_times_are_those_of_the_events():
 
 
 def test_scheduled_is_entered_in_retrospect_when_the_wrapper_was_faster():
-    assert set(fold(happy(early=True).events).state_enter_times) >= {"Scheduled", "Running"}
+    assert set(fold(happy(early=2).events).state_enter_times) >= {"Scheduled", "Running"}
 
 
 def test_a_tag_from_outside_the_job_is_kept_although_its_code_is_older_than_the_registration():
@@ -193,7 +208,7 @@ def test_a_registration_repeated_with_a_newer_code_submits_anew():
 # -- order and repetition --------------------------------------------------------------------------------
 
 
-@given(st.sampled_from(STORIES), st.booleans(), st.integers(0, 10**6))
+@given(st.sampled_from(STORIES), st.integers(0, 2), st.integers(0, 10**6))
 @settings(max_examples=150, deadline=None)
 def test_order_and_repetition_of_arrival_do_not_matter(story, early, seed):
     events = story(early).events
@@ -203,7 +218,7 @@ def test_order_and_repetition_of_arrival_do_not_matter(story, early, seed):
 @given(st.sampled_from(sorted({"SIMPLE", "COLLECTION", "CREAM", "PBS", "CONDOR", "FILE_TRANSFER",
                                "FILE_TRANSFER_COLLECTION", "VIRTUAL_MACHINE"})),
        st.lists(EVENTS, max_size=12, unique_by=order), st.randoms(use_true_random=False))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_any_events_whatever_give_one_record_in_every_order(jobtype, events, rng):
     events = [*events, told("RegJob", NS, SequenceCode(ns=1), jobtype=jobtype)]
     expected = fold(events)
@@ -224,7 +239,7 @@ def test_a_step_leaves_its_argument_alone(events):
 
 
 @given(st.sampled_from((cleared, cancel_running, cancel_waiting, expired, given_up)), EVENTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_terminal_states_absorb(story, event):
     record = fold(story().events)
     assert record.state in TERMINAL

@@ -162,7 +162,7 @@ def test_a_virtual_machine():
 
 
 @given(st.sampled_from(sorted(set(JobType) - {JobType.NONE})), st.lists(EVENTS, max_size=6))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_no_event_is_too_strange_for_any_job(jobtype, events):
     others = [event for event in events if event.type != "RegJob"]
     record = fold([*Story(jobtype=jobtype.value).events, *others])

@@ -31,7 +31,8 @@ def collection(number, jobtype="COLLECTION"):
 @pytest.mark.parametrize(("state", "done_code", "expected"), [
     ("Running", DoneCode.NONE, "Running"), ("Done", DoneCode.OK, "Done"),
     ("Done", DoneCode.FAILED, "Unknown"), ("Cleared", DoneCode.OK, "Cleared"),
-    ("Cancelled", DoneCode.CANCELLED, "Cleared"), ("Aborted", DoneCode.FAILED, "Aborted"), ("Scheduled", DoneCode.OK, "Unknown"),
+    ("Cancelled", DoneCode.CANCELLED, "Cleared"), ("Aborted", DoneCode.FAILED, "Aborted"),
+    ("Scheduled", DoneCode.OK, "Unknown"),
     ("Submitted", DoneCode.NONE, "Unknown")])
 def test_classes(state, done_code, expected):
     assert slot(JobState(state), done_code) == expected
