@@ -21,6 +21,7 @@ from twisted.python.filepath import FilePath
 from wms.ce import CeJob, CeState, Phase, Rejected, Submitted
 from wms.ce.local_facts import Load, glue, machine
 from wms.ce.local_processes import alive, family, kill, reap, send, spawn
+from wms.ce.local_settings import LocalSettings
 from wms.ce.local_spool import Claim, Spool
 from wms.errors import ConfigError
 
@@ -32,31 +33,7 @@ _CLAIM_S = 60.0
 _BATCH = 50
 """Submissions under one lock: some ten milliseconds."""
 
-_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
-
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,200}")
-
-
-class QueuePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Limits of a queue in seconds, 0 for none; they hold for jobs that ask for more or for nothing."""
-
-    max_wall_s: int = 0
-    max_cpu_s: int = 0
-
-
-class LocalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings of one local CE. `environment` is all a payload inherits, beside what its runner adds."""
-
-    spool: str
-    slots: int = 1
-    host: str = ""
-    queues: dict[str, QueuePolicy] = msgspec.field(default_factory=lambda: {"default": QueuePolicy()})
-    environment: dict[str, str] = msgspec.field(default_factory=_ENVIRONMENT.copy)
-    tags: list[str] = []
-    access_rules: list[str] = []
-    grace_s: float = 10.0
-    poll_s: float = 5.0
-    backend: str = "local"
 
 
 def make(settings: Mapping[str, Any], reactor: Any) -> Local:
