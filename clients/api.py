@@ -155,7 +155,7 @@ class Client:
         yield status
         while status.get("state") not in FINAL:
             asked = time.monotonic()
-            newer = self.one_status(job, wait_s=WATCH_S, newer_than=int(status.get("events", 0)))
+            newer = self.one_status(job, wait_s=WATCH_S, newer_than=int(status.get("version", 0)))
             if newer != status:
                 status = newer
                 yield status
@@ -187,10 +187,9 @@ class Client:
 
     # -- acting on a job -----------------------------------------------------------------------------------
 
-    def cancel(self, job: str) -> tuple[str, ...]:
-        """Ask for cancellation, which happens later; warnings of the service."""
-        reply = self._of(job).call(OPERATIONS["ns.cancel"], key=uuid4().hex, unique=JobId.parse(job).unique)
-        return tuple(reply.warnings)
+    def cancel(self, job: str) -> None:
+        """Ask for cancellation, which happens later."""
+        self._of(job).call(OPERATIONS["ns.cancel"], key=uuid4().hex, unique=JobId.parse(job).unique)
 
     def output(self, job: str, directory: str, *, purge: bool = True) -> Output:
         """Fetch the output sandbox into `directory`, each file checked; then give it up if `purge`."""

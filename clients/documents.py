@@ -48,7 +48,8 @@ def of_jobs(found: Mapping[str, Document | WmsError]) -> Document:
 
 def status(record: Record, date: Date) -> Document:
     """One job's status: the words of job-status, the time each state was entered, the whole `record`."""
-    words = {"Current Status": state(record), "Exit code": str(record.get("exit_code", 0)),
+    exit_code = str(record.get("exit_code", 0)) if record.get("state") == "Done" else ""
+    words = {"Current Status": state(record), "Exit code": exit_code,
              "Status Reason": record.get("reason", ""), "Destination": record.get("destination", ""),
              "Parent Job": record.get("parent_job", "")}
     entered = record.get("stateEnterTimes") or {}

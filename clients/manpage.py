@@ -39,8 +39,8 @@ def commands() -> dict[str, click.Command]:
 def rows(command: click.Command) -> list[tuple[str, str]]:
     """(how it is written, what it does) of each option."""
     context = click.Context(command, info_name=command.name)
-    return [record for parameter in command.get_params(context)
-            if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context)) is not None]
+    options = [one for one in command.get_params(context) if isinstance(one, click.Option)]
+    return [record for option in options if (record := option.get_help_record(context)) is not None]
 
 
 def usage(command: click.Command) -> str:

@@ -8,20 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wms.jdl.description import describe
-
 from clients.files import LocalFile, expand, local_files
 from clients.settings import Settings, text, texts
 from wms.jdl.ast import Ad, Node, conjunction, node
-from wms.jdl.parser import parse, parse_expression
+from wms.jdl.description import describe
+from wms.jdl.parser import parse
 from wms.jdl.unparse import pretty
 
-FALLBACKS: Mapping[str, Node] = {
-    "Requirements": parse_expression('other.GlueCEStateStatus == "Production"'),
-    "Rank": parse_expression("-other.GlueCEStateEstimatedResponseTime"),
-    "RetryCount": node(3),
-    "ShallowRetryCount": node(3),
-}
 _COMPOUND = frozenset({"dag", "collection"})
 _OF_NODES = {"retrycount": "DefaultNodeRetryCount", "shallowretrycount": "DefaultNodeShallowRetryCount"}
 
@@ -59,11 +52,12 @@ def prepare(jdl: str, directory: str, environment: Mapping[str, str], settings: 
 
 
 def with_defaults(ad: Ad, defaults: Ad) -> Ad:
-    """The description with configured defaults, then the built-in ones, for what it does not say.
+    """The description with the configured defaults for what it does not say.
 
-    Requirements are joined: `(of the job) && (configured)`. Retry counts of a compound are its nodes'.
+    Requirements are joined: `of the job && configured`. Retry counts of a compound are its nodes'. What
+    holds without any configuration is added where the description is used (`wms.jdl.description`).
     """
-    changes = {wanted: value for name, value in (*FALLBACKS.items(), *defaults.attributes)
+    changes = {wanted: value for name, value in defaults.attributes
                if (wanted := _name_for(name, ad)) not in ad}
     own, configured = ad.get("Requirements"), defaults.get("Requirements")
     if own is not None and configured is not None:

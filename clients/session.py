@@ -138,4 +138,6 @@ def ask(question: str) -> str | None:
     """A line from the user without blanks around it, None at the end of input."""
     click.echo(question, nl=False)
     line = sys.stdin.readline()
+    if not sys.stdin.isatty():
+        click.echo()
     return line.strip() if line else None

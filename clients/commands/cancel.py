@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -10,6 +10,9 @@ from clients import main as shared
 from clients.errors import ArgumentsExclusive, Declined, NoJobFound
 from clients.session import Session
 from wms.errors import WmsError
+
+if TYPE_CHECKING:
+    from clients.api import Client
 
 QUESTION = "Are you sure you want to remove specified job(s)?"
 STORED = "Cancellation results for the specified job(s) are stored in the file:"
@@ -27,10 +30,11 @@ def command(session: Session, jobs: tuple[str, ...], input_file: str, every: boo
 
     if every and (jobs or input_file):
         raise ArgumentsExclusive("--all excludes job identifiers and --input.")
-    chosen = _unfinished(session) if every else choosing.jobs(session, jobs, input_file)
+    client = session.client()
+    chosen = _unfinished(client) if every else choosing.jobs(session, jobs, input_file)
     if not session.confirm(QUESTION):
         raise Declined("bye")
-    found = {job: _cancel(session, job) for job in chosen}
+    found = {job: _cancel(client, job) for job in chosen}
     errors = [one for one in found.values() if isinstance(one, WmsError)]
     accepted = [job for job, one in found.items() if not isinstance(one, WmsError)]
     if accepted:
@@ -41,19 +45,19 @@ def command(session: Session, jobs: tuple[str, ...], input_file: str, every: boo
     return shared.finish(session, errors, len(accepted))
 
 
-def _unfinished(session: Session) -> list[str]:
-    found = [status["jobId"] for status in session.client().jobs() if status.get("state") in CANCELLABLE]
+def _unfinished(client: Client) -> list[str]:
+    found = [status["jobId"] for status in client.jobs() if status.get("state") in CANCELLABLE]
     if not found:
         raise NoJobFound("None of your jobs can be cancelled.")
     return found
 
 
-def _cancel(session: Session, job: str) -> WmsError | None:
+def _cancel(client: Client, job: str) -> WmsError | None:
     """None when the request was accepted."""
     try:
-        session.warn(*session.client().cancel(job))
+        client.cancel(job)
     except WmsError as error:
-        error.message = f"{error.message} [{job}]"
+        error.message = f"Not allowed to cancel the job {job}: {error.message}"
         return error
     return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -11,6 +11,9 @@ from clients import main as shared
 from clients.errors import ArgumentsExclusive
 from clients.session import Session
 from wms.errors import WmsError
+
+if TYPE_CHECKING:
+    from clients.api import Client
 
 STORED = "Logging information has been found and stored in the file:"
 
@@ -37,7 +40,8 @@ def command(session: Session, jobs: tuple[str, ...], input_file: str, only: tupl
         raise ArgumentsExclusive("--event and --exclude exclude each other.")
     selection = EventSelection.parse(only, without, since, until, time.time())
     level = session.settings.logging_level if verbosity is None else verbosity
-    found = {job: _events(session, job) for job in choosing.jobs(session, jobs, input_file)}
+    client = session.client()
+    found = {job: _events(client, job) for job in choosing.jobs(session, jobs, input_file)}
     told = {job: [event for event in one if selection.takes(event)]
             for job, one in found.items() if not isinstance(one, WmsError)}
     blocks = [show.events(job, events, level, time.ctime) for job, events in told.items()]
@@ -48,9 +52,9 @@ def command(session: Session, jobs: tuple[str, ...], input_file: str, only: tupl
     return shared.finish(session, [one for one in found.values() if isinstance(one, WmsError)], len(told))
 
 
-def _events(session: Session, job: str) -> Events | WmsError:
+def _events(client: Client, job: str) -> Events | WmsError:
     try:
-        return session.client().events(job)
+        return client.events(job)
     except WmsError as error:
         return error
 

@@ -13,7 +13,7 @@ from clients.session import Session
 from wms.errors import WmsError
 
 if TYPE_CHECKING:
-    from clients.api import Output
+    from clients.api import Client, Output
 
 
 @shared.command("job-output")
@@ -27,8 +27,9 @@ def command(session: Session, jobs: tuple[str, ...], input_file: str, directory:
     """Fetch the output files of jobs that are done, each job's into a directory of its own."""
     from clients import choosing, documents, show
 
+    client = session.client()
     parent = os.path.abspath(directory or session.settings.output_storage)
-    found = {job: _fetch(session, job, parent, purge=not nopurge)
+    found = {job: _fetch(session, client, job, parent, purge=not nopurge)
              for job in choosing.jobs(session, jobs, input_file)}
     fetched = [one for one in found.values() if not isinstance(one, WmsError)]
     for output in fetched:
@@ -39,7 +40,7 @@ def command(session: Session, jobs: tuple[str, ...], input_file: str, directory:
     return shared.finish(session, [one for one in found.values() if isinstance(one, WmsError)], len(fetched))
 
 
-def _fetch(session: Session, job: str, parent: str, *, purge: bool) -> Output | WmsError:
+def _fetch(session: Session, client: Client, job: str, parent: str, *, purge: bool) -> Output | WmsError:
     from wms.jobid import JobId
 
     id = JobId.parse(job)
@@ -48,9 +49,9 @@ def _fetch(session: Session, job: str, parent: str, *, purge: bool) -> Output | 
         if os.path.isdir(directory) and os.listdir(directory):
             _may_overwrite(session, directory)
         session.say(f"Retrieving files from host {id.host}")
-        return session.client().output(job, directory, purge=purge)
+        return client.output(job, directory, purge=purge)
     except WmsError as error:
-        error.message = f"{error.message} [{job}]"
+        error.message = f"{job}: {error.message}"
         return error
 
 
