@@ -208,7 +208,6 @@ wms_prepare() { # private directory, node, nonce
     ! [ -r /proc/sys/kernel/random/uuid ] || read -r wms_nonce </proc/sys/kernel/random/uuid
     [ -n "$wms_nonce" ] || wms_nonce=$(od -An -v -N16 -tx1 /dev/urandom | tr -d ' \n')
     wms_tell=1
-    printf 'Sequence code: %s\n' "$wms_code"
 }
 
 wms_directory() { # ours alone; ../ctl beside the job's working directory holds what is not the job's

@@ -174,6 +174,22 @@ def test_hostile_texts_arrive_as_they_are(
     assert peer.done()["missing"] == [f"{output} is not there"]
 
 
+@pytest.mark.parametrize(("answer", "code"), [
+    (b'{"granted":true,"sequence_code":"UI=1:NS=2:LRMS=3"}', "UI=1:NS=2:LRMS=3"),
+    (b'{ "sequence_code" : "UI=4", "granted": true }\n', "UI=4"),
+    (b'{"sequence_code":"a b$(x)"}', "UI=1:NS=2"), (b'{"sequence_code":""}', "UI=1:NS=2"),
+    (b'{"sequence_code":null}', "UI=1:NS=2"), (b"", "UI=1:NS=2"),
+])  # fmt: skip
+def test_the_sequence_code_goes_on_from_the_answer_to_the_start(
+    answer: bytes, code: str, node: Node, peer: Peer
+) -> None:
+    peer.granted = answer
+    run = script(peer, 'echo "$GLITE_WMS_SEQUENCE_CODE"', stdout="out", output_sandbox=["out"])
+    _, output = node.run(render(run))
+    assert output.startswith(f"Sequence code: {code}\n")
+    assert (peer.done()["sequence_code"], peer.outputs()["out"].decode()) == (code, f"{code}\n")
+
+
 def test_the_signal_that_ended_a_job_is_reported(node: Node, peer: Peer) -> None:
     node.run(render(job(peer, "/bin/sh", arguments=literal("-c", "kill -KILL $$"))))
     assert (peer.done()["exit_code"], peer.done()["signal"]) == (137, 9)

@@ -58,12 +58,14 @@ class Peer:
     tokens: set[str] = field(default_factory=set)
     nonce: str = ""
     any_input: bytes | None = None
+    granted: bytes = b"{}"
     on_call: Callable[[], None] = lambda: None
 
     def forget(self) -> None:
         """As new; address and certificate stay."""
         for record in (self.inputs, self.faults, self.calls, self.connections, self.tokens):
             record.clear()
+        self.granted = b"{}"
         self.nonce, self.any_input, self.on_call = "", None, lambda: None
 
     def outputs(self) -> dict[str, bytes]:
@@ -92,7 +94,7 @@ class Peer:
         if path == "/start":
             nonce = json.loads(body)["nonce"]
             self.nonce = self.nonce or nonce
-            return (200 if nonce == self.nonce else 409), b"{}"
+            return (200 if nonce == self.nonce else 409), self.granted
         return 200, b"{}"
 
 

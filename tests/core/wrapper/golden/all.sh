@@ -274,12 +274,33 @@ wms_send() { # configuration, further tries, first wait -> 0 all is sent, 1 refu
     done
 }
 
+wms_continue() { # the sequence code goes on from the server's answer, if it gives one
+    wms_reply=''
+    read -r wms_reply <../ctl/reply || :
+    case $wms_reply in
+    *'"sequence_code"'*'"'*'"'*)
+        wms_reply=${wms_reply#*'"sequence_code"'}
+        wms_reply=${wms_reply#*'"'}
+        wms_reply=${wms_reply%%'"'*}
+        case $wms_reply in '' | *[!=:$wms_safe]*) ;; *) wms_code=$wms_reply ;; esac
+        ;;
+    esac
+    export GLITE_WMS_SEQUENCE_CODE="$wms_code"
+    printf 'Sequence code: %s\n' "$wms_code"
+}
+
 wms_take_start() { # the one start of this attempt
     printf '{"nonce":"%s","node":"%s","sequence_code":"%s"}' \
         "$wms_nonce" "$wms_node" "$wms_code" >../ctl/start.json
     wms_json "$wms_base/start" ../ctl/start.json >../ctl/start
     wms_send start "$wms_start_count" "$wms_start_wait"
-    case $? in 0) return ;; 1) wms_tell='' ;; esac
+    case $? in
+    0)
+        wms_continue
+        return
+        ;;
+    1) wms_tell='' ;;
+    esac
     wms_fatal "Cannot take shallow resubmission token $wms_base/start (${wms_codes:-no answer})"
 }
 
@@ -438,7 +459,6 @@ wms_prepare() { # private directory, node, nonce
     ! [ -r /proc/sys/kernel/random/uuid ] || read -r wms_nonce </proc/sys/kernel/random/uuid
     [ -n "$wms_nonce" ] || wms_nonce=$(od -An -v -N16 -tx1 /dev/urandom | tr -d ' \n')
     wms_tell=1
-    printf 'Sequence code: %s\n' "$wms_code"
 }
 
 wms_directory() { # ours alone; ../ctl beside the job's working directory holds what is not the job's
