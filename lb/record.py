@@ -10,7 +10,7 @@ import msgspec
 from wms.jobstatus import JobStatus
 from wms.seqcode import SequenceCode
 
-MACHINE_VERSION = "2"
+MACHINE_VERSION = "1"
 
 
 class Branch(msgspec.Struct, frozen=True, omit_defaults=True):

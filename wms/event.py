@@ -188,6 +188,8 @@ def _event_type(code: int, name: str, fields: str) -> EventType:
 EVENT_TYPES: Mapping[str, EventType] = {name: _event_type(code, name, fields) for code, name, fields in _ROWS}
 _SPELLING = {name.lower(): name for name in EVENT_TYPES}
 _SOURCES = {source.value.lower(): source.value for source in Source}
+_LEVELS = {level.lower(): level for level in LEVELS}
+_PRIORITY = Field("priority", "int")
 _CLOCKED = frozenset(source.value for source in Source if source.component)
 _CHOSEN = {names: {name.lower(): name for name in names} for names in _CHOICES.values()}
 
@@ -248,10 +250,6 @@ def _checked(found: EventType, event: Event) -> Event:
         _text(event.user, "user"), _choice(_LEVELS, event.level, "level"),
         _integer(_PRIORITY, event.priority), _text(event.instance, "instance"),
         _fields(found, event.fields), _time(event.arrived, "arrived"))
-
-
-_LEVELS = {level.lower(): level for level in LEVELS}
-_PRIORITY = Field("priority", "int")
 
 
 def _fields(found: EventType, given: Mapping[str, object]) -> dict[str, Any]:
