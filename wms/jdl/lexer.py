@@ -78,7 +78,7 @@ class Lexer:
         self.offset = 0
         self.warnings: list[Warned] = []
         self.long_string: Position | None = None
-        self._seen: set[str] = set()
+        self._unnoted = {char: message for char, message in _BLANKS.items() if char in text}
         self._rows = [0, *(match.end() for match in re.finditer("\n", text))]
         self._note_encoding()
 
@@ -218,7 +218,8 @@ class Lexer:
     def _skip(self) -> None:
         while True:
             if match := _SKIP.match(self.text, self.offset):
-                self._note_blanks(match)
+                if self._unnoted:
+                    self._note_blanks(match)
                 self.offset = match.end()
             if not self._comment_line():
                 return
@@ -240,10 +241,9 @@ class Lexer:
             self._warn(0, "a byte order mark was skipped")
 
     def _note_blanks(self, match: re.Match[str]) -> None:
-        for char, message in _BLANKS.items():
-            if char not in self._seen and (found := self.text.find(char, *match.span())) >= 0:
-                self._seen.add(char)
-                self._warn(found, message)
+        """Warn of each unusual blank where it first stands."""
+        for char in [char for char in self._unnoted if char in match[0]]:
+            self._warn(match.start() + match[0].index(char), self._unnoted.pop(char))
 
     def _warn(self, offset: int, message: str) -> None:
         if len(self.warnings) < MAX_WARNINGS:

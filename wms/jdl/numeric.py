@@ -165,12 +165,11 @@ def member(value: Value, items: Value) -> Value:
 
 def identical_member(value: Value, items: Value) -> Value:
     """Is the value identical (`=?=`) to an item of the list?"""
-    if items is UNDEFINED and not isinstance(value, list):
+    if items is UNDEFINED:
         return UNDEFINED
-    sides = _sides(value, items)
-    if sides is None:
+    if isinstance(value, list | dict) or not isinstance(items, list):
         return ERROR
-    return any(identical(sides[0], item) is True for item in sides[1])
+    return any(identical(value, item) is True for item in items)
 
 
 def fqan_member(fqan: Value, items: Value) -> Value:

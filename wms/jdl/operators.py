@@ -87,10 +87,7 @@ def integral(compute: Callable[[int, int], int]) -> Binary:
     def apply(left: Any, right: Any) -> Value:
         if type(left) is not int or type(right) is not int:
             return ERROR
-        try:
-            return number(compute(left, right))
-        except (ZeroDivisionError, OverflowError, ValueError):
-            return ERROR
+        return number(compute(left, right))
 
     return strict(apply)
 

@@ -199,7 +199,10 @@ class _Parser:
 
     def _operation(self, level: int) -> Routine:
         """Operands joined by operators that bind tighter than `level`; each chain becomes one node."""
-        left = yield self._unary()
+        callable_name = self.token.kind == "name"
+        left = self._leaf()
+        if left is None or self._continues():
+            left = yield self._operand(left, callable_name)
         while (found := self._level()) > level:
             position, operators, operands = self.position(), [], [left]
             while self._level() == found:
@@ -212,39 +215,76 @@ class _Parser:
     def _level(self) -> int:
         return LEVELS.get(self.token.text, 0) if self.token.kind == "operator" else 0
 
-    def _unary(self) -> Routine:
+    def _leaf(self) -> Node | None:
+        """A constant or a name, without a routine of its own: most operands are one."""
+        kind, text, _, _ = token = self.token
+        if kind == "operator":
+            return None
+        position = self.position()
+        if kind == "string":
+            return Literal(self._joined(), position)
+        if kind in ("number", "keyword"):
+            self.advance()
+            return Literal(self._in_range(token), position)
+        if kind in ("name", "quoted"):
+            self.advance()
+            return Name(text, position)
+        raise self._expected("a value")
+
+    def _compound(self) -> Routine:
+        """What begins with a sign or a bracket."""
+        position = self.position()
+        match self.token.text:
+            case "(":
+                return (yield self._bracketed())
+            case "{":
+                return ListNode((yield self._items("}")), position)
+            case "[":
+                return (yield self._inner_record())
+            case sign if sign in UNARY:
+                return (yield self._signed())
+        raise self._expected("a value")
+
+    def _signed(self) -> Routine:
         """A minus directly before a number belongs to the number."""
         signs: list[tuple[str, Position]] = []
         while self.token.kind == "operator" and self.token.text in UNARY:
             signs.append((self.token.text, self.position()))
             self._deeper()
             self.advance()
-        self.depth -= len(signs)
-        if signs and signs[-1][0] == "-" and self.token.kind == "number":
-            sign, value = signs.pop(), self.token.value
-            assert isinstance(value, int | float)
-            self.advance()
-            tree: Node = Literal(-value, sign[1])
+        depth = len(signs)
+        if self.token.kind == "number" and signs[-1][0] == "-":
+            tree = self._negative(signs.pop()[1])
         else:
-            self.depth += len(signs)
-            tree = yield self._postfix()
-            self.depth -= len(signs)
+            callable_name = self.token.kind == "name"
+            tree = yield self._operand(self._leaf(), callable_name)
         for operator, position in reversed(signs):
             tree = Unary(operator, tree, position)
+        self.depth -= depth
         return tree
 
-    def _postfix(self) -> Routine:
-        tree = yield self._atom()
-        while True:
+    def _negative(self, position: Position) -> Node:
+        value = self.token.value
+        assert isinstance(value, int | float)
+        self.advance()
+        return Literal(-value, position)
+
+    def _continues(self) -> bool:
+        return self.token.kind == "operator" and self.token.text in (".", "[", "(")
+
+    def _operand(self, leaf: Node | None, callable_name: bool) -> Routine:
+        """An operand that is more than a leaf: bracketed, signed, called, or followed by `.name` or `[index]`."""
+        tree: Node = (yield self._compound()) if leaf is None else leaf
+        if callable_name and isinstance(tree, Name) and self.at("("):
+            tree = Call(tree.name, (yield self._items(")")), tree.position)
+        while self.at(".") or self.at("["):
             position = self.position()
-            if self.at("."):
+            if self.at("["):
+                tree = Subscript(tree, (yield self._bracketed()), position)
+            else:
                 self.advance()
                 tree = Select(tree, self._name("an attribute name"), position)
-            elif self.at("["):
-                index = yield self._bracketed()
-                tree = Subscript(tree, index, position)
-            else:
-                return tree
+        return tree
 
     def _bracketed(self) -> Routine:
         close = {"(": ")", "[": "]"}[self.token.text]
@@ -254,30 +294,6 @@ class _Parser:
         self.expect(close)
         self.depth -= 1
         return tree
-
-    def _atom(self) -> Routine:
-        token, position = self.token, self.position()
-        match token.kind, token.text:
-            case "number" | "keyword", _:
-                self.advance()
-                return Literal(self._in_range(token), position)
-            case "string", _:
-                return Literal(self._joined(), position)
-            case "quoted", name:
-                self.advance()
-                return Name(name, position)
-            case "name", name:
-                self.advance()
-                if not self.at("("):
-                    return Name(name, position)
-                return Call(name, (yield self._items(")")), position)
-            case "operator", "(":
-                return (yield self._bracketed())
-            case "operator", "{":
-                return ListNode((yield self._items("}")), position)
-            case "operator", "[":
-                return (yield self._inner_record())
-        raise self._expected("a value")
 
     def _inner_record(self) -> Routine:
         self.advance()

@@ -15,7 +15,7 @@ _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _WILD = re.compile(r"[*?\[\]{}]")
 _NOT_IN_PROGRAMS = re.compile(r"[*?\[\]{}`&|<>;\"'\\()!#]")
-_VARIABLE = re.compile(r"\$(\w+|\{\w+\})(/|$)")
+_VARIABLE = re.compile(r"\A\$(\w+|\{\w+\})(/|\Z)")
 
 
 def scheme(entry: str) -> str:
@@ -98,9 +98,10 @@ def program_problem(path: str, sandbox: Iterable[str]) -> str | None:
 
     Right are: a bare name of the sandbox, an absolute path on the worker node, a path that begins `$VAR/`.
     """
-    if not path or _CONTROL.search(path) or _NOT_IN_PROGRAMS.search(path):
+    fixed = _VARIABLE.sub("/", path, count=1)
+    if not path or _CONTROL.search(fixed) or _NOT_IN_PROGRAMS.search(fixed):
         return f"special characters are not allowed in '{_CONTROL.sub('?', path)}'"
-    if path.startswith("/") or _VARIABLE.match(path):
+    if fixed.startswith("/"):
         return None
     name = path.removeprefix("./")
     if "/" not in name and any(name == known or fnmatchcase(name, known) for known in sandbox):

@@ -109,14 +109,18 @@ def strcat(*values: Value) -> Value:
 
 
 def join(*values: Value) -> Value:
-    """`join(separator, list)` or `join(separator, a, b...)` or `join(list)`; UNDEFINED items are left out."""
+    """`join(separator, list)` or `join(separator, a, b...)` or `join(list)`; UNDEFINED items are left out.
+
+    Of nothing but UNDEFINED items it is UNDEFINED.
+    """
     if len(values) == 1 and isinstance(values[0], list):
         values = ("", values[0])
-    if len(values) == 2 and values[1] is UNDEFINED:
-        return UNDEFINED
     separator = "" if not values or values[0] is UNDEFINED else text_of(values[0])
     items = values[1] if len(values) == 2 and isinstance(values[1], list) else values[1:]
-    texts = _texts(tuple(item for item in items if item is not UNDEFINED))
+    known = tuple(item for item in items if item is not UNDEFINED)
+    if items and not known:
+        return UNDEFINED
+    texts = _texts(known)
     if isinstance(separator, Special) or isinstance(texts, Special):
         return ERROR
     return separator.join(texts)

@@ -109,8 +109,7 @@ def _parts(node: Node) -> tuple[int, Sequence[Part]]:
             return _POSTFIX, [function, "(", *_listed(arguments), ")"]
         case ListNode(items=items):
             return _POSTFIX, ["{ ", *_listed(items), " }"] if items else ["{}"]
-        case Ad():
-            return _POSTFIX, _record(node)
+    return _POSTFIX, _record(node)
 
 
 def _negative(value: Scalar) -> bool:
