@@ -6,6 +6,7 @@ Not the statements (lb.store, lb.query), and no check: events are valid before t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -55,6 +56,7 @@ def from_row(row: Mapping[str, Any], job: str) -> Event:
         row["arrived"])
 
 
+@lru_cache(maxsize=4096)
 def pack_code(text: str, source: str) -> bytes:
     """A sequence code as few bytes that sort as the code does; other systems' codes as marked text."""
     if source not in _CLOCKED:
@@ -63,6 +65,7 @@ def pack_code(text: str, source: str) -> bytes:
     return bytes(code) if max(code) < ONE_BYTE else b"".join(map(_packed, code))
 
 
+@lru_cache(maxsize=4096)
 def unpack_code(data: bytes) -> str:
     """The text that was packed."""
     if data[0] == PLAIN:

@@ -112,7 +112,8 @@ def test_a_collection_shows_its_children(book: Book) -> None:
                        jobtype="COLLECTION", nsubjobs=3, seed="WMPROXY", jdl="[\n]")])
     lines = page(book, text="").body.decode().splitlines()
     assert lines[4:9] == [
-        "job_type=COLLECTION", "seed=WMPROXY", "children_num=3", "children_hist=Unknown=3", "subjob_failed=NO"]
+        "job_type=COLLECTION", "seed=WMPROXY", "children_num=3", "children_hist=Unknown=3",
+        "subjob_failed=NO"]
     assert lines[-2] == "jdl=[\\n]"
 
 
