@@ -30,7 +30,7 @@ def description(jdl: str) -> JobDescription:
     return describe(parse(jdl))
 
 
-def adapt(run: Run, token: str, capability: str, proxy: bytes, around: Surroundings) -> CeJob:
+def adapt(run: Run, token: str, capability: str, proxy: bytes, code: str, around: Surroundings) -> CeJob:
     """The submission of one attempt; raises JdlInvalid or SandboxPathRefused for what cannot be run anywhere."""
     job, id = description(run.jdl), run.job.rsplit("/", 1)[-1]
     script = render(WrapperJob(
@@ -39,7 +39,7 @@ def adapt(run: Run, token: str, capability: str, proxy: bytes, around: Surroundi
         stdin=job.std_input, stdout=job.std_output, stderr=job.std_error, environment=job.environment,
         input_sandbox=[InputFile(file.name, file.sha256, file.size) for file in run.files],
         output_sandbox=job.output_sandbox, prologue=step(job.prologue, job.prologue_arguments),
-        epilogue=step(job.epilogue, job.epilogue_arguments), sequence_code=run.sequence_code,
+        epilogue=step(job.epilogue, job.epilogue_arguments), sequence_code=code,
         output_limit=around.output_limit, start_retry=around.retry, input_retry=around.retry,
         output_retry=around.retry))
     return CeJob(token, run.job, script, run.queue, proxy)

@@ -34,7 +34,7 @@ from wms.messages import (
     decode,
 )
 from wms.queue import Message
-from wms.seqcode import Source
+from wms.seqcode import SequenceCode, Source
 from wms.service import Daemon, Kit, Ticker
 
 BATCH = 50
@@ -113,7 +113,7 @@ class Adapter:
     def _adapt(self, run: Run, token: str) -> CeJob:
         expires = self._kit.now() + self._kit.settings.jobadapter.capability_s
         capability = issue(self._kit.secret, run.job, run.attempt, expires)
-        return adapt(run, token, capability, self._proxy(run.credential), self._around)
+        return adapt(run, token, capability, self._proxy(run.credential), _code_after_transfer(run), self._around)
 
     def _proxy(self, credential: str) -> bytes:
         try:
@@ -198,6 +198,12 @@ class Adapter:
             by_backend[row.backend].append(row.token)
         for name, tokens in by_backend.items():
             await self._kit.backends[name].renew(tokens, self._proxy(renewed.credential))
+
+
+def _code_after_transfer(run: Run) -> str:
+    """The code that our Transfer OK will carry: the wrapper's events come after it, in logical order too."""
+    code = SequenceCode.parse(run.sequence_code)
+    return str(code.advanced(Source.JOB_CONTROLLER).advanced(Source.JOB_CONTROLLER))
 
 
 def _sorted(messages: Sequence[Message]) -> Batch:

@@ -89,7 +89,7 @@ class Attempts:
 
     def _done(self, conn: sa.Connection, id: str, number: int, body: OutcomeReport, now: float) -> Empty:
         job, row = store.job(conn, id), store.attempt(conn, id, number) or store.Attempt(id, number)
-        if row.reported is not None:
+        if row.reported is not None or (row.started is not None and row.nonce != body.nonce):
             return Empty()
         journal = self._journal(job, body.sequence_code or row.sequence_code, now)
         for resource, quantity, unit in _usage(body):

@@ -157,7 +157,10 @@ class StartGranted(Record, frozen=True):
 
 
 class OutcomeReport(Record, frozen=True):
-    """The wrapper's last word: times in seconds, memory in kB; `failure` is empty when the payload ended."""
+    """The wrapper's last word: times in seconds, memory in kB; `failure` is empty when the payload ended.
+
+    `nonce` is the one it asked for the start with: the word of any other wrapper does not count.
+    """
 
     exit_code: int = -1
     signal: int = 0
@@ -169,6 +172,7 @@ class OutcomeReport(Record, frozen=True):
     missing: tuple[str, ...] = ()
     failure: str = ""
     sequence_code: str = ""
+    nonce: str = ""
 
 
 class JobIds(Record, frozen=True):

@@ -6,7 +6,7 @@ import pytest
 
 from tests.suite.world import BOB, World
 from wms.errors import CancelNotAllowed, IdempotencyConflict, NotAllowedNow, NotAuthorized, OutputNotReady
-from wms.operations import ListMatchRequest, PurgeRequest, RegisterRequest, StartRequest
+from wms.operations import ListMatchRequest, OutcomeReport, PurgeRequest, RegisterRequest, StartRequest
 from wms.seqcode import START
 
 HAPPY = ["RegJob", "Accepted", "EnQueued", "DeQueued", "Match", "EnQueued", "DeQueued", "Transfer", "Accepted",
@@ -234,3 +234,10 @@ def test_a_killed_service_goes_on_where_it_was(world: World) -> None:
     world.finish_payload(token)
     assert world.state(job) == "Done"
     assert world.ce.submissions == 1
+
+
+def test_the_last_word_of_another_wrapper_does_not_count(world: World) -> None:
+    job = world.submit()
+    world.start_payload(world.token(job))
+    world.call("ns.attempt_done", OutcomeReport(failure="Cannot download x", nonce="of another"), job=job, attempt=1)
+    assert world.state(job) == "Running"

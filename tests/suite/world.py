@@ -135,6 +135,7 @@ class World:
     commits_left: int | None = None
     dead: bool = False
     payloads: dict[str, int] = field(default_factory=dict)
+    nonces: dict[str, str] = field(default_factory=dict)
     _serial: int = 0
 
     def __post_init__(self) -> None:
@@ -244,7 +245,8 @@ class World:
         """The wrapper asks for its start; True if the payload runs."""
         job = self.ce.jobs[token]
         attempt = int(token.rsplit("-", 1)[1])
-        request = StartRequest(nonce or f"n-{token}", "wn1", sequence_code(job))
+        nonce = self.nonces.setdefault(token, nonce or f"n-{token}")
+        request = StartRequest(nonce, "wn1", sequence_code(job))
         granted = self.call("ns.attempt_start", request, job=job.job, attempt=attempt)
         self.ce.states[token] = CeState(token, Phase.RUNNING)
         if granted.granted:
@@ -258,7 +260,8 @@ class World:
         self.ce.outputs[token] = f"job exit status = {exit_code}\njw exit status = 0\n" if not failure else failure
         if report:
             self.call("ns.attempt_done", OutcomeReport(exit_code=exit_code, wall_s=1.0, failure=failure,
-                                                           sequence_code=code), job=job, attempt=attempt)
+                                                           sequence_code=code, nonce=self.nonces.get(token, "")),
+                      job=job, attempt=attempt)
         self.ce.states[token] = CeState(token, Phase.ENDED, exit_status=0)
 
     # -- looking -----------------------------------------------------------------------------------------

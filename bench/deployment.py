@@ -1,0 +1,63 @@
+"""A real suite for a benchmark: its own process, TLS, SQLite, the local CE, in a directory that goes away."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from clients import site
+from clients.api import Client
+from clients.site import Site
+
+T = TypeVar("T")
+U = TypeVar("U")
+CLIENTS = 4
+
+
+@contextmanager
+def suite(slots: int) -> Iterator[Site]:
+    """A running suite, reachable through the environment variables it sets."""
+    with tempfile.TemporaryDirectory(prefix="wms-bench-") as directory:
+        here, before = Site(Path(directory)), dict(os.environ)
+        site.up(here, slots)
+        os.environ.update(site.environment(here))
+        try:
+            yield here
+        finally:
+            site.down(here)
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def spread(work: Callable[[Client, T], U], items: Sequence[T], clients: int = CLIENTS) -> list[U]:
+    """`work(client, item)` for all items, by some clients at once, each with one connection."""
+    def mine(part: Sequence[T]) -> list[U]:
+        with Client.from_environment() as client:
+            return [work(client, item) for item in part]
+
+    with ThreadPoolExecutor(clients) as pool:
+        parts = list(pool.map(mine, [items[k::clients] for k in range(clients)]))
+    return [one for part in parts for one in part]
+
+
+def wait_done(jobs: Sequence[str], patience_s: float = 300.0) -> None:
+    """Until every job is Done; anything else final is an error."""
+    end = time.monotonic() + patience_s
+    with Client.from_environment() as client:
+        left = list(jobs)
+        while left:
+            found = client.status(left)
+            states = {job: str(status["state"]) for job, status in found.items() if isinstance(status, dict)}
+            if bad := {s for s in states.values()} & {"Aborted", "Cancelled"}:
+                raise AssertionError(f"jobs ended as {bad}")
+            left = [job for job in left if states.get(job) != "Done"]
+            if time.monotonic() > end:
+                raise AssertionError(f"{len(left)} jobs are not done")
+            if left:
+                time.sleep(0.1)
