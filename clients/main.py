@@ -35,7 +35,11 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         known = {name for param in self.get_params(ctx) for name in (*param.opts, *param.secondary_opts)}
-        return super().parse_args(ctx, two_dashes(args, known))
+        rest = super().parse_args(ctx, two_dashes(args, known))
+        for name, value in ctx.params.items():
+            if isinstance(value, str) and value in known:
+                raise click.BadOptionUsage(name, f"Invalid argument value for an option: {value}", ctx)
+        return rest
 
 
 def two_dashes(arguments: Sequence[str], known: set[str]) -> list[str]:

@@ -131,8 +131,8 @@ def _read(path: str) -> Ad:
     try:
         return parse(text, path)
     except WmsError as error:
-        raise ConfigError(f"The configuration file {path} cannot be used: {error.message}",
-                          **error.details) from None
+        message = error.message.replace("the JDL file", "the configuration file")
+        raise ConfigError(message, **error.details) from None
 
 
 def _vo(environment: Mapping[str, str], option: str, ads: Iterable[Ad], explicit: bool) -> tuple[str, str]:
