@@ -1,70 +1,36 @@
 """The database: `transact` (group commit by one writer thread) and `read` (a few reader threads).
 
-A unit is a plain function of a connection, replayable: it may be run again alone if a companion of its group
-fails. Not a query layer: statements live in each daemon's `store.py`.
+A unit is a plain function of a connection, replayable: it may be run again if a companion of its group fails
+or the database goes away for a moment. Not a query layer: statements live in each daemon's `store.py`.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Container
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.pool import QueuePool, StaticPool
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from wms.engine import is_passing, make_engine
 from wms.errors import Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Unit = Callable[..., Any]
+Done = tuple[list[Any], frozenset[str]]
 
 metadata = sa.MetaData()
 
 GROUP_MAX = 500
-BUSY_TIMEOUT_S = 30
+RETRY_DELAYS_S = (0.1, 0.5, 2.0, 5.0)
+"""A group that met a passing fault is tried again after these; then its callers get Unavailable."""
 NOTIFY_CHANNEL = "wms_queue"
-SQLITE_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA temp_store=MEMORY",
-    "PRAGMA cache_size=-16000",
-    "PRAGMA wal_autocheckpoint=4000",
-)
-
-
-def make_engine(url: str) -> sa.Engine:
-    """An engine whose transactions begin IMMEDIATE on SQLite, so that no update is lost; URL as SQLAlchemy's."""
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(_driver(parsed), pool_size=8, max_overflow=4, pool_pre_ping=True)
-    memory = parsed.database in (None, "", ":memory:")
-    engine = sa.create_engine(
-        parsed, poolclass=StaticPool if memory else QueuePool,
-        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": BUSY_TIMEOUT_S})
-    sa.event.listen(engine, "connect", _sqlite_connect)
-    sa.event.listen(engine, "begin", _sqlite_begin)
-    return engine
-
-
-def _driver(url: sa.URL) -> sa.URL:
-    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
-
-
-def _sqlite_connect(connection: sqlite3.Connection, _record: object) -> None:
-    for pragma in SQLITE_PRAGMAS:
-        connection.execute(pragma)
-
-
-def _sqlite_begin(connection: sa.Connection) -> None:
-    read_only = connection.get_execution_options().get("read_only")
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+_NOTIFY = sa.text("SELECT pg_notify(:channel, topic) FROM unnest(CAST(:topics AS text[])) AS topic")
 
 
 class _Waiting(NamedTuple):
@@ -72,22 +38,32 @@ class _Waiting(NamedTuple):
     done: Deferred[Any]
 
 
+class _Doubtful(Unavailable):
+    """The connection was lost while COMMIT was under way: trying again might do it twice."""
+
+
 class Database:
     """Owns the engine, one writer thread and `readers` reader threads.
 
-    `woken` callables are called on the reactor thread after a commit with the set of topics that got messages.
-    With `inline=True` everything runs at once in the caller's thread (tests with a hand-moved clock).
+    `woken` callables are called on the reactor thread after a commit, with the topics that got messages.
+    With `inline=True` everything runs at once in the caller's thread and nothing is tried again (tests with a
+    hand-moved clock); a database in memory can only be used so.
     """
 
-    def __init__(self, url: str, reactor: IReactorFromThreads | None, *, readers: int = 4,
-                 inline: bool = False) -> None:
+    log = Logger(namespace="wms.database")
+
+    def __init__(self, url: str, reactor: Any, *, readers: int = 4, inline: bool = False) -> None:
         self.url = url
         self.engine = make_engine(url)
         self.postgresql = self.engine.dialect.name == "postgresql"
+        self._read_options: dict[str, Any] = (
+            {"isolation_level": "REPEATABLE READ"} if self.postgresql else {"read_only": True})
         self._reactor = reactor
         self._inline = inline or reactor is None
         self._waiting: list[_Waiting] = []
         self._busy = False
+        self._tried = 0
+        self._retry: IDelayedCall | None = None
         self._closed = False
         self._woken: list[Callable[[Container[str]], None]] = []
         self._writer = ThreadPool(0, 1, "db-writer")
@@ -104,21 +80,23 @@ class Database:
         """Run `unit(conn, ...)` in a transaction; fires with its result when that is on disk."""
         done: Deferred[T] = Deferred()
         if self._closed:
-            done.errback(Failure(Unavailable("The database is closed.")))
-            return done
-        self._waiting.append(_Waiting(lambda conn: unit(conn, *args, **kwargs), done))
-        self._kick()
+            _settle(done, _closed())
+        else:
+            self._waiting.append(_Waiting(lambda conn: unit(conn, *args, **kwargs), done))
+            self._kick()
         return done
 
     def read(self, unit: Callable[Concatenate[sa.Connection, P], T], *args: P.args,
              **kwargs: P.kwargs) -> Deferred[T]:
         """Run `unit(conn, ...)` on a snapshot, beside the writer."""
         def work() -> T:
-            with self.engine.connect().execution_options(read_only=True) as conn:
+            with self.engine.connect().execution_options(**self._read_options) as conn:
                 return unit(conn, *args, **kwargs)
 
         done: Deferred[T] = Deferred()
-        if self._inline:
+        if self._closed:
+            _settle(done, _closed())
+        elif self._inline:
             _settle(done, _attempt(work))
         else:
             self._in_pool(self._readers, work, lambda outcome: _settle(done, outcome))
@@ -128,13 +106,26 @@ class Database:
         """Have `woken(topics)` called after each commit that put messages, ours or another process's."""
         self._woken.append(woken)
 
+    def wake(self, topics: Container[str]) -> None:
+        """Tell all readers of these topics that something may be there; on the reactor thread."""
+        for woken in self._woken:
+            woken(topics)
+
     def close(self) -> None:
-        """Finish what is queued in the threads, then dispose of every connection."""
+        """Finish what the threads have begun, refuse what waits, dispose of every connection. Twice is harmless."""
+        if self._closed:
+            return
         self._closed = True
-        for pool in (self._writer, self._readers):
-            if not self._inline:
-                pool.stop()
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        if not self._inline:
+            self._writer.stop()
+            self._readers.stop()
         self.engine.dispose()
+        waiting, self._waiting = self._waiting, []
+        for refused in waiting:
+            _settle(refused.done, _closed())
 
     # -- group commit ------------------------------------------------------------------------------------
 
@@ -144,58 +135,92 @@ class Database:
         self._busy = True
         group, self._waiting = self._waiting[:GROUP_MAX], self._waiting[GROUP_MAX:]
         units = [waiting.unit for waiting in group]
-
-        def finished(outcome: Any) -> None:
-            self._busy = False
-            results, topics = outcome if not isinstance(outcome, Failure) else ([outcome] * len(group), ())
-            if topics:
-                self.wake(topics)
-            for waiting, result in zip(group, results, strict=True):
-                _settle(waiting.done, result)
-            self._kick()
-
         if self._inline:
-            finished(_attempt(self._run_group, units))
+            self._finished(group, _attempt(self._run_group, units))
         else:
-            self._in_pool(self._writer, lambda: self._run_group(units), finished)
+            self._in_pool(self._writer, lambda: self._run_group(units),
+                          lambda outcome: self._finished(group, outcome))
 
-    def _run_group(self, units: list[Unit]) -> tuple[list[Any], frozenset[str]]:
+    def _finished(self, group: list[_Waiting], outcome: Done | Failure) -> None:
+        """On the reactor thread: a commit or its failure reaches all callers, or the group is tried again."""
+        if isinstance(outcome, Failure) and is_passing(outcome.value) and self._may_retry():
+            self._later(group, outcome)
+            return
+        self._busy, self._tried = False, 0
+        results, topics = ([outcome] * len(group), ()) if isinstance(outcome, Failure) else outcome
+        if topics:
+            self.wake(topics)
+        for waiting, result in zip(group, results, strict=True):
+            _settle(waiting.done, result)
+        self._kick()
+
+    def _may_retry(self) -> bool:
+        return not self._inline and not self._closed and self._tried < len(RETRY_DELAYS_S)
+
+    def _later(self, group: list[_Waiting], failure: Failure) -> None:
+        delay = RETRY_DELAYS_S[self._tried]
+        self.log.warn("the database failed, again in {delay} s: {error}", delay=delay,
+                      error=failure.getErrorMessage())
+        self._waiting[:0] = group
+        self._tried += 1
+        self._retry = self._reactor.callLater(delay, self._again)
+
+    def _again(self) -> None:
+        self._busy, self._retry = False, None
+        self._kick()
+
+    def _run_group(self, units: list[Unit]) -> Done:
         """All units in one transaction; if one raises, once more with a savepoint around each."""
+        try:
+            return self._commit(units, _plain)
+        except Exception as error:
+            if is_passing(error) or isinstance(error, _Doubtful):
+                raise
+            if len(units) == 1:
+                return [Failure(error)], frozenset()
+        return self._commit(units, _in_savepoint)
+
+    def _commit(self, units: list[Unit], run: Callable[[sa.Connection, Unit], Any]) -> Done:
+        sealed = False
         try:
             with self.engine.begin() as conn:
                 conn.info["topics"] = set()
-                return [unit(conn) for unit in units], self._seal(conn)
-        except Exception as error:  # noqa: BLE001 - a unit may raise anything: it goes to that unit's Deferred
-            if len(units) == 1:
-                return [Failure(error)], frozenset()
-        with self.engine.begin() as conn:
-            conn.info["topics"] = set()
-            return [_attempt(_in_savepoint, conn, unit) for unit in units], self._seal(conn)
+                results, topics = [run(conn, unit) for unit in units], self._seal(conn)
+                sealed = True
+        except sa.exc.DBAPIError as error:
+            if sealed and error.connection_invalidated:
+                raise _Doubtful("The database went away during a commit; its outcome is unknown.") from error
+            raise
+        return results, topics
 
     def _seal(self, conn: sa.Connection) -> frozenset[str]:
         topics = frozenset(conn.info["topics"])
         if topics and self.postgresql:
-            conn.execute(sa.text("SELECT pg_notify(:channel, :topics)"),
-                         {"channel": NOTIFY_CHANNEL, "topics": ",".join(sorted(topics))})
+            conn.execute(_NOTIFY, {"channel": NOTIFY_CHANNEL, "topics": sorted(topics)})
         if self.before_commit is not None:
             self.before_commit(conn)
         return topics
 
-    def wake(self, topics: Container[str]) -> None:
-        """Tell all readers of these topics that something may be there; on the reactor thread."""
-        for woken in self._woken:
-            woken(topics)
-
     def _in_pool(self, pool: ThreadPool, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        reactor = self._reactor
-        assert reactor is not None
         pool.callInThreadWithCallback(
-            lambda _ok, outcome: reactor.callFromThread(then, outcome), work)
+            lambda _ok, outcome: self._reactor.callFromThread(then, outcome), work)
+
+
+def _plain(conn: sa.Connection, unit: Unit) -> Any:
+    return unit(conn)
 
 
 def _in_savepoint(conn: sa.Connection, unit: Unit) -> Any:
-    with conn.begin_nested():
-        return unit(conn)
+    """What the unit returns, or its Failure with all its traces undone; a fault of the database is raised."""
+    topics = set(conn.info["topics"])
+    try:
+        with conn.begin_nested():
+            return unit(conn)
+    except Exception as error:
+        if is_passing(error):
+            raise
+        conn.info["topics"] = topics
+        return Failure()
 
 
 def _attempt(work: Callable[..., Any], *args: Any) -> Any:
@@ -205,13 +230,20 @@ def _attempt(work: Callable[..., Any], *args: Any) -> Any:
         return Failure()
 
 
+def _closed() -> Failure:
+    return Failure(Unavailable("The database is closed."))
+
+
 def _settle(done: Deferred[Any], outcome: Any) -> None:
+    """Fire with a result or a failure; a fault of the database is Unavailable to the one who asked."""
     if done.called:
         return
-    if isinstance(outcome, Failure):
-        done.errback(outcome)
-    else:
+    if not isinstance(outcome, Failure):
         done.callback(outcome)
+    elif is_passing(outcome.value):
+        done.errback(Failure(Unavailable(f"The database does not answer: {outcome.getErrorMessage()[:500]}")))
+    else:
+        done.errback(outcome)
 
 
 def note_topic(conn: sa.Connection, topic: str) -> None:

@@ -86,7 +86,9 @@ def claim(conn: sa.Connection, topic: str, limit: int, *, now: float, lease_s: f
 
 
 def release(conn: sa.Connection, topic: str, reader: str, *, now: float) -> int:
-    """Give back what an earlier life of `reader` had claimed and not finished."""
+    """Give back what an earlier life of `reader` had claimed and not finished; nobody has no earlier life."""
+    if not reader:
+        return 0
     result = conn.execute(messages.update().where(
         messages.c.topic == topic, messages.c.reader == reader, messages.c.buried.is_(False),
         messages.c.due > now).values(due=now, reader=""))
