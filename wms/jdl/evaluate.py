@@ -28,6 +28,7 @@ from wms.jdl.ast import (
     Special,
     Subscript,
     Unary,
+    children,
     walk,
 )
 from wms.jdl.functions import FUNCTIONS, Function
@@ -53,8 +54,7 @@ def bind(node: Node, my: Ad | None = None, *, now: float | None = None,
     and `random` (a source of [0, 1)) feeds `random()`; without them those two are ERROR.
     """
     compiler = _Compiler(now, random)
-    code = compiler.compile(node, Scope(my or Ad()))
-    compiler.settle()
+    code = compiler.complete(node, Scope(my or Ad()))
 
     def bound(other: Prepared) -> Value:
         try:
@@ -80,17 +80,33 @@ class _Compiler:
         self.random = random
         self._cells: dict[tuple[Scope, str], Cell] = {}
         self._pending: list[Cell] = []
+        self._codes: dict[int, Code] = {}
 
-    def compile(self, node: Node, scope: Scope) -> Code:
-        return self._COMPILE[type(node)](self, node, scope)
-
-    def settle(self) -> None:
-        """Compile the attributes referred to, and those they refer to, until none is left."""
+    def complete(self, node: Node, scope: Scope) -> Code:
+        """The code of an expression and of all attributes it refers to."""
+        code = self._from_below(node, scope)
         while self._pending:
             cell = self._pending.pop()
-            cell.code = self.compile(cell.node, cell.scope)
+            cell.code = self._from_below(cell.node, cell.scope)
             below = [depth for _, depth in walk(cell.node)]
             cell.cost, cell.depth = len(below), 1 + max(below)
+        return code
+
+    def _from_below(self, node: Node, scope: Scope) -> Code:
+        """Compile inner nodes before outer ones, so that deep expressions need no deep stack."""
+        parts, todo = [], [node]
+        while todo:
+            part = todo.pop()
+            parts.append(part)
+            todo.extend(() if isinstance(part, Ad) else children(part))
+        self._codes.clear()
+        for part in reversed(parts):
+            self._codes[id(part)] = self._COMPILE[type(part)](self, part, scope)
+        return self._codes[id(node)]
+
+    def compile(self, node: Node) -> Code:
+        """The code of a part of the expression in work."""
+        return self._codes[id(node)]
 
     # -- leaves and records ------------------------------------------------------------------------------
 
@@ -101,7 +117,7 @@ class _Compiler:
         constant = _constant(node, scope)
         if constant is not None:
             return _constantly(constant)
-        items = [self.compile(item, scope) for item in node.items]
+        items = [self.compile(item) for item in node.items]
 
         def code(run: Run) -> Value:
             values = []
@@ -142,7 +158,7 @@ class _Compiler:
             return fast.read(key)
         if isinstance(here, Scope):
             return self._whole(special(key, here)) if key in SPECIAL else self._reference(here, key)
-        base = self.compile(node.base, scope)
+        base = self.compile(node.base)
         return lambda run: select(base(run), key)
 
     def _reference(self, scope: Scope, name: str) -> Code:
@@ -171,20 +187,20 @@ class _Compiler:
         return cell
 
     def _subscript(self, node: Subscript, scope: Scope) -> Code:
-        base, index = self.compile(node.base, scope), self.compile(node.index, scope)
+        base, index = self.compile(node.base), self.compile(node.index)
         return lambda run: subscript(base(run), index(run))
 
     # -- operators ---------------------------------------------------------------------------------------
 
     def _unary(self, node: Unary, scope: Scope) -> Code:
-        apply, operand = UNARY[node.operator], self.compile(node.operand, scope)
+        apply, operand = UNARY[node.operator], self.compile(node.operand)
         return lambda run: apply(operand(run))
 
     def _operation(self, node: Operation, scope: Scope) -> Code:
         quick = self._quick_comparison(node, scope) if len(node.operators) == 1 else None
         if quick:
             return quick
-        operands = [self.compile(operand, scope) for operand in node.operands]
+        operands = [self.compile(operand) for operand in node.operands]
         if node.operators[0] in ("&&", "||"):
             return _logic(operands, decisive=node.operators[0] == "||")
         first, applied = operands[0], [BINARY[symbol] for symbol in node.operators]
@@ -209,7 +225,7 @@ class _Compiler:
         return fast.comparison(symbol, key, constant)
 
     def _conditional(self, node: Conditional, scope: Scope) -> Code:
-        return conditional(*(self.compile(part, scope) for part in (node.test, node.then, node.otherwise)))
+        return conditional(*(self.compile(part) for part in (node.test, node.then, node.otherwise)))
 
     # -- calls -------------------------------------------------------------------------------------------
 
@@ -221,7 +237,7 @@ class _Compiler:
         if function is None or not function.least <= count <= function.most:
             return _constantly(ERROR)
         quick = self._quick_member(node, scope) if name in _MEMBER else None
-        return quick or _applied(function, [self.compile(argument, scope) for argument in node.arguments])
+        return quick or _applied(function, [self.compile(argument) for argument in node.arguments])
 
     def _quick_member(self, node: Call, scope: Scope) -> Code | None:
         for value, items in (node.arguments, node.arguments[::-1]):
@@ -230,7 +246,7 @@ class _Compiler:
                 return fast.member_of_attribute(wanted, key)
             among = _constant(items, scope)
             if isinstance(among, list):
-                return fast.member_of_constant(self.compile(value, scope), among)
+                return fast.member_of_constant(self.compile(value), among)
         return None
 
     _COMPILE: ClassVar[dict[type[Node], Callable[[_Compiler, Any, Scope], Code]]] = {

@@ -23,16 +23,16 @@ class Compiler(Protocol):
     now: float | None
     random: Callable[[], float] | None
 
-    def compile(self, node: Node, scope: Scope) -> Code: ...
+    def compile(self, node: Node) -> Code: ...
 
-    def settle(self) -> None: ...
+    def complete(self, node: Node, scope: Scope) -> Code: ...
 
 
 Arguments: TypeAlias = Sequence[Node]
 
 
 def _if_then_else(compiler: Compiler, arguments: Arguments, scope: Scope) -> Code:
-    return conditional(*(compiler.compile(node, scope) for node in arguments))
+    return conditional(*(compiler.compile(node) for node in arguments))
 
 
 def conditional(test: Code, then: Code, otherwise: Code) -> Code:
@@ -66,7 +66,7 @@ def _matches(items: Code, predicate: Code, run: Run) -> tuple[list[Any], list[An
 
 def _gang(verdict: Callable[[list[Any], list[Any]], Value]) -> _Build:
     def build(compiler: Compiler, arguments: Arguments, scope: Scope) -> Code:
-        items, predicate = (compiler.compile(node, scope) for node in arguments)
+        items, predicate = (compiler.compile(node) for node in arguments)
 
         def code(run: Run) -> Value:
             outcome = _matches(items, predicate, run)
@@ -79,7 +79,7 @@ def _gang(verdict: Callable[[list[Any], list[Any]], Value]) -> _Build:
 
 def _eval(compiler: Compiler, arguments: Arguments, scope: Scope) -> Code:
     """Text is evaluated as an expression standing where the call stands; any other value is itself."""
-    argument = compiler.compile(arguments[0], scope)
+    argument = compiler.compile(arguments[0])
 
     def code(run: Run) -> Value:
         text = argument(run)
@@ -99,8 +99,7 @@ def _evaluated(compiler: Compiler, text: str, scope: Scope, run: Run) -> Value:
     depth = 1 + max(below for _, below in walk(node))
     if run.depth + depth > MAX_DEPTH:
         raise Exhausted
-    code = compiler.compile(node, Scope(scope.ad, scope.parent))
-    compiler.settle()
+    code = compiler.complete(node, Scope(scope.ad, scope.parent))
     run.depth += depth
     value = code(run)
     run.depth -= depth
@@ -114,7 +113,7 @@ def _unparse(compiler: Compiler, arguments: Arguments, scope: Scope) -> Code:
         found = scope.find(node.name)
         text = unparse(found[1]) if found else ""
         return lambda run: text
-    argument = compiler.compile(node, scope)
+    argument = compiler.compile(node)
 
     def code(run: Run) -> Value:
         value = argument(run)
@@ -130,7 +129,7 @@ def _time(compiler: Compiler, arguments: Arguments, scope: Scope) -> Code:
 
 
 def _random(compiler: Compiler, arguments: Arguments, scope: Scope) -> Code:
-    source, bounds = compiler.random, [compiler.compile(node, scope) for node in arguments]
+    source, bounds = compiler.random, [compiler.compile(node) for node in arguments]
     return lambda run: draw(source, *(bound(run) for bound in bounds))
 
 

@@ -59,16 +59,28 @@ def _value(item: Any) -> Value:
 def plain(value: Value) -> Value:
     """The same value with ordinary dicts whose names are spelled as they were written."""
     if isinstance(value, Prepared):
-        return {value.spelling[name]: plain(item) for name, item in value.items()}
+        record: dict[str, Value] = {}
+        for name, item in value.items():
+            record[value.spelling[name]] = plain(item)
+        return record
     if isinstance(value, list):
-        return [plain(item) for item in value]
+        items: list[Value] = []
+        for item in value:
+            items.append(plain(item))
+        return items
     return value
 
 
 def tree(value: Value) -> Node:
     """The constant expression that has this value."""
     if isinstance(value, Prepared):
-        return Ad(tuple(Attribute(value.spelling[name], tree(item)) for name, item in value.items()))
+        attributes = []
+        for name, item in value.items():
+            attributes.append(Attribute(value.spelling[name], tree(item)))
+        return Ad(tuple(attributes))
     if isinstance(value, list):
-        return ListNode(tuple(tree(item) for item in value))
+        items = []
+        for item in value:
+            items.append(tree(item))
+        return ListNode(tuple(items))
     return Literal(ERROR if isinstance(value, dict) else value)

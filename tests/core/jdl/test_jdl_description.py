@@ -294,7 +294,8 @@ def test_names_in_the_job_may_be_given():
         ),
         (
             MINIMAL
-            + 'InputData = "lfn:x"; DataRequirements = [InputData = "lfn:y"; DataCatalogType = "dli"]; DataAccessProtocol = "file"',
+            + 'InputData = "lfn:x"; DataAccessProtocol = "file"; '
+            + 'DataRequirements = [InputData = "lfn:y"; DataCatalogType = "dli"]',
             "InputData: not allowed together with DataRequirements",
         ),
         (

@@ -9,6 +9,7 @@ from jdl_trees import ADS, NODES
 from wms.jdl.ast import ERROR, UNDEFINED, Name
 from wms.jdl.evaluate import bind, evaluate, prepare, significant
 from wms.jdl.parser import parse, parse_expression
+from wms.jdl.unparse import unparse
 from wms.jdl.values import Prepared, plain, tree
 
 TAGS = "other.GlueHostApplicationSoftwareRunTimeEnvironment"
@@ -373,3 +374,29 @@ def test_significant_attributes(text, my, names):
 
 def test_a_name_alone_depends_on_nothing():
     assert significant(Name("x")) == frozenset()
+
+
+def below(frames, call):
+    return call() if frames == 0 else below(frames - 1, call)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 149 + "1" + ")" * 149,
+        "!" * 149 + "x",
+        "{" * 149 + "}" * 149,
+        "[" + "a = [" * 148 + "]" * 149,
+        "strcat(" * 149 + ")" * 149,
+        "a" + ".b" * 148,
+        "1 ? " * 140 + "1" + " : 2" * 140,
+        "ifThenElse(true, " * 149 + "1" + ", 2)" * 149,
+        "eval(" * 149 + "1" + ")" * 149,
+        "string(" + "{" * 140 + "}" * 140 + ")",
+        "a0",
+    ],
+)
+def test_the_deepest_legal_expression_needs_no_deep_stack(text):
+    my = parse("; ".join(f"a{n} = {'-' * 20}a{n + 1}" for n in range(100)))
+    node = parse_expression(text)
+    below(500, lambda: (parse_expression(unparse(node)), evaluate(node, my), significant(node, my)))
