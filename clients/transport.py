@@ -208,7 +208,6 @@ def _converse(connection: http.client.HTTPSConnection, request: Request) -> http
     try:
         connection.request(request.operation.method, request.url, body=request.body,
                            headers=dict(request.headers))
-        return connection.getresponse()
     except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
         if not streaming:
             raise
@@ -216,6 +215,7 @@ def _converse(connection: http.client.HTTPSConnection, request: Request) -> http
         response.begin()
         response.will_close = True
         return response
+    return connection.getresponse()
 
 
 def _receive(response: http.client.HTTPResponse, sink: Sink | None) -> bytes:

@@ -106,7 +106,8 @@ def test_selections_that_make_no_sense():
 
 
 @pytest.mark.parametrize(("only", "without", "since", "until", "taken"), [
-    ([], [], "", "", True), (["MATCH"], [], "", "", True), (["Done"], [], "", "", False), ([], ["match"], "", "", False),
+    ([], [], "", "", True), (["MATCH"], [], "", "", True), (["Done"], [], "", "", False),
+    ([], ["match"], "", "", False),
     ([], [], "01:01:00:00:2001", "", True), ([], [], "", "01:01:00:00:2001", False),
 ])
 def test_which_events_are_taken(only: list[str], without: list[str], since: str, until: str, taken: bool):

@@ -116,7 +116,7 @@ def test_files_that_cannot_be_read(tmp_path: Path):
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     with pytest.raises(FileUnreadable, match="not text"):
         resolve({}, config=[str(tmp_path / "binary")])
-    with pytest.raises(ConfigError, match="configuration file .* row 1, column 7"):
+    with pytest.raises(ConfigError, match=r"configuration file .* row 1, column 7"):
         resolve({}, config=[written(tmp_path, "a = b c")])
 
 
