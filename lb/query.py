@@ -51,10 +51,10 @@ def statuses(conn: sa.Connection, uniques: Collection[str]) -> dict[str, Found]:
 
 def status(conn: sa.Connection, unique: str) -> Found:
     """One job; raises NoSuchJob."""
-    found = statuses(conn, [unique]).get(unique)
-    if found is None:
+    row = conn.execute(sa.select(*_COLUMNS).where(jobs.c.job == unique, jobs.c.type != "")).one_or_none()
+    if row is None:
         raise no_such_job(unique)
-    return found
+    return _found(*row)
 
 
 def no_such_job(unique: str) -> NoSuchJob:

@@ -203,3 +203,13 @@ def test_a_daemon_that_stops_answers_who_waits(book: Book) -> None:
     with book.running():
         answers = waiting(book)
     assert [answer["version"] for answer in answers] == [3]
+
+
+def test_two_who_wait_for_one_job_are_both_answered(book: Book) -> None:
+    book.ingest(story("a", length=3))
+    with book.running():
+        first, second = waiting(book), waiting(book, wait_s=5)
+        book.clock.advance(6)
+        assert (first, [answer["version"] for answer in second]) == ([], [3])
+        book.log(story("a", length=4))
+    assert [answer["version"] for answer in first] == [4]

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from book_builders import JANE, JOHN, STORY, Book, story, url
 
+from lb.web import duration
 from wms.event import Source, event
 from wms.httpd import Page
 from wms.jobstatus import JobStatus
@@ -194,3 +195,10 @@ def test_a_refusal_says_why_in_the_form_asked_for(
     assert text.body.decode().splitlines()[:2] == [f"Error={status}", f"Code={code}"]
     assert msgspec.json.decode(json.body)["code"] == code
     assert b"<nobody>" not in html.body
+
+
+@pytest.mark.parametrize(("seconds", "text"), [
+    (0.04, "0.0 s"), (59.94, "59.9 s"), (60, "1 min 00 s"), (3_599, "59 min 59 s"), (3_600, "1 h 00 min"),
+    (86_399, "23 h 59 min"), (86_400, "1 d 00 h"), (1e6, "11 d 13 h")])
+def test_durations_for_people(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
