@@ -139,3 +139,13 @@ def test_a_number_no_column_holds_is_refused(book: Book) -> None:
         book.put_raw([*events, {**events[3], "priority": 1 << 70, "timestamp": START_TIME + 31}])
     assert book.contents() == REFERENCE.contents()[:1]
     assert len(book.refusals()) == 1
+
+
+def test_bytes_that_are_no_json_are_kept_as_they_came(book: Book) -> None:
+    broken = [b'[{"type": ', b'["\xff"]', b'{"type": "\\ud800"}']
+    with book.running():
+        for body in broken:
+            book.put_raw(msgspec.Raw(body))
+        book.log(story("a"))
+    assert book.contents() == REFERENCE.contents()[:1]
+    assert [body for body, _reason in book.refusals()] == [broken[0], b'"\xff"', broken[2]]
