@@ -6,7 +6,7 @@ import os
 import random
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -14,22 +14,24 @@ from typing import Any
 import click
 import msgspec
 from twisted.internet import reactor as _reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from wms import config, logs, migrations
+from wms import config, logs, migrations, preflight
 from wms.ce import Backend, load
 from wms.config import Settings, split_address
 from wms.database import Database, make_engine
 from wms.errors import ConfigError, WmsError
 from wms.heartbeat import Heartbeat
-from wms.httpd import Factory, Router
+from wms.httpd import Call, Factory, Handler, Reply, Router
 from wms.secret import read_or_make
 from wms.service import Daemon, Kit, Part, Suite
 from wms.systemd import notify
-from wms.tls import server_context
+from wms.tls import ServerContext
 from wms.version import VERSION
 from wms.wakeups import wakeups
 
@@ -38,6 +40,9 @@ GROUP = "wms.daemons"
 ORDER = ("lb", "proxyrenewal", "logmonitor", "jobadapter", "wm", "ns")
 """Starting order: who is told comes before who tells. Stopping is the reverse."""
 NEEDS_BACKENDS = frozenset({"wm", "jobadapter", "logmonitor"})
+ANSWER_S = 5.0
+"""How long a process that ends waits for the calls it is answering."""
+FLUSH_S = 0.05
 
 
 def makers() -> dict[str, Callable[[Kit], Daemon]]:
@@ -45,6 +50,32 @@ def makers() -> dict[str, Callable[[Kit], Daemon]]:
     found = {point.name: point for point in entry_points(group=GROUP)}
     names = [name for name in ORDER if name in found] + sorted(set(found) - set(ORDER))
     return {name: found[name].load() for name in names}
+
+
+class Calls:
+    """The remote calls in progress, so that a process that ends can answer them first."""
+
+    def __init__(self) -> None:
+        self.open = 0
+
+    def counted(self, handlers: Mapping[str, Handler]) -> dict[str, Handler]:
+        return {name: self._counted(handler) for name, handler in handlers.items()}
+
+    def _counted(self, handler: Handler) -> Handler:
+        async def handle(call: Call) -> Reply:
+            self.open += 1
+            try:
+                return await handler(call)
+            finally:
+                self.open -= 1
+
+        return handle
+
+    async def answered(self) -> None:
+        """When none is left, or ANSWER_S is over."""
+        end = reactor.seconds() + ANSWER_S
+        while self.open and reactor.seconds() < end:
+            await deferLater(reactor, FLUSH_S, lambda: None)
 
 
 class Process:
@@ -59,30 +90,32 @@ class Process:
         self._suite: Suite | None = None
         self._heartbeat: Heartbeat | None = None
         self._database: Database | None = None
-        self._stopping = False
+        self._calls = Calls()
+        self._starting: Deferred[None] = succeed(None)
         self.exit = 0
         self.problem = ""
 
     def run(self) -> int:
         """Until stopped; the exit status."""
-        reactor.callWhenRunning(lambda: self._watch(self._start()))
+        reactor.callWhenRunning(self._begin)
         reactor.addSystemEventTrigger("before", "shutdown", self._stop)
         reactor.run()
         return self.exit
 
-    def _watch(self, work: Any) -> None:
-        Deferred.fromCoroutine(work).addErrback(self._failed)
+    def _begin(self) -> None:
+        self._starting = Deferred.fromCoroutine(self._start()).addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
-        error = failure.value
-        self.exit = 1
-        self.problem = error.message if isinstance(error, WmsError) else f"{type(error).__name__}: {error}"
-        self._log.failure("cannot start", failure=failure)
+        self.exit, self.problem = _why(failure.value)
+        if isinstance(failure.value, EXPECTED):
+            self._log.error("cannot start: {problem}", problem=self.problem)
+        else:
+            self._log.failure("cannot start", failure=failure)
         if reactor.running:
             reactor.stop()
 
     async def _start(self) -> None:
-        kit = self._kit()
+        tls, kit = preflight.tls(self._settings), self._kit()
         loaded = makers()
         daemons = [loaded[name](kit) for name in loaded if name in self._names]
         self._heartbeat = Heartbeat(kit, self._name, daemons)
@@ -91,7 +124,7 @@ class Process:
             parts.append(wakeups(kit.database, reactor))
         self._suite = Suite([Daemon("process", parts), *daemons], reactor, self._log)
         await self._suite.start()
-        self._listen(kit, daemons)
+        self._listen(kit, daemons, tls)
         await self._heartbeat.ready()
         notify(f"READY=1\nSTATUS={', '.join(self._names)} {VERSION}")
         self._log.info("ready: {names}", names=", ".join(self._names), version=VERSION, pid=os.getpid())
@@ -99,8 +132,9 @@ class Process:
     def _kit(self) -> Kit:
         settings = self._settings
         Path(settings.state_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._database = Database(settings.database_url(), reactor)
-        migrations.check(self._database.engine)
+        with preflight.database(settings):
+            self._database = Database(settings.database_url(), reactor)
+            migrations.check(self._database.engine)
         return Kit(settings, self._database, reactor, random.SystemRandom(), self._backends(), self._log,
                    settings.host, settings.lb_address(), read_or_make(settings.state_dir),
                    instance=f"{socket.gethostname()}/{self._name}")
@@ -110,36 +144,54 @@ class Process:
             return {}
         return {name: backend(name, given, self._settings) for name, given in self._settings.ce.items()}
 
-    def _listen(self, kit: Kit, daemons: Sequence[Daemon]) -> None:
+    def _listen(self, kit: Kit, daemons: Sequence[Daemon], tls: ServerContext) -> None:
         """One listener an address; daemons that share an address share it."""
         settings, routers = self._settings, dict[str, Router]()
         addresses = {"ns": settings.ns.listen, "lb": settings.lb.listen}
         for daemon in daemons:
             if daemon.operations:
                 upload = max(settings.ns.max_file_bytes, settings.ns.max_output_bytes)
-                router = routers.setdefault(addresses[daemon.name], Router(reactor, self._log, kit.secret, upload))
-                router.mount(daemon.operations)
-        tls = server_context(settings.tls.certificate, settings.tls.key, settings.tls.ca_dir)
+                fresh = Router(reactor, self._log, kit.secret, upload)
+                router = routers.setdefault(addresses[daemon.name], fresh)
+                router.mount(self._calls.counted(daemon.operations))
         for address, router in routers.items():
             host, port = split_address(address)
             self._ports.append(reactor.listenSSL(port, Factory(router, reactor), tls, backlog=512,
                                                  interface=host.strip("[]")))
 
     async def _stopped(self) -> None:
+        """In order; what was still starting is let start first."""
         notify("STOPPING=1")
+        await self._starting
         for port in self._ports:
-            await port.stopListening()
+            await maybeDeferred(port.stopListening)
         if self._suite is not None:
             await self._suite.stop()
         if self._heartbeat is not None:
             self._heartbeat.remove()
+        await self._calls.answered()
         if self._database is not None:
             self._database.close()
+        if self._ports:
+            await deferLater(reactor, FLUSH_S, lambda: None)  # answers leave with the reactor's next turns
 
     def _stop(self) -> Deferred[None]:
-        done = Deferred.fromCoroutine(self._stopped())
-        done.addErrback(lambda failure: self._log.failure("stopping", failure=failure))
-        return done
+        return Deferred.fromCoroutine(self._stopped()).addErrback(
+            lambda failure: self._log.failure("stopping", failure=failure))
+
+
+EXPECTED = (WmsError, CannotListenError, OSError)
+
+
+def _why(error: BaseException | None) -> tuple[int, str]:
+    """Exit status and sentence of a process that could not start."""
+    match error:
+        case WmsError(message=message, hint=hint, exit=status):
+            return status, f"{message} {hint}".rstrip()
+        case CannotListenError(interface=host, port=port, socketError=cause):
+            return 1, f"Cannot listen on {host}:{port}: {cause.strerror or cause}."
+        case _:
+            return 1, f"{type(error).__name__}: {error}"
 
 
 def backend(name: str, given: dict[str, Any], settings: Settings) -> Backend:
@@ -190,7 +242,7 @@ def settings_of(context: click.Context) -> Settings:
 @click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warn", "error"]))
 @click.pass_context
 def run(context: click.Context, names: tuple[str, ...], log_level: str) -> None:
-    """Run daemons in one process: all of them, or those named (lb ns wm jobadapter logmonitor proxyrenewal)."""
+    """Run daemons in one process: all, or those named (lb ns wm jobadapter logmonitor proxyrenewal)."""
     os.umask(0o077)
     known = list(makers())
     if unknown := [name for name in names if name not in known]:
@@ -210,7 +262,8 @@ def migrate(context: click.Context) -> None:
     """Create the database schema or bring it up to date."""
     settings = settings_of(context)
     Path(settings.state_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
-    before, after = migrations.upgrade(make_engine(settings.database_url()))
+    with preflight.database(settings):
+        before, after = migrations.upgrade(make_engine(settings.database_url()))
     click.echo(f"schema {after}" + (" (unchanged)" if before == after else f" (was {before or 'none'})"))
 
 
@@ -238,7 +291,7 @@ def show(context: click.Context, as_json: bool) -> None:
     """Print the settings in force."""
     values = msgspec.to_builtins(settings_of(context))
     text = msgspec.json.format(msgspec.json.encode(values)) if as_json else msgspec.yaml.encode(values)
-    click.echo(text.decode() if isinstance(text, bytes) else text)
+    click.echo(text.decode())
 
 
 @config_group.command()

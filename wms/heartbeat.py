@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from wms import queue
-from wms.beat import Beat, beat_path, write
+from wms.beat import Beat, beat_path, read, write
 from wms.service import Daemon, Kit, Ticker
 from wms.systemd import notify, watchdog_s
 
@@ -44,7 +44,10 @@ class Heartbeat:
         notify("WATCHDOG=1")
 
     def remove(self) -> None:
-        self.path.unlink(missing_ok=True)
+        """Our heartbeat ends here; that of another process under our name does not."""
+        last = read(self.path)
+        if last is not None and last.pid == os.getpid():
+            self.path.unlink(missing_ok=True)
 
 
 def _touch(conn: sa.Connection) -> None:
