@@ -199,18 +199,15 @@ class Connection:
 
 
 def _converse(connection: http.client.HTTPSConnection, request: Request) -> http.client.HTTPResponse:
-    """Send and wait for the head of the answer. A service that refuses a file early stops reading it, so
-    after a broken pipe its answer is still looked for.
+    """Send and wait for the head of the answer. A service that refuses early stops reading, so after a broken
+    pipe its last words, an answer or a TLS alert, are still looked for.
     """
-    streaming = request.body is not None and not isinstance(request.body, bytes)
     if request.body is not None and not isinstance(request.body, bytes):
         request.body.seek(0)
     try:
         connection.request(request.operation.method, request.url, body=request.body,
                            headers=dict(request.headers))
     except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
-        if not streaming:
-            raise
         response = http.client.HTTPResponse(connection.sock, method=request.operation.method)
         response.begin()
         response.will_close = True
