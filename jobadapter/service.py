@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
+import msgspec
 import sqlalchemy as sa
 
 from jobadapter import store
 from jobadapter.adapt import Surroundings, adapt
-from jobadapter.wrapper import Retry
-from wms import eventlog, queue
 from jobadapter.trust import issuers
+from jobadapter.wrapper import Retry
 from wms.capability import issue
 from wms.ce import CeJob, Rejected, Submitted
 from wms.consumer import EffectConsumer, Record
@@ -33,6 +33,7 @@ from wms.messages import (
     Watch,
     decode,
 )
+from wms.outbox import Outbox
 from wms.queue import Message
 from wms.seqcode import SequenceCode, Source
 from wms.service import Daemon, Kit, Ticker
@@ -133,36 +134,43 @@ class Adapter:
             return [(run, error) for run in runs]
 
     def _record(self, conn: sa.Connection, verdicts: Sequence[tuple[Run, Verdict]], now: float) -> None:
-        for run, verdict in verdicts:
-            journal = Journal(Source.JOB_CONTROLLER, run.job, run.sequence_code, now, self._kit.host,
-                              instance=run.backend)
-            match verdict:
-                case Submitted(token=token, handle=handle):
-                    journal.add("DeQueued", queue=JOBADAPTER)
-                    journal.add("Transfer", destination=Source.LRMS.value, dest_host=run.ce.partition(":")[0],
-                                job=token, result="OK", dest_jobid=handle)
-                    store.mark(conn, [token], store.SUBMITTED, now)
-                    watch = Watch(run.job, run.attempt, run.backend, run.ce, token, handle, journal.code)
-                    queue.put(conn, LOGMONITOR, watch, now=now, job=run.job)
-                case Rejected(token=token, reason=reason):
-                    self._refused(conn, run, journal, token, reason, now)
-                case Unavailable() if run.tries < MAX_TRIES:
-                    again = Run(run.job, run.attempt, run.jdl, run.ce, run.backend, run.queue, run.credential,
-                                run.sequence_code, run.files, run.tries + 1)
-                    queue.put(conn, JOBADAPTER, again, now=now, job=run.job, delay_s=RETRY_CE_S)
-                case Unavailable(message=reason):
-                    self._refused(conn, run, journal, self._row(run, "").token, reason, now)
-                case _:
-                    assert_never(verdict)
-            eventlog.log(conn, journal.events, now=now)
+        with Outbox(conn, now) as out:
+            for run, verdict in verdicts:
+                self._record_one(out, run, verdict)
 
-    @staticmethod
-    def _refused(conn: sa.Connection, run: Run, journal: Journal, token: str, reason: str, now: float) -> None:
+    def _record_one(self, out: Outbox, run: Run, verdict: Verdict) -> None:
+        match verdict:
+            case Submitted(token=token, handle=handle):
+                self._submitted(out, run, token, handle)
+            case Rejected(token=token, reason=reason):
+                self._refused(out, run, token, reason)
+            case Unavailable() if run.tries < MAX_TRIES:
+                again = msgspec.structs.replace(run, tries=run.tries + 1)
+                out.send(JOBADAPTER, again, run.job, delay_s=RETRY_CE_S)
+            case Unavailable(message=reason):
+                self._refused(out, run, self._row(run, "").token, reason)
+            case _:
+                assert_never(verdict)
+
+    def _journal(self, run: Run, now: float) -> Journal:
+        return Journal(Source.JOB_CONTROLLER, run.job, run.sequence_code, now, self._kit.host, instance=run.backend)
+
+    def _submitted(self, out: Outbox, run: Run, token: str, handle: str) -> None:
+        journal = self._journal(run, out.now)
+        journal.add("DeQueued", queue=JOBADAPTER)
+        journal.add("Transfer", destination=Source.LRMS.value, dest_host=run.ce.partition(":")[0], job=token,
+                    result="OK", dest_jobid=handle)
+        store.mark(out.conn, [token], store.SUBMITTED, out.now)
+        out.log(journal.events)
+        out.send(LOGMONITOR, Watch(run.job, run.attempt, run.backend, run.ce, token, handle, journal.code), run.job)
+
+    def _refused(self, out: Outbox, run: Run, token: str, reason: str) -> None:
+        journal = self._journal(run, out.now)
         journal.add("Transfer", destination=Source.LRMS.value, dest_host=run.ce.partition(":")[0], job=token,
                     result="FAIL", reason=reason)
-        store.mark(conn, [token], store.STOPPED, now)
-        queue.put(conn, LOGMONITOR, NotPlaced(run.job, run.attempt, run.ce, reason, journal.code), now=now,
-                  job=run.job)
+        store.mark(out.conn, [token], store.STOPPED, out.now)
+        out.log(journal.events)
+        out.send(LOGMONITOR, NotPlaced(run.job, run.attempt, run.ce, reason, journal.code), run.job)
 
     # -- the rest ----------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from wms.ce import Backend, CeState, Phase
 from wms.consumer import Consumer
 from wms.errors import Unavailable
 from wms.messages import LOGMONITOR
+from wms.outbox import Outbox
 from wms.service import Daemon, Kit, Ticker, within
 
 ANSWER_S = 60.0
@@ -84,4 +85,5 @@ class Observer:
     def _record(self, conn: sa.Connection, seen: WatchRow, ending: Ending) -> None:
         row = store.find(conn, seen.job, seen.attempt)
         if row.phase == store.WATCHED:
-            self._endings.end(conn, row, ending, self._kit.now())
+            with Outbox(conn, self._kit.now()) as out:
+                self._endings.end(out, row, ending)

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from ns import files, store
-from wms import eventlog, queue
 from wms.errors import NotAllowedNow, NotFound, SandboxTooLarge
 from wms.eventlog import Journal
 from wms.httpd import Call, FileReply
 from wms.messages import LOGMONITOR, WM, Close, Reported, Resubmit
 from wms.operations import Empty, File, OutcomeReport, StartGranted, StartRequest
+from wms.outbox import Outbox
 from wms.sandbox import check_name
 from wms.seqcode import Source
 from wms.service import Kit
@@ -51,7 +51,8 @@ class Attempts:
         journal.add("Running", node=body.node or "unknown")
         journal.add("ReallyRunning")
         store.put_attempt(conn, row._replace(nonce=body.nonce, started=now, sequence_code=journal.code))
-        eventlog.log(conn, journal.events, now=now)
+        with Outbox(conn, now) as out:
+            out.log(journal.events)
         return StartGranted(True, journal.code)
 
     def _journal(self, job: store.Job, code: str, now: float) -> Journal:
@@ -96,9 +97,10 @@ class Attempts:
             journal.add("ResourceUsage", resource=resource, quantity=quantity, unit=unit)
         journal.add("Done", **_ending(body))
         store.put_attempt(conn, row._replace(reported=now))
-        eventlog.log(conn, journal.events, now=now)
-        if row.closed is None:
-            queue.put(conn, LOGMONITOR, Reported(job.job, number, body), now=now, job=job.job)
+        with Outbox(conn, now) as out:
+            out.log(journal.events)
+            if row.closed is None:
+                out.send(LOGMONITOR, Reported(job.job, number, body), job.job)
         return Empty()
 
 
@@ -122,11 +124,11 @@ def _ending(body: OutcomeReport) -> dict[str, object]:
     return {"status_code": "OK", "exit_code": body.exit_code}
 
 
-def close(conn: sa.Connection, message: Close, now: float) -> None:
+def close(out: Outbox, message: Close) -> None:
     """From now on no payload of this attempt may start; tell the WM whether one did."""
     id = message.job.rsplit("/", 1)[-1]
-    row = store.attempt(conn, id, message.attempt) or store.Attempt(id, message.attempt)
+    row = store.attempt(out.conn, id, message.attempt) or store.Attempt(id, message.attempt)
     if row.closed is None:
-        store.put_attempt(conn, row._replace(closed=now))
-    queue.put(conn, WM, Resubmit(message.job, message.attempt, row.started is not None, message.reason,
-                                 message.sequence_code, message.retry), now=now, job=message.job)
+        store.put_attempt(out.conn, row._replace(closed=out.now))
+    out.send(WM, Resubmit(message.job, message.attempt, row.started is not None, message.reason,
+                          message.sequence_code, message.retry), message.job)

@@ -13,7 +13,6 @@ from ns import files, store
 from ns.admission import Admitted, admit
 from ns.delegation import usable
 from ns.once import once
-from wms import eventlog, queue
 from wms.authz import require_owner
 from wms.errors import (
     CancelNotAllowed,
@@ -27,6 +26,7 @@ from wms.httpd import Call
 from wms.jobid import JobId
 from wms.messages import PROXYRENEWAL, WM, Cancel, Register, Submit
 from wms.operations import File, JobReply, Limits, Registered, RegisterRequest, Version
+from wms.outbox import Outbox
 from wms.seqcode import START, Source
 from wms.service import Kit
 from wms.version import VERSION
@@ -69,18 +69,20 @@ class Jobs:
         body = call.body
         assert isinstance(body, RegisterRequest)
         credential, ends = usable(conn, call.user.dn, body.delegation, now + self._limits.min_proxy_s)
-        journal = self._journal(id, str(START), now, call.user.dn)
-        journal.add("RegJob", jdl=body.jdl, ns=self._kit.settings.ns_url(), jobtype="SIMPLE")
         row = store.Job(id.unique, str(id), call.user.dn, admitted.vo, store.REGISTERED, False, credential, ends,
-                        admitted.my_proxy, journal.code, body.jdl, now, now + self._limits.register_timeout_s, 0, "", False)
-        store.add_job(conn, row, body.files)
-        eventlog.log(conn, journal.events, now=now)
-        if body.start:
-            self._start_job(conn, row, call, now)
+                        admitted.my_proxy, str(START), body.jdl, now, now + self._limits.register_timeout_s, 0, "",
+                        False)
+        with Outbox(conn, now) as out:
+            journal = self._journal(row, now)
+            journal.add("RegJob", jdl=body.jdl, ns=self._kit.settings.ns_url(), jobtype="SIMPLE")
+            if body.start:
+                row = self._start_job(out, row, journal, call, ())
+            out.log(journal.events)
+            store.add_job(conn, row._replace(sequence_code=journal.code), body.files)
         return Registered(str(id), tuple(f.name for f in body.files), admitted.warnings(ends, now))
 
-    def _journal(self, id: JobId | str, code: str, now: float, user: str) -> Journal:
-        return Journal(Source.NETWORK_SERVER, str(id), code, now, self._kit.host, user)
+    def _journal(self, job: store.Job, now: float, user: str = "") -> Journal:
+        return Journal(Source.NETWORK_SERVER, job.job, job.sequence_code, now, self._kit.host, user or job.owner)
 
     # -- upload ------------------------------------------------------------------------------------------
 
@@ -125,20 +127,23 @@ class Jobs:
         if missing:
             raise SandboxFileMissing(f"Not uploaded yet: {', '.join(missing)}.", files=missing,
                                      hint="Upload them, then start the job.")
-        self._start_job(conn, job, call, now)
+        files = tuple(file for file, _ in store.sandbox(conn, job.id, store.INPUT))
+        with Outbox(conn, now) as out:
+            journal = self._journal(job, now)
+            started = self._start_job(out, job, journal, call, files)
+            out.log(journal.events)
+            store.change_job(conn, job.id, phase=started.phase, sequence_code=journal.code)
         return JobReply(job.job)
 
-    def _start_job(self, conn: sa.Connection, job: store.Job, call: Call, now: float) -> None:
-        journal = self._journal(job.job, job.sequence_code, now, job.owner)
+    def _start_job(self, out: Outbox, job: store.Job, journal: Journal, call: Call,
+                   files: tuple[File, ...]) -> store.Job:
+        """Hand the job to the Workload Manager and its credential to Proxy Renewal."""
         journal.add("Accepted", **{"from": Source.USER_INTERFACE.value, "from_host": call.peer or "unknown"})
         journal.add("EnQueued", queue=QUEUE, result="OK")
-        store.change_job(conn, job.id, phase=store.STARTED, sequence_code=journal.code)
-        eventlog.log(conn, journal.events, now=now)
-        sandbox = tuple(file for file, _ in store.sandbox(conn, job.id, store.INPUT))
-        queue.put(conn, WM, Submit(job.job, job.jdl, job.owner, job.vo, call.user.fqans, job.credential,
-                                   job.credential_ends, journal.code, now, sandbox), now=now, job=job.job)
-        queue.put(conn, PROXYRENEWAL, Register(job.job, job.credential, job.owner, job.my_proxy,
-                                               job.credential_ends), now=now, job=job.job)
+        out.send(WM, Submit(job.job, job.jdl, job.owner, job.vo, call.user.fqans, job.credential,
+                            job.credential_ends, journal.code, out.now, files), job.job)
+        out.send(PROXYRENEWAL, Register(job.job, job.credential, job.owner, job.my_proxy, job.credential_ends), job.job)
+        return job._replace(phase=store.STARTED)
 
     # -- cancel ------------------------------------------------------------------------------------------
 
@@ -156,14 +161,15 @@ class Jobs:
             raise CancelNotAllowed(f"The job is over: {job.outcome}.", job=job.job, outcome=job.outcome)
         if job.cancelled:
             raise CancelNotAllowed("Cancel has already been requested.", job=job.job)
-        journal = self._journal(job.job, job.sequence_code, now, user)
+        journal = self._journal(job, now, user)
         journal.add("Cancel", status_code="REQ", reason="Cancelled by user")
-        if job.phase == store.REGISTERED:
-            journal.add("Cancel", status_code="DONE", reason="Cancelled by user before it was started")
-            store.change_job(conn, job.id, cancelled=True, phase=store.ENDED, outcome="Cancelled",
-                             deadline=now + self._limits.output_keep_s)
-        else:
-            store.change_job(conn, job.id, cancelled=True)
-            queue.put(conn, WM, Cancel(job.job, journal.code, user), now=now, job=job.job)
-        eventlog.log(conn, journal.events, now=now)
+        with Outbox(conn, now) as out:
+            if job.phase == store.REGISTERED:
+                journal.add("Cancel", status_code="DONE", reason="Cancelled by user before it was started")
+                store.change_job(conn, job.id, cancelled=True, phase=store.ENDED, outcome="Cancelled",
+                                 deadline=now + self._limits.output_keep_s)
+            else:
+                store.change_job(conn, job.id, cancelled=True)
+                out.send(WM, Cancel(job.job, journal.code, user), job.job)
+            out.log(journal.events)
         return JobReply(job.job)

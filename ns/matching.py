@@ -17,7 +17,6 @@ from wms.operations import Check, ListMatchRequest, Match, MatchList, RegisterRe
 from wms.queue import Message
 from wms.service import Kit, within
 
-
 REPLY_TOPICS = "ns-"
 """Prefix of the topics of answers, one topic a process."""
 

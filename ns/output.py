@@ -9,12 +9,12 @@ import sqlalchemy as sa
 
 from ns import files, store
 from ns.once import once
-from wms import eventlog
 from wms.authz import require_owner
 from wms.errors import ChecksumMismatch, NotAllowedNow, NotFound, OutputNotAllowed, OutputNotReady, OutputRetrieved
 from wms.eventlog import Journal
 from wms.httpd import Call, FileReply
 from wms.operations import File, JobReply, OutputList, PurgeRequest
+from wms.outbox import Outbox
 from wms.seqcode import SequenceCode, Source
 from wms.service import Kit
 
@@ -70,16 +70,17 @@ class Output:
                 raise ChecksumMismatch(f"{file.name} was not received as it is here; nothing was purged.",
                                        value=body.received.get(file.name, ""), expected=file.sha256,
                                        hint="Fetch the output again.")
-        clear(conn, job, "USER", self._kit.host, now)
+        with Outbox(conn, now) as out:
+            clear(out, job, "USER", self._kit.host)
         return JobReply(job.job)
 
 
-def clear(conn: sa.Connection, job: store.Job, reason: str, host: str, now: float) -> None:
+def clear(out: Outbox, job: store.Job, reason: str, host: str) -> None:
     """The output was taken, or its time is over: the job is Cleared (reason USER or TIMEOUT)."""
-    journal = Journal(Source.NETWORK_SERVER, job.job, PURGER_CODE, now, host, job.owner)
+    journal = Journal(Source.NETWORK_SERVER, job.job, PURGER_CODE, out.now, host, job.owner)
     journal.add("Clear", reason=reason)
-    store.change_job(conn, job.id, phase=store.CLEARED)
-    eventlog.log(conn, journal.events, now=now)
+    store.change_job(out.conn, job.id, phase=store.CLEARED)
+    out.log(journal.events)
 
 
 def _check_phase(job: store.Job, *, even_cancelled: bool = False) -> None:

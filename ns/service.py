@@ -12,10 +12,11 @@ from ns.delegation import Delegations
 from ns.jobs import Jobs
 from ns.matching import REPLY_TOPICS, ListMatches
 from ns.output import Output, clear
-from wms import eventlog, queue
+from wms import queue
 from wms.consumer import Consumer
 from wms.eventlog import Journal
 from wms.messages import NS, PROXYRENEWAL, Close, Ended, Unregister, decode
+from wms.outbox import Outbox
 from wms.queue import Message
 from wms.seqcode import Source
 from wms.service import Daemon, Kit, Ticker
@@ -52,21 +53,22 @@ class Keeper:
         self._kit = kit
 
     def handle(self, conn: sa.Connection, messages: Sequence[Message], now: float) -> None:
-        for message in messages:
-            match decode(message.body):
-                case Close() as request:
-                    close(conn, request, now)
-                case Ended() as ended:
-                    self._end(conn, ended, now)
-                case other:
-                    raise TypeError(f"the Network Server does not take {type(other).__name__}")
+        with Outbox(conn, now) as out:
+            for message in messages:
+                match decode(message.body):
+                    case Close() as request:
+                        close(out, request)
+                    case Ended() as ended:
+                        self._end(out, ended)
+                    case other:
+                        raise TypeError(f"the Network Server does not take {type(other).__name__}")
 
-    def _end(self, conn: sa.Connection, ended: Ended, now: float) -> None:
-        job = store.job(conn, ended.job.rsplit("/", 1)[-1])
+    def _end(self, out: Outbox, ended: Ended) -> None:
+        job = store.job(out.conn, ended.job.rsplit("/", 1)[-1])
         if job.phase == store.STARTED:
-            store.change_job(conn, job.id, phase=store.ENDED, outcome=ended.outcome, attempt=ended.attempt,
-                             deadline=now + self._kit.settings.ns.output_keep_s)
-            queue.put(conn, PROXYRENEWAL, Unregister(job.job), now=now, job=job.job)
+            store.change_job(out.conn, job.id, phase=store.ENDED, outcome=ended.outcome, attempt=ended.attempt,
+                             deadline=out.now + self._kit.settings.ns.output_keep_s)
+            out.send(PROXYRENEWAL, Unregister(job.job), job.job)
 
     async def tidy(self) -> None:
         """Abort what was never started, clear what nobody fetched, remove what is cleared."""
@@ -82,13 +84,15 @@ class Keeper:
             await transact(store.cleared, gone)
 
     def _abort_unstarted(self, conn: sa.Connection, now: float) -> None:
-        for job in store.overdue(conn, store.REGISTERED, now, BATCH):
-            journal = Journal(Source.NETWORK_SERVER, job.job, job.sequence_code, now, self._kit.host, job.owner)
-            journal.add("Abort", reason="registered but never started: registration expired")
-            store.change_job(conn, job.id, phase=store.ENDED, outcome="Aborted",
-                             deadline=now + self._kit.settings.ns.output_keep_s)
-            eventlog.log(conn, journal.events, now=now)
+        with Outbox(conn, now) as out:
+            for job in store.overdue(conn, store.REGISTERED, now, BATCH):
+                journal = Journal(Source.NETWORK_SERVER, job.job, job.sequence_code, now, self._kit.host, job.owner)
+                journal.add("Abort", reason="registered but never started: registration expired")
+                store.change_job(conn, job.id, phase=store.ENDED, outcome="Aborted",
+                                 deadline=now + self._kit.settings.ns.output_keep_s)
+                out.log(journal.events)
 
     def _clear_unfetched(self, conn: sa.Connection, now: float) -> None:
-        for job in store.overdue(conn, store.ENDED, now, BATCH):
-            clear(conn, job, "TIMEOUT", self._kit.host, now)
+        with Outbox(conn, now) as out:
+            for job in store.overdue(conn, store.ENDED, now, BATCH):
+                clear(out, job, "TIMEOUT", self._kit.host)

@@ -11,17 +11,18 @@ import sqlalchemy as sa
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 
 from proxyrenewal import store
-from proxyrenewal.renewer import renew
 from proxyrenewal.myproxy import server_address
+from proxyrenewal.renewer import renew
 from proxyrenewal.schedule import Due, Expired, after_failure, after_success, next_renewal
 from proxyrenewal.store import Registration
-from wms import eventlog, queue
+from wms import queue
 from wms.consumer import Consumer
 from wms.errors import Refused, Unavailable, WmsError
 from wms.event import Event
 from wms.eventlog import Journal
 from wms.files import write_private
 from wms.messages import JOBADAPTER, PROXYRENEWAL, ProxyRenewed, Register, Unregister, decode
+from wms.outbox import Outbox
 from wms.proxy import identify, load
 from wms.queue import Message
 from wms.seqcode import START, Source
@@ -123,7 +124,8 @@ class Renewals:
                            credential=entry.credential, owner=entry.owner, failures=failures, error=text)
         told = failures == FAILURES_TOLD or isinstance(when, Expired)
         if told:
-            eventlog.log(conn, self._tags(conn, entry, text, now), now=now)
+            with Outbox(conn, now) as out:
+                out.log(self._tags(conn, entry, text, now))
         if isinstance(when, Expired):
             store.drop(conn, entry.credential)
         else:

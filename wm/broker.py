@@ -6,7 +6,7 @@ Planning is pure and runs outside any transaction; a job that changed meanwhile 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar, assert_never
+from typing import Any, TypeVar, assert_never
 
 import sqlalchemy as sa
 
@@ -14,16 +14,18 @@ from wm import store
 from wm.market import Market
 from wm.matchmaker import match, why
 from wm.planner import Planned, Policy, Refuse, Wait, plan
-from wm.request import Request, site
 from wm.request import WMS_REQUIREMENTS as SITE_REQUIREMENTS
+from wm.request import Request, site
 from wm.requests import Requests, description
 from wm.supermarket import Snapshot
-from wms import eventlog, queue
+from wms import queue
 from wms.consumer import Record
 from wms.errors import WmsError
-from wms.event import Event
+from wms.eventlog import Journal
 from wms.messages import JOBADAPTER, ListMatch, MatchAnswer, Run, Submit, decode
+from wms.outbox import Outbox
 from wms.queue import Message
+from wms.resource import ComputingElement
 from wms.service import Kit
 
 BATCH = 500
@@ -63,35 +65,25 @@ class Broker:
     def _record(self, conn: sa.Connection, rows: Sequence[store.Job], decisions: Sequence[Decision],
                 now: float) -> None:
         waiting = store.still_waiting(conn, rows)
-        events: list[Event] = []
-        runs: list[tuple[str, Run]] = []
-        placed, delayed = [], []
-        for row, decision in zip(rows, decisions, strict=True):
-            if (row.id, row.attempt) not in waiting:
-                continue
-            submit = row.request()
-            journal = self._requests.journal(submit.job, row.sequence_code, now, submit.owner)
-            match decision:
-                case Planned(ce=ce):
-                    journal.add("Match", dest_id=ce.id)
-                    journal.add("EnQueued", queue=JOBADAPTER, result="OK")
-                    placed.append({"id": row.id, "phase": store.PLACED, "ce": ce.id, "sequence_code": journal.code})
-                    runs.append((submit.job, Run(submit.job, row.attempt, submit.jdl, ce.id, ce.backend, ce.queue,
-                                                 submit.credential, journal.code, submit.files)))
-                case Wait(reason, until):
-                    if reason != row.reason:
-                        journal.add("Pending", reason=reason)
-                    delayed.append({"id": row.id, "due": until, "reason": reason, "sequence_code": journal.code})
-                case Refuse(reason):
-                    self._requests.abort(conn, row, journal, _refusal(reason, row), now)
+        placed: list[dict[str, Any]] = []
+        delayed: list[dict[str, Any]] = []
+        with Outbox(conn, now) as out:
+            for row, decision in zip(rows, decisions, strict=True):
+                if (row.id, row.attempt) not in waiting:
                     continue
-                case _:
-                    assert_never(decision)
-            events += journal.events
-        store.change_many(conn, placed)
-        store.change_many(conn, delayed)
-        queue.put_many(conn, JOBADAPTER, runs, now=now)
-        eventlog.log(conn, events, now=now)
+                submit = row.request()
+                journal = self._requests.journal(submit.job, row.sequence_code, now, submit.owner)
+                match decision:
+                    case Planned(ce=ce):
+                        placed.append(_place(out, row, submit, ce, journal))
+                    case Wait(reason, until):
+                        delayed.append(_delay(out, row, reason, until, journal))
+                    case Refuse(reason):
+                        self._requests.abort(out, row, journal, _refusal(reason, row))
+                    case _:
+                        assert_never(decision)
+            store.change_many(conn, placed)
+            store.change_many(conn, delayed)
 
     async def answer(self, messages: Sequence[Message]) -> Record:
         """list-match: match now, reply to the topic that asked."""
@@ -119,6 +111,24 @@ class Broker:
         checks = tuple((tally.check, tally.seen, tally.refused) for tally in matches.tallies)
         reason = "" if matches.ranked else why(matches)
         return MatchAnswer(request.id, tuple((one.ce.id, one.rank) for one in matches.ranked), reason, checks)
+
+
+def _place(out: Outbox, row: store.Job, submit: Submit, ce: ComputingElement, journal: Journal) -> dict[str, Any]:
+    """Hand the job to the Job Adapter; what changes in its row."""
+    journal.add("Match", dest_id=ce.id)
+    journal.add("EnQueued", queue=JOBADAPTER, result="OK")
+    out.log(journal.events)
+    out.send(JOBADAPTER, Run(submit.job, row.attempt, submit.jdl, ce.id, ce.backend, ce.queue, submit.credential,
+                             journal.code, submit.files), submit.job)
+    return {"id": row.id, "phase": store.PLACED, "ce": ce.id, "sequence_code": journal.code}
+
+
+def _delay(out: Outbox, row: store.Job, reason: str, until: float, journal: Journal) -> dict[str, Any]:
+    """A reason is logged when it is news; what changes in the row."""
+    if reason != row.reason:
+        journal.add("Pending", reason=reason)
+        out.log(journal.events)
+    return {"id": row.id, "due": until, "reason": reason, "sequence_code": journal.code}
 
 
 def _request(row: store.Job, submit: Submit) -> Request:

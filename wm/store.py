@@ -54,15 +54,20 @@ class Job(NamedTuple):
         return msgspec.json.decode(self.submit, type=Submit)
 
 
-def add(conn: sa.Connection, message: Submit, code: str, now: float) -> bool:
-    """A new waiting job, due at once; False if it is here already."""
-    id = message.job.rsplit("/", 1)[-1]
-    if conn.execute(sa.select(jobs.c.id).where(jobs.c.id == id)).first() is not None:
-        return False
-    row = Job(id, WAITING, msgspec.json.encode(message), code, 1, 0, 0, "", "", False, "", now)
-    conn.execute(jobs.insert(), row._asdict())
-    note_topic(conn, TASKQUEUE)
-    return True
+def unknown(conn: sa.Connection, arrived: Sequence[Submit]) -> list[Submit]:
+    """Those that are not here yet, each once."""
+    by_id = {submit.job.rsplit("/", 1)[-1]: submit for submit in arrived}
+    here = set(conn.scalars(sa.select(jobs.c.id).where(jobs.c.id.in_(by_id))))
+    return [submit for id, submit in by_id.items() if id not in here]
+
+
+def add(conn: sa.Connection, new: Sequence[tuple[Submit, str]], now: float) -> None:
+    """New waiting jobs with their sequence codes, due at once."""
+    if new:
+        conn.execute(jobs.insert(), [
+            Job(submit.job.rsplit("/", 1)[-1], WAITING, msgspec.json.encode(submit), code, 1, 0, 0, "", "", False, "",
+                now)._asdict() for submit, code in new])
+        note_topic(conn, TASKQUEUE)
 
 
 def find(conn: sa.Connection, job: str) -> Job | None:

@@ -56,20 +56,35 @@ _COLUMNS = (messages.c.id, messages.c.topic, messages.c.job, messages.c.body, me
 _encode = msgspec.json.Encoder().encode
 
 
+class Parcel(NamedTuple):
+    """A message to be sent: `delay_s` seconds from now it is due."""
+
+    topic: str
+    job: str
+    record: Any
+    delay_s: float = 0.0
+
+
 def put(conn: sa.Connection, topic: str, record: Any, *, now: float, job: str = "", delay_s: float = 0.0) -> None:
     """Send `record` to `topic`, in the caller's transaction."""
-    put_many(conn, topic, [(job, record)], now=now, delay_s=delay_s)
+    post(conn, [Parcel(topic, job, record, delay_s)], now=now)
 
 
 def put_many(conn: sa.Connection, topic: str, records: Sequence[tuple[str, Any]], *, now: float,
              delay_s: float = 0.0) -> None:
-    """Send many (job, record) pairs at once."""
-    if not records:
+    """Send many (job, record) pairs to one topic."""
+    post(conn, [Parcel(topic, job, record, delay_s) for job, record in records], now=now)
+
+
+def post(conn: sa.Connection, parcels: Sequence[Parcel], *, now: float) -> None:
+    """Send all in one statement, in the caller's transaction."""
+    if not parcels:
         return
     conn.execute(messages.insert(), [
-        {"topic": topic, "job": job, "body": _encode(record), "put_at": now, "due": now + delay_s}
-        for job, record in records])
-    note_topic(conn, topic)
+        {"topic": parcel.topic, "job": parcel.job, "body": _encode(parcel.record), "put_at": now,
+         "due": now + parcel.delay_s} for parcel in parcels])
+    for topic in {parcel.topic for parcel in parcels}:
+        note_topic(conn, topic)
 
 
 def claim(conn: sa.Connection, topic: str, limit: int, *, now: float, lease_s: float,
