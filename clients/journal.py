@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Self
@@ -32,8 +31,10 @@ class Journal:
     loud: bool
 
     @classmethod
-    def begin(cls, command: str, common: Common) -> Self:
-        path = common.logfile or default_path(command, os.getuid(), os.getpid(), time.time())
+    def begin(cls, command: str, common: Common, directory: str) -> Self:
+        """At --logfile, or under a name of its own in `directory` (ErrorStorage)."""
+        name = f"{command}_{os.getuid()}_{os.getpid()}_{time.time():.0f}.log"
+        path = common.logfile or os.path.join(directory, name)
         try:
             file = open(path, "a", encoding="utf-8")  # noqa: SIM115 - closed by finish
         except OSError as error:
@@ -51,8 +52,3 @@ class Journal:
         """Close the file; the words that name it."""
         self.file.close()
         return TRAILER.format(path=os.path.abspath(self.path))
-
-
-def default_path(command: str, uid: int, pid: int, now: float) -> str:
-    """Where the log of --debug goes."""
-    return os.path.join(tempfile.gettempdir(), f"{command}_{uid}_{pid}_{now:.0f}.log")

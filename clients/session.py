@@ -113,7 +113,8 @@ class Session:
             if self._journal is None:
                 from clients.journal import Journal
 
-                self._journal = Journal.begin(self.command, self.common)
+                directory = "" if self.common.logfile else self.settings.error_storage
+                self._journal = Journal.begin(self.command, self.common, directory)
             self._journal.add(line)
 
     def close(self) -> None:
