@@ -25,6 +25,7 @@ from wms.jobstatus import JobState, JobStatus
 
 _decode = msgspec.msgpack.Decoder(JobStatus).decode
 _COLUMNS = (jobs.c.job, jobs.c.version, jobs.c.record)
+_ONE = sa.select(*_COLUMNS).where(jobs.c.job == sa.bindparam("unique"), jobs.c.type != "")
 _CURSOR = struct.Struct(">dq")
 
 
@@ -51,7 +52,7 @@ def statuses(conn: sa.Connection, uniques: Collection[str]) -> dict[str, Found]:
 
 def status(conn: sa.Connection, unique: str) -> Found:
     """One job; raises NoSuchJob."""
-    row = conn.execute(sa.select(*_COLUMNS).where(jobs.c.job == unique, jobs.c.type != "")).one_or_none()
+    row = conn.execute(_ONE, {"unique": unique}).one_or_none()
     if row is None:
         raise no_such_job(unique)
     return _found(*row)

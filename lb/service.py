@@ -41,10 +41,10 @@ class Inbox(Consumer):
         super().__init__(kit, LB, keeper(waiters, kit.log), batch=BATCH)
         self._waiters = waiters
 
-    async def _round(self) -> int:
-        found = await super()._round()
+    async def _round(self) -> bool:
+        more = await super()._round()
         self._waiters.tell()
-        return found
+        return more
 
 
 def keeper(waiters: Waiters, log: Logger) -> Handle:
