@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -72,7 +73,7 @@ def run(sizes: tuple[int, ...] = SIZES) -> list[Row]:
             found = [ad for ad in ads if wanted.eval(mine, ad) is True]
             return sorted(((rank.eval(mine, ad), ad) for ad in found), key=lambda one: -one[0])
 
-        ours = seconds(lambda market=market: match(request, market, NOW))
+        ours = seconds(partial(match, request, market, NOW))
         rows.append(row("match one job", size, size / ours, "CEs/s", size / seconds(beside)))
         assert len(match(request, market, NOW).ranked) == len(beside())
     return rows

@@ -21,8 +21,9 @@ def _demand(node: Node) -> list[float]:
     """[N] for `other.<time limit> > N` and `>= N`, else []."""
     match node:
         case Operation(operators=(">" | ">=",), operands=(Select(name=name), Literal(value=value))):
-            known = name.lower() in _MINUTES and isinstance(value, int | float) and not isinstance(value, bool)
-            return [float(value)] if known else []
+            if name.lower() in _MINUTES and isinstance(value, int | float) and not isinstance(value, bool):
+                return [float(value)]
+            return []
         case _:
             return []
 

@@ -28,7 +28,7 @@ class Output:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
 
-    async def list(self, call: Call) -> OutputList:
+    async def listing(self, call: Call) -> OutputList:
         job, found = await self._kit.database.read(self._find, call)
         return OutputList(job.job, job.outcome, tuple(found))
 

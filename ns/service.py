@@ -40,7 +40,7 @@ def make(kit: Kit) -> Daemon:
         "ns.cancel": jobs.cancel, "ns.list_match": matches.ask,
         "ns.request_delegation": delegations.request, "ns.put_delegation": delegations.put,
         "ns.delegation": delegations.info,
-        "ns.list_output": output.list, "ns.output": output.get, "ns.purge": output.purge,
+        "ns.list_output": output.listing, "ns.output": output.get, "ns.purge": output.purge,
         "ns.attempt_input": attempts.input, "ns.attempt_start": attempts.start,
         "ns.attempt_output": attempts.output, "ns.attempt_done": attempts.done,
     })

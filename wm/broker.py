@@ -6,6 +6,7 @@ Planning is pure and runs outside any transaction; a job that changed meanwhile 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar, assert_never
 
 import sqlalchemy as sa
@@ -24,7 +25,7 @@ from wms.errors import WmsError
 from wms.eventlog import Journal
 from wms.messages import JOBADAPTER, ListMatch, MatchAnswer, Run, Submit, decode
 from wms.outbox import Outbox
-from wms.queue import Message
+from wms.queue import Message, Parcel
 from wms.resource import ComputingElement
 from wms.service import Kit
 
@@ -87,13 +88,12 @@ class Broker:
 
     async def answer(self, messages: Sequence[Message]) -> Record:
         """list-match: match now, reply to the topic that asked."""
-        answers: list[tuple[str, MatchAnswer]] = []
+        answers: list[Parcel] = []
         for message in messages:
             question = decode(message.body)
             assert isinstance(question, ListMatch)
-            answers.append((question.reply_topic, await self._answer(question)))
-        now = self._kit.now()
-        return lambda conn: [queue.put(conn, topic, answer, now=now) for topic, answer in answers]
+            answers.append(Parcel(question.reply_topic, "", await self._answer(question)))
+        return partial(queue.post, parcels=answers, now=self._kit.now())
 
     async def _answer(self, question: ListMatch) -> MatchAnswer:
         if not self._market.snapshot.version:

@@ -7,9 +7,9 @@ page and `wmsd config show` are generated from them. Not a place for logic: no s
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
@@ -237,10 +237,10 @@ def load(path: str | None, environment: Mapping[str, str]) -> Settings:
     if path is None:
         return parse("", environment)
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except OSError as error:
-        raise ConfigError(f"Cannot read the configuration {path}: {os.strerror(error.errno or 0)}.") from None
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"Cannot read the configuration {path}: {why}.") from None
     return parse(text, environment, origin=path)
 
 
