@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
-from clients.site import Site
+from clients.site import Site, is_ours
 from wms import beat as heartbeat
 from wms.beat import Beat
 
@@ -19,15 +18,16 @@ def look(site: Site, now: float, stale_s: float) -> list[Row]:
     for path in sorted((site.state / "run").glob("*.json")):
         beat = heartbeat.read(path)
         if beat is not None:
-            rows += _rows(beat, now, stale_s)
+            state = "dead" if not is_ours(beat.pid, site) else _state(beat, now, stale_s)
+            rows += _rows(beat, now, state)
     return rows
 
 
-def _rows(beat: Beat, now: float, stale_s: float) -> Iterable[Row]:
+def _rows(beat: Beat, now: float, state: str) -> Iterable[Row]:
     waiting = {depth["topic"]: depth for depth in beat.queues}
     for name, progress in beat.daemons.items():
         depth = waiting.get(name, {"waiting": 0, "buried": 0})
-        yield {"daemon": name, "state": _state(beat, now, stale_s), "pid": beat.pid,
+        yield {"daemon": name, "state": state, "pid": beat.pid,
                "heartbeat_age_s": round(now - beat.time, 1), "up_s": round(now - beat.started, 1),
                "done": sum(part["done"] for part in progress.values()),
                "failed": sum(part["failed"] for part in progress.values()),
@@ -35,8 +35,6 @@ def _rows(beat: Beat, now: float, stale_s: float) -> Iterable[Row]:
 
 
 def _state(beat: Beat, now: float, stale_s: float) -> str:
-    if not os.path.exists(f"/proc/{beat.pid}"):
-        return "dead"
     if now - beat.time > stale_s:
         return "silent"
     return "well" if beat.ready else "starting"

@@ -82,13 +82,21 @@ def up(site: Site, slots: int) -> bool:
 
 
 def down(site: Site) -> bool:
-    """Stop the suite in order and wait until it is gone; True if it ran."""
+    """Stop the suite in order and wait until it is gone; True if it ran. One that is starting is let start."""
+    if not site.root.exists():
+        return False
+    with _locked(site):
+        return _stop(site)
+
+
+def _stop(site: Site) -> bool:
     pid = running(site)
     if pid is None:
         return False
-    os.kill(pid, signal.SIGTERM)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
     end = time.monotonic() + GONE_S
-    while running(site) is not None:
+    while is_ours(pid, site):
         if time.monotonic() > end:
             raise TimedOut(f"The suite (process {pid}) did not stop within {GONE_S:.0f} s.",
                            hint=f"Look at {site.log}.")
@@ -99,10 +107,11 @@ def down(site: Site) -> bool:
 def running(site: Site) -> int | None:
     """The pid of the suite's process, if that still is our process."""
     beat = heartbeat.read(heartbeat.beat_path(str(site.state), "suite"))
-    return beat.pid if beat is not None and _is_ours(beat.pid, site) else None
+    return beat.pid if beat is not None and is_ours(beat.pid, site) else None
 
 
-def _is_ours(pid: int, site: Site) -> bool:
+def is_ours(pid: int, site: Site) -> bool:
+    """Does that process live, and was it started for this suite? A number may have been used again."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
