@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
+from functools import lru_cache
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -265,6 +266,7 @@ def _fields(found: EventType, given: Mapping[str, object]) -> dict[str, Any]:
     return values
 
 
+@lru_cache(maxsize=4096)
 def _seqcode(text: str, source: str) -> str:
     if source not in _CLOCKED:
         return _text(text, "seqcode", required=True)
@@ -275,8 +277,14 @@ def _seqcode(text: str, source: str) -> str:
 
 
 def _job(value: object, name: str) -> str:
+    return _canonical_job(str(value), name)
+
+
+@lru_cache(maxsize=4096)
+def _canonical_job(value: str, name: str) -> str:
+    """An event comes with many others of the same job."""
     try:
-        return str(JobId.parse(str(value)))
+        return str(JobId.parse(value))
     except BadJobId as error:
         raise BadEvent(error.message, field=name) from error
 
