@@ -1,0 +1,137 @@
+"""The kill test: every second a daemon chosen at random is killed while jobs come in; each job runs exactly once.
+
+WMS_KILL_SEED chooses the victims (printed; set it to repeat a run), WMS_KILL_JOBS how many jobs there are.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from deployment import NAMES, Deployment, until
+
+from wms.errors import TimedOut, Unavailable
+
+SEED = int(os.environ.get("WMS_KILL_SEED") or time.time_ns() % 1_000_000)
+JOBS = int(os.environ.get("WMS_KILL_JOBS") or 200)
+EVERY_S = 1.0
+SUBMITTERS = 2
+PATIENCE_S = 140.0
+
+
+class Killer:
+    """Kills one of the daemons every second, starts it again at once."""
+
+    def __init__(self, deployment: Deployment, seed: int) -> None:
+        self._deployment = deployment
+        self._random = random.Random(seed)
+        self._ended = Event()
+        self._processes = deployment.start_apart()
+        self.victims: Counter[str] = Counter()
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        thread = Thread(target=self._work)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            thread.join()
+
+    def _work(self) -> None:
+        while not self._ended.wait(EVERY_S):
+            name = self._random.choice(NAMES)
+            self._processes[name].kill()
+            self._processes[name] = self._deployment.spawn(name)
+            self.victims[name] += 1
+
+    def complaints(self) -> Counter[str]:
+        """What the daemons said at a level above info."""
+        lines = [line for process in self._processes.values() for line in process.lines()]
+        return Counter(f"{line['daemon']} {line['level']}: {line['message'][:100]}" for line in lines
+                       if line["level"] != "info")
+
+
+def submit(deployment: Deployment, jdl: str, count: int) -> tuple[list[str], int]:
+    """Submit that many jobs, each again until it is answered; their identifiers, and how many calls were left
+    without an answer: each of these may have made one job more.
+    """
+    jobs, unanswered = list[str](), 0
+    with deployment.client() as client:
+        while len(jobs) < count:
+            try:
+                jobs.append(client.submit(jdl).job)
+            except Unavailable as error:
+                unanswered += isinstance(error, TimedOut)
+                time.sleep(0.1)
+    return jobs, unanswered
+
+
+def submit_all(deployment: Deployment, jdl: str) -> tuple[set[str], int]:
+    with ThreadPoolExecutor(SUBMITTERS) as threads:
+        parts = [threads.submit(submit, deployment, jdl, JOBS // SUBMITTERS) for _ in range(SUBMITTERS)]
+        results = [part.result() for part in parts]
+    return {job for jobs, _ in results for job in jobs}, sum(unanswered for _, unanswered in results)
+
+
+def states(deployment: Deployment) -> dict[str, str]:
+    """The state of every job on record; nothing while LB is away."""
+    try:
+        with deployment.client() as client:
+            return {str(status["jobId"]): str(status["state"]) for status in client.jobs()}
+    except Unavailable:
+        return {}
+
+
+def history(deployment: Deployment, job: str) -> str:
+    """What happened to a job, one event a line."""
+    with deployment.client() as client:
+        events = client.events(job)
+    return "\n".join([job, *(f"{event['timestamp']:.3f} {event['source']:<16} {event['type']:<14} "
+                             f"{event['seqcode']} {event['fields']}" for event in events)])
+
+
+def done(deployment: Deployment) -> int:
+    return Counter(states(deployment).values())["Done"]
+
+
+@pytest.mark.timeout(PATIENCE_S + 60)
+def test_killed_daemons_lose_no_job_and_run_none_twice(deployment: Deployment) -> None:
+    print(f"WMS_KILL_SEED={SEED} WMS_KILL_JOBS={JOBS}")
+    began = time.monotonic()
+
+    def tell(what: object) -> None:
+        print(f"{time.monotonic() - began:6.1f} s: {what}", flush=True)
+
+    deployment.two_ports()
+    deployment.configure(ce={"local": {"backend": "local", "slots": 8}})
+    ran = deployment.directory / "ran"
+    ran.mkdir()
+    jdl = Path(deployment.jdl(f"echo $$ >>{ran}/${{GLITE_WMS_JOBID##*/}}")).read_text()
+    killer = Killer(deployment, SEED)
+    tell("six daemons are ready")
+    with killer.at_work():
+        submitted, unanswered = submit_all(deployment, jdl)
+        tell(f"submitted, {unanswered} calls without answer, {done(deployment)} done, killed {dict(killer.victims)}")
+        until(lambda: done(deployment) >= JOBS // 2, "half of the jobs to be done", PATIENCE_S)
+    tell(f"killed {dict(killer.victims)}")
+    until(lambda: set(states(deployment).values()) == {"Done"}, "all to be done", PATIENCE_S)
+    jobs = set(states(deployment))
+    tell(f"all {len(jobs)} are done")
+    assert jobs >= submitted
+    assert len(jobs) <= len(submitted) + unanswered
+    runs = {path.name: path.read_text().count("\n") for path in ran.iterdir()}
+    twice = [job for job in jobs if runs.get(job.rpartition("/")[2], 0) != 1]
+    assert not twice, "\n\n".join(history(deployment, job) for job in twice)
+    assert len(runs) == len(jobs)
+    until(lambda: not deployment.queue(), "the queue to become empty")
+    tell(f"complaints: {killer.complaints()}")
