@@ -4,12 +4,12 @@ and `EffectConsumer` (acts outside first, under a lease, then records). Retries 
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Awaitable, Callable, Container, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 
 from wms import queue
 from wms.queue import Message
@@ -20,13 +20,16 @@ Handle = Callable[[sa.Connection, Sequence[Message], float], object]
 Act = Callable[[Sequence[Message]], Awaitable[Record]]
 
 MAX_ATTEMPTS = 12
+MAX_ERROR = 8000
 FIRST_RETRY_S = 1.0
 LAST_RETRY_S = 300.0
+LEAST_PAUSE_S = 0.01
+"""What is due but held by another process is not looked for in a hot loop."""
 
 
 def retry_delay_s(attempts: int) -> float:
     """Seconds before attempt number `attempts` + 1: 1, 2, 4 ... at most 300."""
-    return min(LAST_RETRY_S, FIRST_RETRY_S * 2 ** max(0, attempts - 1))
+    return min(LAST_RETRY_S, FIRST_RETRY_S * 2.0 ** max(0, attempts - 1))
 
 
 class _Reader(Progressing):
@@ -57,31 +60,31 @@ class _Reader(Progressing):
     async def _run(self) -> None:
         while not self._nap.ended:
             try:
-                found = await self._round()
+                more = await self._round()
                 self.last = self._kit.now()
+                pause = 0.0 if more else await self._pause()
             except Exception:  # noqa: BLE001 - the database may be away; the loop must outlive it
                 self.failed += 1
                 self._kit.log.failure("{topic}: a round failed", topic=self._topic)
-                await self._nap.sleep(FIRST_RETRY_S)
-                continue
-            self.done += found
-            if found < self._batch:
-                await self._nap.sleep(await self._pause())
+                more, pause = False, FIRST_RETRY_S
+            if not more:
+                await self._nap.sleep(pause)
 
     async def _pause(self) -> float:
         due = await self._kit.database.read(queue.next_due, self._topic)
-        return self._kit.poll_s if due is None else min(self._kit.poll_s, max(0.0, due - self._kit.now()))
+        wait = self._kit.poll_s if due is None else due - self._kit.now()
+        return min(self._kit.poll_s, max(LEAST_PAUSE_S, wait))
 
-    async def _round(self) -> int:
-        """Handle one batch; how many messages it had."""
+    async def _round(self) -> bool:
+        """Handle one batch and count what is done; may there be more at once?"""
         raise AssertionError("a reader is one of its subclasses")
 
-    async def _set_aside(self, message: Message, attempts: int) -> None:
+    async def _set_aside(self, message: Message, failure: Failure) -> None:
         """One message failed: later again, or buried after the last attempt."""
         self.failed += 1
-        error = traceback.format_exc(limit=20)
+        attempts, error = message.attempts + 1, failure.getTraceback()[-MAX_ERROR:]
         log, final = self._kit.log, attempts >= MAX_ATTEMPTS
-        log.failure("{topic}: message {id} of {job} failed (attempt {attempts}){last}", topic=self._topic,
+        log.failure("{topic}: message {id} of {job} failed (attempt {attempts}){last}", failure, topic=self._topic,
                     id=message.id, job=message.job, attempts=attempts, last=", set aside" if final else "")
         if final:
             await self._kit.database.transact(queue.bury, message.id, error=error, attempts=attempts)
@@ -99,19 +102,22 @@ class Consumer(_Reader):
         self._handle = handle
         self._singly = 0
 
-    async def _round(self) -> int:
+    async def _round(self) -> bool:
         limit = 1 if self._singly else self._batch
         seen: list[Message] = []
         try:
             await self._kit.database.transact(self._unit, limit, seen)
-        except Exception:  # noqa: BLE001 - a bug or a passing fault of the handler: see _set_aside
+        except Exception:
+            if not seen or self._nap.ended:
+                raise
             if len(seen) == 1:
-                await self._set_aside(seen[0], seen[0].attempts + 1)
+                await self._set_aside(seen[0], Failure())
             else:
                 self._singly = len(seen)
-            return self._batch if seen else 0
+            return True
+        self.done += len(seen)
         self._singly = max(0, self._singly - 1)
-        return self._batch if limit == 1 and seen else len(seen)
+        return len(seen) == limit
 
     def _unit(self, conn: sa.Connection, limit: int, seen: list[Message]) -> None:
         now = self._kit.now()
@@ -135,25 +141,32 @@ class EffectConsumer(_Reader):
         await self._kit.database.transact(queue.release, self._topic, self._kit.instance, now=self._kit.now())
         await super().start()
 
-    async def _round(self) -> int:
+    async def _round(self) -> bool:
         found: list[Message] = await self._kit.database.transact(
             queue.claim, self._topic, self._batch, now=self._kit.now(), lease_s=self._lease_s,
             reader=self._kit.instance)
-        if found and not await self._attempt(found):
+        if failure := await self._attempt(found):
             for message in found:
-                if len(found) == 1 or not await self._attempt([message]):
-                    await self._set_aside(message, message.attempts + 1)
-        return len(found)
+                alone = failure if len(found) == 1 else await self._attempt([message])
+                if alone is not None:
+                    await self._set_aside(message, alone)
+        return len(found) == self._batch
 
-    async def _attempt(self, batch: Sequence[Message]) -> bool:
+    async def _attempt(self, batch: Sequence[Message]) -> Failure | None:
+        """Act and record; what went wrong, if anything."""
+        if not batch:
+            return None
         try:
             record = await self._act(batch)
             await self._kit.database.transact(_record, record, [message.id for message in batch])
-        except Exception:  # noqa: BLE001 - see _set_aside
+        except Exception as error:
+            if isinstance(error, CancelledError) and self._nap.ended:
+                raise  # the suite's patience is over: nothing new is begun, the lease brings the messages back
             if len(batch) > 1:
                 self._kit.log.failure("{topic}: a batch of {n} failed", topic=self._topic, n=len(batch))
-            return False
-        return True
+            return Failure()
+        self.done += len(batch)
+        return None
 
 
 def _record(conn: sa.Connection, record: Record, ids: Sequence[int]) -> None:
