@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -76,7 +76,8 @@ class Kit:
         """Run blocking work beside the reactor (at once, with a hand-moved clock)."""
         if not hasattr(self.clock, "getThreadPool"):
             return maybeDeferred(work, *args, **kwargs)
-        return deferToThreadPool(self.clock, self.clock.getThreadPool(), work, *args, **kwargs)
+        threads: Any = self.clock
+        return deferToThreadPool(threads, threads.getThreadPool(), work, *args, **kwargs)
 
 
 @dataclass(slots=True)
@@ -121,8 +122,15 @@ class Progressing:
 
 
 async def _stop_all(parts: Sequence[Part]) -> None:
+    """In reverse; one that fails to stop keeps no other from it, and is raised in the end."""
+    problems: list[BaseException] = []
     for part in reversed(parts):
-        await part.stop()
+        try:
+            await part.stop()
+        except Exception as error:  # noqa: BLE001 - raised below
+            problems.append(error)
+    if problems:
+        raise problems[0]
 
 
 class Suite:
@@ -155,6 +163,8 @@ class Suite:
             except TimedOut:
                 self._log.error("{daemon} did not stop within {patience} s", daemon=daemon.name,
                                 patience=self._patience_s)
+            except Exception:  # noqa: BLE001 - the others must be stopped whatever this one does
+                self._log.failure("{daemon} failed to stop", daemon=daemon.name)
 
 
 class Ticker(Progressing):
@@ -237,25 +247,29 @@ def background(work: Coroutine[Deferred[Any], Any, T], log: Logger) -> Deferred[
 
 
 async def within(clock: IReactorTime, seconds: float, work: Awaitable[T]) -> T:
-    """Await `work` for at most `seconds`, then cancel it and raise TimedOut."""
+    """Await `work` for at most `seconds`, then cancel it and raise TimedOut, whether it heeds that or not."""
     async def run() -> T:
         return await work
 
-    job = Deferred.fromCoroutine(run())
     expired = False
 
-    def cancel() -> None:
+    def settle(result: Any) -> None:
+        if not outcome.called:
+            late = expired and isinstance(result, Failure)
+            outcome.callback(Failure(TimedOut(f"No answer within {seconds:g} s.")) if late else result)
+
+    def expire() -> None:
         nonlocal expired
         expired = True
         job.cancel()
+        settle(Failure(CancelledError()))
 
-    timer = clock.callLater(seconds, cancel)
+    outcome: Deferred[T] = Deferred(lambda _: job.cancel())
+    job = Deferred.fromCoroutine(run())
+    timer = clock.callLater(seconds, expire)
+    _ = job.addBoth(settle)
     try:
-        return await job
-    except Exception:
-        if expired:
-            raise TimedOut(f"No answer within {seconds:g} s.") from None
-        raise
+        return await outcome
     finally:
         if timer.active():
             timer.cancel()
