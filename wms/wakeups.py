@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -36,14 +37,14 @@ class SqliteWakeups:
 
     def __init__(self, database: Database, reactor: Any) -> None:
         self._database = database
-        path = sa.make_url(database.url).database
-        self._connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        path = Path(sa.make_url(database.url).database or "").absolute()
+        self._connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
         self._seen = -1
         self._looking = LoopingCall(self._look)
         self._looking.clock = reactor
 
     async def start(self) -> None:
-        self._looking.start(LOOK_S).addErrback(lambda _: None)
+        _ = self._looking.start(LOOK_S)
 
     async def stop(self) -> None:
         if self._looking.running:
@@ -51,7 +52,10 @@ class SqliteWakeups:
         self._connection.close()
 
     def _look(self) -> None:
-        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        try:
+            version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.OperationalError:  # busy or a disk fault: the next look may succeed
+            return
         if version != self._seen:
             self._seen = version
             self._database.wake(EVERYTHING)

@@ -12,6 +12,7 @@ from database_places import SHARED, Place, Turns, counter
 from twisted.internet.defer import Deferred
 
 from wms import queue
+from wms import wakeups as waking
 from wms.database import GROUP_MAX, RETRY_DELAYS_S, Database
 from wms.engine import is_passing
 from wms.errors import Unavailable
@@ -330,3 +331,29 @@ def test_topics_without_number_are_notified(database: Database, turns: Turns) ->
 
     turns.result(database.transact(many))
     assert len(turns.result(database.read(queue.depths))) == 300
+
+
+@pytest.mark.parametrize("kind", ["postgresql"])
+def test_a_commit_of_another_process_is_heard_even_after_the_listener_was_cut_off(
+        place: Place, turns: Turns, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waking, "RECONNECT_S", 0.01)
+    here, there, woken = place.database(), place.database(), list[Any]()
+    here.on_messages(woken.append)
+    part = waking.wakeups(here, turns)
+    turns.result(Deferred.fromCoroutine(part.start()))
+
+    def heard(times: int) -> Any:
+        while len(woken) < times:
+            turns.turn()
+        return woken[-1]
+
+    assert heard(1) is waking.EVERYTHING, "what was put before is not missed"
+    turns.result(there.transact(queue.put, "wm", {}, now=0))
+    assert heard(2) == {"wm"}
+    with there.engine.connect() as conn:
+        terminate(there, conn.execute(sa.text("SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+                                              " AND datname = current_database()")).scalar_one())
+    assert heard(3) is waking.EVERYTHING, "nor what was put while nobody listened"
+    turns.result(there.transact(queue.put, "lb", {}, now=0))
+    assert heard(4) == {"lb"}
+    turns.result(Deferred.fromCoroutine(part.stop()))
