@@ -9,13 +9,10 @@ import os
 import sys
 import time
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, Self
 
 from clients.errors import FileUnwritable
 from wms.version import VERSION
-
-if TYPE_CHECKING:
-    from clients.session import Common
 
 HEADER = "*" * 80 + "\nWMS User Interface - version {version} - Log File\n{time}  {command}\n"
 TRAILER = ("\n\t\t*** Log file created ***\n"
@@ -31,17 +28,17 @@ class Journal:
     loud: bool
 
     @classmethod
-    def begin(cls, command: str, common: Common, directory: str) -> Self:
-        """At --logfile, or under a name of its own in `directory` (ErrorStorage)."""
+    def begin(cls, command: str, logfile: str, directory: str, *, loud: bool) -> Self:
+        """At `logfile` (--logfile), or under a name of its own in `directory` (ErrorStorage)."""
         name = f"{command}_{os.getuid()}_{os.getpid()}_{time.time():.0f}.log"
-        path = common.logfile or os.path.join(directory, name)
+        path = logfile or os.path.join(directory, name)
         try:
             file = open(path, "a", encoding="utf-8")  # noqa: SIM115 - closed by finish
         except OSError as error:
             raise FileUnwritable(f"The log file {path} cannot be written: {error.strerror}",
                                  path=path) from None
         file.write(HEADER.format(version=VERSION, time=time.strftime("%Y-%m-%d %H:%M:%S"), command=command))
-        return cls(path, file, common.debug)
+        return cls(path, file, loud)
 
     def add(self, line: str) -> None:
         self.file.write(f"{time.strftime('%H:%M:%S')} {line}\n")

@@ -114,7 +114,7 @@ class Session:
                 from clients.journal import Journal
 
                 directory = "" if self.common.logfile else self.settings.error_storage
-                self._journal = Journal.begin(self.command, self.common, directory)
+                self._journal = Journal.begin(self.command, self.common.logfile, directory, loud=self.common.debug)
             self._journal.add(line)
 
     def close(self) -> None:

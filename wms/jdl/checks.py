@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from wms import sandbox
 from wms.errors import JdlInvalid
-from wms.jdl import paths
 from wms.jdl.arguments import split_arguments
 from wms.jdl.ast import Name, Select, Unary
 from wms.jdl.attributes import JOB_TYPES
@@ -49,13 +49,13 @@ def input_sandbox(reader: Reader, letters: str, *, remote: bool) -> None:
         reader.problem("InputSandboxDestFileName",
                        "InputSandbox and InputSandboxDestFileName cardinalities are different")
         names = None
-    reader.report("InputSandbox", paths.input_problems(entries, remote=remote, names=names))
+    reader.report("InputSandbox", sandbox.input_problems(entries, remote=remote, names=names))
 
 
 def sandbox_names(reader: Reader) -> list[str]:
     """What the files of the InputSandbox are called in the directory of the job."""
     names: list[str] | None = reader.get("InputSandboxDestFileName")
-    return [paths.base_name(entry) for entry in reader.list_of("InputSandbox")] if names is None else names
+    return [sandbox.base_name(entry) for entry in reader.list_of("InputSandbox")] if names is None else names
 
 
 def programs(reader: Reader, letters: str) -> None:
@@ -63,7 +63,7 @@ def programs(reader: Reader, letters: str) -> None:
     for name in ("Executable", "StdInput", "Prologue", "Epilogue"):
         path = reader.get(name)
         if path is not None:
-            reader.report(name, [paths.program_problem(path, sandbox_names(reader))])
+            reader.report(name, [sandbox.program_problem(path, sandbox_names(reader))])
     for name in ("Prologue", "Epilogue"):
         if reader.node(f"{name}Arguments") is not None and reader.node(name) is None:
             reader.problem(f"{name}Arguments", _INCOMPLETE)
@@ -85,7 +85,7 @@ def standard_streams(reader: Reader, letters: str) -> None:
     names = {name: reader.get(name) for name in ("StdOutput", "StdError")}
     for name, path in names.items():
         if path is not None:
-            reader.report(name, [paths.output_name_problem(path)])
+            reader.report(name, [sandbox.output_name_problem(path)])
             _warn_if_lost(reader, name, path)
     output, error = names.values()
     if output and error and output != error and _same_file(output) == _same_file(error):
@@ -93,8 +93,8 @@ def standard_streams(reader: Reader, letters: str) -> None:
 
 
 def _warn_if_lost(reader: Reader, name: str, path: str) -> None:
-    kept = {_same_file(entry) for entry in reader.list_of("OutputSandbox") if not paths.has_wildcard(entry)}
-    wild = any(paths.has_wildcard(entry) for entry in reader.list_of("OutputSandbox"))
+    kept = {_same_file(entry) for entry in reader.list_of("OutputSandbox") if not sandbox.has_wildcard(entry)}
+    wild = any(sandbox.has_wildcard(entry) for entry in reader.list_of("OutputSandbox"))
     if not wild and _same_file(path) not in kept:
         reader.warn(name, f"{name} '{path}' is not in the OutputSandbox and will not come back")
 
@@ -105,7 +105,7 @@ def _same_file(path: str) -> str:
 
 def output_sandbox(reader: Reader, letters: str) -> None:
     entries = reader.list_of("OutputSandbox")
-    reader.report("OutputSandbox", paths.output_problems(entries))
+    reader.report("OutputSandbox", sandbox.output_problems(entries))
     destinations = reader.node("OutputSandboxDestURI")
     if destinations is None:
         return
@@ -114,7 +114,7 @@ def output_sandbox(reader: Reader, letters: str) -> None:
     if len(reader.list_of("OutputSandboxDestURI")) != len(entries):
         reader.problem("OutputSandboxDestURI",
                        "OutputSandbox and OutputSandboxDestURI cardinalities are different")
-    if any(map(paths.has_wildcard, entries)):
+    if any(map(sandbox.has_wildcard, entries)):
         reader.problem("OutputSandbox", "wildcards are not allowed together with OutputSandboxDestURI")
 
 

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wms.jdl.paths import (
+from wms.errors import SandboxPathRefused
+from wms.sandbox import (
     base_name,
+    check_name,
     has_wildcard,
     input_problems,
     local_path,
@@ -142,3 +144,13 @@ def test_an_accepted_output_name_never_leaves_the_directory(entry):
             assert depth >= 0
         assert not entry.startswith("/")
         assert has_wildcard(entry) == any(char in entry for char in "*?[]{}")
+
+
+def test_a_plain_name_is_itself() -> None:
+    assert check_name("a b.txt") == "a b.txt"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../etc/passwd", "a\0b", "a\nb", "x" * 256])
+def test_a_name_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(SandboxPathRefused):
+        check_name(name)
