@@ -1,0 +1,49 @@
+"""docs/reference/commands.md and the manual pages, from the click commands themselves."""
+
+from __future__ import annotations
+
+import click
+
+from clients import manpage
+from clients.commands import PROGRAMS, wms
+from docs.groups import Entry, entries, manual
+from docs.markdown import GENERATED, code, table
+from wms import daemon
+
+GROUPS: dict[str, tuple[int, click.Command, tuple[tuple[str, str], ...]]] = {
+    "wms": (1, wms.cli, (
+        ("DIR/wms.yaml", "Configuration of the suite."),
+        ("DIR/log/wmsd.log", "Its log, one JSON object a line."),
+        ("DIR/user/proxy.pem", "Proxy of the suite's user."))),
+    "wmsd": (8, daemon.cli, (
+        ("/etc/wms/wms.yaml", "The configuration, when neither --config nor WMS_CONFIG names one."),
+        ("STATE_DIR/run/NAME.json", "Heartbeat of a process, written every two seconds or less."))),
+}
+"""Name: section of the manual, the command, its files."""
+
+
+def text() -> str:
+    job = manpage.markdown(manpage.commands()).replace(
+        "Generated from the commands; every one also has a manual page.",
+        GENERATED.format(source="`clients.commands` and `wms.daemon`") + " Every command has a manual page.")
+    parts = [_section(entry, top=not number) for name, (_, command, _) in GROUPS.items()
+             for number, entry in enumerate(entries(name, command))]
+    return "\n".join([job, *parts])
+
+
+def _section(entry: Entry, *, top: bool) -> str:
+    name = entry.usage.partition(" [")[0]
+    options = table(("option", "meaning"), [(code(term), meaning) for term, meaning in entry.options])
+    return (f"{'##' if top else '###'} {name}\n\n{entry.about}\n\n    {entry.usage}\n"
+            + (f"\n{options}" if entry.options else ""))
+
+
+def manuals() -> dict[str, str]:
+    """Manual pages by their path below the directory of manuals; an alias is a page that names its command."""
+    commands = manpage.commands()
+    pages = {f"man{section}/{name}.{section}": manual(name, section, command, files)
+             for name, (section, command, files) in GROUPS.items()}
+    for module, (name, *aliases) in PROGRAMS.items():
+        pages[f"man1/{name}.1"] = manpage.roff(commands[module], aliases)
+        pages |= {f"man1/{alias}.1": f".so man1/{name}.1\n" for alias in aliases}
+    return pages

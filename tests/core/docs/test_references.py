@@ -1,0 +1,85 @@
+"""What is generated is what is committed, and what is hand-written names only what exists."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docs import errors
+from docs.__main__ import texts, write
+from wms.errors import every_error
+
+ROOT = Path(__file__).parent.parent.parent.parent
+DOCS = ROOT / "docs"
+PACKAGES = ("wms", "ns", "wm", "jobadapter", "logmonitor", "lb", "proxyrenewal", "clients")
+PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("adr/*.md"), ROOT / "ARCHITECTURE.md"])
+NAMED = re.compile(f"`((?:{'|'.join(PACKAGES)})(?:[./][a-zA-Z_0-9]+)+/?)`")
+
+
+def generated(directory: Path) -> dict[str, bytes]:
+    """Files of the two generated folders by their path."""
+    return {str(path.relative_to(directory)): path.read_bytes()
+            for folder in ("reference", "man") for path in sorted((directory / folder).rglob("*")) if path.is_file()}
+
+
+def test_what_is_committed_is_what_the_tables_say(tmp_path: Path) -> None:
+    write(tmp_path)
+    ours, fresh = generated(DOCS), generated(tmp_path)
+    stale = sorted(name for name in ours.keys() | fresh.keys() if ours.get(name) != fresh.get(name))
+    assert not stale, f"run: make docs  (stale below docs/: {', '.join(stale)})"
+
+
+def test_generation_is_repeatable() -> None:
+    assert texts() == texts()
+
+
+@pytest.mark.parametrize("name", sorted(texts()))
+def test_a_generated_text_ends_as_a_file_should(name: str) -> None:
+    text = texts()[name]
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")
+
+
+def error_classes() -> Iterator[tuple[str, str]]:
+    """(module, class) of every class in the packages that derives from a class of the error tree."""
+    names = {one.__name__ for one in every_error()}
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ClassDef) and names & {getattr(base, "id", "") for base in node.bases}:
+                    yield module, node.name
+
+
+def test_every_public_error_is_in_the_reference() -> None:
+    outside = [(module, name) for module, name in error_classes()
+               if module not in errors.MODULES and not name.startswith("_")]
+    assert not outside, "add the module to docs.errors.MODULES"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_modules_that_pages_name_exist(page: Path) -> None:
+    """`package.module` and `path/file.py` in code marks are files of the repository."""
+    named = NAMED.findall(page.read_text())
+    assert [name for name in named if not _exists(name)] == []
+
+
+def _exists(name: str) -> bool:
+    """A file or folder, a module, or a name that a module's text mentions."""
+    path = ROOT / name
+    if path.exists():
+        return True
+    module, _, attribute = name.rpartition(".")
+    places = [ROOT / (dotted.replace(".", "/") + end) for dotted in (name, module) for end in (".py", "/__init__.py")]
+    return any(place.exists() for place in places[:2]) or any(
+        place.exists() and re.search(rf"\b{attribute}\b", place.read_text()) is not None for place in places[2:])
