@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 from uuid import uuid4
 
 import msgspec
@@ -76,6 +76,12 @@ class Call:
         return self.identity
 
 
+class WrongMethod(NotFound):
+    """There is something at this path, but not for this method."""
+
+    status = 405
+
+
 Reply = msgspec.Struct | dict[str, Any] | Page | FileReply
 Handler = Callable[[Call], Awaitable[Reply]]
 
@@ -104,16 +110,18 @@ class Router:
             self.routes.append(Route(operation, _pattern(operation.path), handler))
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
-        """The route of a request and its decoded path parameters; NotFound otherwise."""
+        """The route of a request and its decoded path parameters; NotFound or WrongMethod otherwise."""
         methods: list[str] = []
         for route in self.routes:
             found = route.pattern.fullmatch(path)
             if found is not None:
-                if method in (route.operation.method, "HEAD"):
+                if method == route.operation.method or (method == "HEAD" and route.operation.method == "GET"):
                     return route, {k: unquote(v) for k, v in found.groupdict().items()}
                 methods.append(route.operation.method)
         if methods:
-            raise Refused(f"{method} is not possible here.", hint=f"Use {' or '.join(sorted(set(methods)))}.")
+            allowed = sorted(set(methods))
+            raise WrongMethod(f"{method[:20]} is not possible here.", hint=f"Use {' or '.join(allowed)}.",
+                              allow=allowed)
         raise NotFound(f"There is nothing at {path[:200]}.")
 
 
@@ -123,43 +131,76 @@ def _pattern(path: str) -> re.Pattern[str]:
         f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part) for index, part in enumerate(parts)))
 
 
+class _Left(Exception):
+    """The client left in the middle of a file."""
+
+
+class _Sender(FileSender):
+    """Fails with _Left when its connection ends; the stock one with a bare Exception."""
+
+    def stopProducing(self) -> None:
+        if self.deferred is not None:
+            deferred, self.deferred = self.deferred, None
+            deferred.errback(_Left())
+
+
 class Request(http.Request):
     """One HTTP request, from its last byte to its answer."""
 
     router: Router
     received = 0
+    content: Any
     _answer: Deferred[None] | None = None
+    _gone = False
+    _turned_away = False
 
     def __init__(self, channel: http.HTTPChannel, router: Router) -> None:
         super().__init__(channel, parsePOSTFormSubmission=False)
         self.router = router
 
     def gotLength(self, length: int | None) -> None:
-        if length is not None and length > self._most():
-            self.channel.transport.write(b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"
-                                         b"Content-Length: 0\r\n\r\n")
-            self.channel.loseConnection()
         super().gotLength(length)
+        if length is not None and length > self._most():
+            self._turn_away()
 
     def handleContentChunk(self, data: bytes) -> None:
         self.received += len(data)
+        if self._turned_away:
+            return
         if self.received <= self._most():
             super().handleContentChunk(data)
+        else:
+            self._turn_away()
 
     def _most(self) -> int:
         return max(self.router.max_upload, MAX_JSON_BYTES)
 
-    def process(self) -> None:
-        self._answer = Deferred.fromCoroutine(self._serve())
-        self._answer.addErrback(self._lost)
-        self.notifyFinish().addErrback(self._gone)
+    def _turn_away(self) -> None:
+        """Answer before the end of a body that nobody wants, and hang up."""
+        self._turned_away = True
+        self.requestHeaders.removeHeader(b"expect")
+        body = msgspec.json.encode(_too_large("The body", self._most()).record())
+        transport: Any = self.channel.transport
+        transport.write(
+            b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        self.channel.loseConnection()
 
-    def _gone(self, _failure: Failure) -> None:
+    def process(self) -> None:
+        if self._turned_away:
+            return
+        self._answer = Deferred.fromCoroutine(self._serve())
+        _ = self._answer.addErrback(self._lost)
+        _ = self.notifyFinish().addErrback(self._leave)
+
+    def _leave(self, _failure: Failure) -> None:
+        """The client has gone: nobody needs the answer."""
+        self._gone = True
         if self._answer is not None and not self._answer.called:
             self._answer.cancel()
 
     def _lost(self, failure: Failure) -> None:
-        if failure.check(CancelledError) is None:
+        if failure.check(CancelledError, _Left) is None:
             self.router.log.failure("a request could not be answered", failure=failure)
 
     async def _serve(self) -> None:
@@ -173,12 +214,12 @@ class Request(http.Request):
             user = call.identity.dn if call.identity else (call.capability.job if call.capability else "-")
             reply = await route.handler(call)
             await self._reply(reply)
-        except CancelledError:
-            raise
         except WmsError as refused:
             error = refused.code
             self._refuse(refused)
-        except Exception:  # noqa: BLE001 - a bug must not take the connection or the daemon with it
+        except Exception as problem:
+            if self._gone or isinstance(problem, _Left):
+                raise
             error = "WMS_ERROR"
             self._incident()
         self.router.served += 1
@@ -199,17 +240,27 @@ class Request(http.Request):
             raise NotAuthorized("This token is for another attempt.")
         limit = self.router.max_upload if operation.stream == "up" else MAX_JSON_BYTES
         if self.received > limit:
-            raise SandboxTooLarge(f"The body has {self.received} bytes; the limit is {limit}.", limit=limit)
-        query = {k.decode("latin-1"): v[-1].decode("utf-8", "replace") for k, v in (self.args or {}).items()}
+            raise _too_large(f"The body of {self.received} bytes", limit)
+        query = self._query()
         return Call(operation, params, query, identity, chain, capability, self._body(operation),
                     self._key(operation), self.content, self.received,
                     self._header(b"digest"), self._header(b"accept"), str(getattr(self.client, "host", "")))
+
+    def _query(self) -> dict[str, str]:
+        """The parameters of the URL; one without a value is there with an empty one."""
+        text = self.uri.decode("latin-1").partition("?")[2]
+        try:
+            return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=50))
+        except ValueError:
+            raise Refused("The URL has too many parameters.") from None
 
     def _body(self, operation: Operation) -> Any:
         if operation.request is None:
             return None
         try:
             return msgspec.json.decode(self.content.read() or b"{}", type=operation.request)
+        except RecursionError:
+            raise Refused("The request is nested too deeply.") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Refused(f"The request is not a {operation.request.__name__}: {error}.") from None
 
@@ -226,7 +277,7 @@ class Request(http.Request):
 
     def _caller(self) -> tuple[Identity | None, tuple[Any, ...]]:
         """Identity of the connection's certificate chain, read once per connection, its end each time."""
-        transport = self.channel.transport
+        transport: Any = self.channel.transport
         known: tuple[Identity | None, tuple[Any, ...]] | None = getattr(transport, "wms_caller", None)
         now = self.router.clock.seconds()
         if known is None or (known[0] is not None and known[0].not_after <= now):
@@ -242,6 +293,8 @@ class Request(http.Request):
         return verify(self.router.secret, token.strip(), self.router.clock.seconds())
 
     async def _reply(self, reply: Reply) -> None:
+        if self._gone:
+            return
         if isinstance(reply, FileReply):
             await self._send_file(reply)
         elif isinstance(reply, Page):
@@ -250,16 +303,18 @@ class Request(http.Request):
             self._send(200, msgspec.json.encode(reply), "application/json")
 
     async def _send_file(self, reply: FileReply) -> None:
-        self.setHeader(b"content-type", b"application/octet-stream")
-        self.setHeader(b"content-length", str(reply.size).encode())
-        if reply.sha256:
-            self.setHeader(b"digest", f"sha-256={reply.sha256}".encode())
-        if self.method != b"HEAD":
-            with open(reply.path, "rb") as file:
-                await FileSender().beginFileTransfer(file, self)
+        with open(reply.path, "rb") as file:
+            self.setHeader(b"content-type", b"application/octet-stream")
+            self.setHeader(b"content-length", str(reply.size).encode())
+            if reply.sha256:
+                self.setHeader(b"digest", f"sha-256={reply.sha256}".encode())
+            if self.method != b"HEAD":
+                await _Sender().beginFileTransfer(file, self)
         self.finish()
 
     def _refuse(self, error: WmsError) -> None:
+        if isinstance(error, WrongMethod):
+            self.setHeader(b"allow", ", ".join(error.details["allow"]).encode())
         self._send(error.status, msgspec.json.encode(error.record()), "application/json")
 
     def _incident(self) -> None:
@@ -271,6 +326,8 @@ class Request(http.Request):
             "application/json")
 
     def _send(self, status: int, body: bytes, content_type: str) -> None:
+        if self._gone:
+            return
         if self.startedWriting:
             self.channel.loseConnection()
             return
@@ -280,6 +337,10 @@ class Request(http.Request):
         self.setHeader(b"x-content-type-options", b"nosniff")
         self.write(body if self.method != b"HEAD" else b"")
         self.finish()
+
+
+def _too_large(what: str, limit: int) -> SandboxTooLarge:
+    return SandboxTooLarge(f"{what} is too large; the limit is {limit} bytes.", limit=limit)
 
 
 class Factory(http.HTTPFactory):
