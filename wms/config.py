@@ -195,24 +195,34 @@ def parse(text: str, environment: Mapping[str, str] = {}, origin: str = "configu
     if not isinstance(tree, dict):
         raise ConfigError(f"{origin}: the top level must be keys and values.")
     problems: list[str] = []
-    settings: Settings = _section(Settings, _with_environment(tree, environment), "", problems)
+    settings: Settings = _section(Settings, _with_environment(tree, environment, problems), "", problems)
     if problems:
         raise ConfigError("\n".join(f"{origin}: {problem}" for problem in problems), problems=problems)
     return settings
 
 
-def _with_environment(tree: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+def _with_environment(tree: dict[str, Any], environment: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
     merged = {key: dict(value) if isinstance(value, dict) else value for key, value in tree.items()}
-    for key, _type, _default_value, _text in every_setting():
+    for key, kind, _default_value, _text in every_setting():
         variable = ENVIRONMENT_PREFIX + key.upper().replace(".", "_")
         if variable in environment:
             section, _, name = key.rpartition(".")
-            target = merged.setdefault(section, {}) if section else merged
-            target[name] = yaml.safe_load(environment[variable])
+            if section and merged.get(section) is None:
+                merged[section] = {}
+            target = merged[section] if section else merged
+            try:
+                value = environment[variable] if kind == "str" else yaml.safe_load(environment[variable])
+            except yaml.YAMLError:
+                problems.append(f"{variable}: not YAML: {environment[variable]!r}")
+                continue
+            if isinstance(target, dict):
+                target[name] = value
     return merged
 
 
 def _section(struct: type[Any], tree: Any, prefix: str, problems: list[str]) -> Any:
+    if tree is None:  # a section whose keys are all commented out
+        return struct()
     if not isinstance(tree, dict):
         problems.append(f"{prefix.rstrip('.')}: expected keys and values, not {tree!r}")
         return struct()
