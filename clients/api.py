@@ -24,7 +24,7 @@ from clients.files import check_sizes, make_directory, receive
 from clients.settings import NS_PORT, Place, Settings, place, resolve
 from clients.submission import Submission
 from clients.transport import Connection
-from wms.errors import NoServer, NoSuchJob, RemoteError, SandboxTooLarge, Unavailable, WmsError
+from wms.errors import NoServer, NoSuchJob, OutputNotReady, RemoteError, SandboxTooLarge, Unavailable, WmsError
 from wms.jdl.ast import Node
 from wms.jobid import JobId
 from wms.operations import (
@@ -34,6 +34,7 @@ from wms.operations import (
     Limits,
     ListMatchRequest,
     MatchList,
+    OutputList,
     PurgeRequest,
 )
 
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 WATCH_S = 30.0
 WATCH_PAUSE_S = 1.0
+NEWS_S = 10.0
+NEWS_PAUSE_S = 0.1
 FINAL = frozenset({"Done", "Cleared", "Aborted", "Cancelled", "Purged"})
 
 Status = dict[str, Any]
@@ -194,7 +197,7 @@ class Client:
     def output(self, job: str, directory: str, *, purge: bool = True) -> Output:
         """Fetch the output sandbox into `directory`, each file checked; then give it up if `purge`."""
         ns, unique = self._of(job), JobId.parse(job).unique
-        listed = ns.call(OPERATIONS["ns.list_output"], unique=unique)
+        listed = self._listed(ns, job)
         if listed.files:
             make_directory(directory)
         for file in listed.files:
@@ -202,6 +205,25 @@ class Client:
                         unique=unique, name=file.name)
         warnings = self._purge(ns, unique, listed.files) if purge else ()
         return Output(job, directory, listed.outcome, listed.files, purge and not warnings, warnings)
+
+    def _listed(self, ns: Connection, job: str) -> OutputList:
+        """The output files. That a job is over may be known to LB a moment before the Network Server hears it."""
+        give_up = time.monotonic() + NEWS_S
+        while True:
+            try:
+                reply: OutputList = ns.call(OPERATIONS["ns.list_output"], unique=JobId.parse(job).unique)
+            except RemoteError as refused:
+                if refused.code != OutputNotReady.code or time.monotonic() > give_up or not self._is_over(job):
+                    raise
+                time.sleep(NEWS_PAUSE_S)
+            else:
+                return reply
+
+    def _is_over(self, job: str) -> bool:
+        try:
+            return self.one_status(job).get("state") in FINAL
+        except WmsError:
+            return False
 
     def _purge(self, ns: Connection, unique: str, files: Iterable[File]) -> tuple[str, ...]:
         """Confirm what is on this disk. The files are safe: a refusal is a warning, not a failure."""
