@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from docs import errors
 from docs.__main__ import texts, write
+from wms import queue
+from wms.config import every_setting
+from wms.daemon import ORDER
 from wms.errors import every_error
+from wms.operations import OPERATIONS
 
 ROOT = Path(__file__).parent.parent.parent.parent
 DOCS = ROOT / "docs"
 PACKAGES = ("wms", "ns", "wm", "jobadapter", "logmonitor", "lb", "proxyrenewal", "clients")
+KEYS = {key for key, *_ in every_setting()} | set(OPERATIONS)
 PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("adr/*.md"), ROOT / "ARCHITECTURE.md"])
 NAMED = re.compile(f"`((?:{'|'.join(PACKAGES)})(?:[./][a-zA-Z_0-9]+)+/?)`")
 
@@ -69,9 +76,19 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_modules_that_pages_name_exist(page: Path) -> None:
-    """`package.module` and `path/file.py` in code marks are files of the repository."""
-    named = NAMED.findall(page.read_text())
-    assert [name for name in named if not _exists(name)] == []
+    """`package.module` and `path/file.py` in code marks are files of the repository (or settings, operations)."""
+    named = set(NAMED.findall(page.read_text())) - KEYS
+    assert sorted(name for name in named if not _exists(name)) == []
+
+
+def test_the_architecture_names_every_table_under_its_daemon() -> None:
+    section = (ROOT / "ARCHITECTURE.md").read_text().partition("## Tables")[2].partition("##")[0]
+    told = {cells[1].strip(): set(re.findall(r"[a-z]+_[a-z]+|registrations|messages", cells[2]))
+            for line in section.splitlines() if len(cells := line.split("|")) > 3}
+    for name in ORDER:
+        store = importlib.import_module(f"{name}.store")
+        assert told[name] == {table.name for table in vars(store).values() if isinstance(table, sa.Table)}
+    assert told["all"] == {queue.messages.name}
 
 
 def _exists(name: str) -> bool:
