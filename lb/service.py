@@ -31,20 +31,8 @@ _NOT_READABLE = (msgspec.DecodeError, UnicodeDecodeError)
 def make(kit: Kit) -> Daemon:
     """The daemon."""
     waiters = Waiters(kit.clock)
-    return Daemon("lb", [waiters, Inbox(kit, waiters)], handlers(kit, waiters))
-
-
-class Inbox(Consumer):
-    """Reads the topic of events; after each batch it tells the queries that wait."""
-
-    def __init__(self, kit: Kit, waiters: Waiters) -> None:
-        super().__init__(kit, LB, keeper(waiters, kit.log), batch=BATCH)
-        self._waiters = waiters
-
-    async def _round(self) -> bool:
-        more = await super()._round()
-        self._waiters.tell()
-        return more
+    inbox = Consumer(kit, LB, keeper(waiters, kit.log), batch=BATCH, after=waiters.tell)
+    return Daemon("lb", [waiters, inbox], handlers(kit, waiters))
 
 
 def keeper(waiters: Waiters, log: Logger) -> Handle:

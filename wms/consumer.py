@@ -27,6 +27,10 @@ LEAST_PAUSE_S = 0.01
 """What is due but held by another process is not looked for in a hot loop."""
 
 
+AT_ONCE = 0.0
+"""Due since ever: there may be more."""
+
+
 def retry_delay_s(attempts: int) -> float:
     """Seconds before attempt number `attempts` + 1: 1, 2, 4 ... at most 300."""
     return min(LAST_RETRY_S, FIRST_RETRY_S * 2.0 ** max(0, attempts - 1))
@@ -60,23 +64,25 @@ class _Reader(Progressing):
     async def _run(self) -> None:
         while not self._nap.ended:
             try:
-                more = await self._round()
+                due = await self._round()
                 self.last = self._kit.now()
-                pause = 0.0 if more else await self._pause()
+                pause = self._pause(due)
             except Exception:  # noqa: BLE001 - the database may be away; the loop must outlive it
                 self.failed += 1
                 self._kit.log.failure("{topic}: a round failed", topic=self._topic)
-                more, pause = False, FIRST_RETRY_S
-            if not more:
+                pause = FIRST_RETRY_S
+            if pause:
                 await self._nap.sleep(pause)
 
-    async def _pause(self) -> float:
-        due = await self._kit.database.read(queue.next_due, self._topic)
+    def _pause(self, due: float | None) -> float:
+        """Seconds until the next round: none when there may be more at once."""
+        if due == AT_ONCE:
+            return 0.0
         wait = self._kit.poll_s if due is None else due - self._kit.now()
         return min(self._kit.poll_s, max(LEAST_PAUSE_S, wait))
 
-    async def _round(self) -> bool:
-        """Handle one batch and count what is done; may there be more at once?"""
+    async def _round(self) -> float | None:
+        """Handle one batch and count what is done; when the next message is due (None: there is none)."""
         raise AssertionError("a reader is one of its subclasses")
 
     async def _set_aside(self, message: Message, failure: Failure) -> None:
@@ -95,18 +101,21 @@ class _Reader(Progressing):
 
 class Consumer(_Reader):
     """`handle(conn, messages, now)` and the end of the messages are one transaction. After a failure each
-    message is tried alone, so that one bad item stops nobody else."""
+    message is tried alone, so that one bad item stops nobody else. `after` is called on the reactor once a batch is
+    on disk."""
 
-    def __init__(self, kit: Kit, topic: str, handle: Handle, *, batch: int = 200) -> None:
+    def __init__(self, kit: Kit, topic: str, handle: Handle, *, batch: int = 200,
+                 after: Callable[[], object] | None = None) -> None:
         super().__init__(kit, topic, batch=batch)
         self._handle = handle
+        self._after = after
         self._singly = 0
 
-    async def _round(self) -> bool:
+    async def _round(self) -> float | None:
         limit = 1 if self._singly else self._batch
         seen: list[Message] = []
         try:
-            await self._kit.database.transact(self._unit, limit, seen)
+            due = await self._kit.database.transact(self._unit, limit, seen)
         except Exception:
             if not seen or self._nap.ended:
                 raise
@@ -114,17 +123,20 @@ class Consumer(_Reader):
                 await self._set_aside(seen[0], Failure())
             else:
                 self._singly = len(seen)
-            return True
+            return AT_ONCE
         self.done += len(seen)
         self._singly = max(0, self._singly - 1)
-        return len(seen) == limit
+        if seen and self._after is not None:
+            self._after()
+        return due
 
-    def _unit(self, conn: sa.Connection, limit: int, seen: list[Message]) -> None:
+    def _unit(self, conn: sa.Connection, limit: int, seen: list[Message]) -> float | None:
         now = self._kit.now()
         seen[:] = queue.peek_due(conn, self._topic, limit, now=now)
         if seen:
             self._handle(conn, seen, now)
             queue.done(conn, [message.id for message in seen])
+        return AT_ONCE if len(seen) == limit else queue.next_due(conn, self._topic)
 
 
 class EffectConsumer(_Reader):
@@ -141,7 +153,7 @@ class EffectConsumer(_Reader):
         await self._kit.database.transact(queue.release, self._topic, self._kit.instance, now=self._kit.now())
         await super().start()
 
-    async def _round(self) -> bool:
+    async def _round(self) -> float | None:
         found: list[Message] = await self._kit.database.transact(
             queue.claim, self._topic, self._batch, now=self._kit.now(), lease_s=self._lease_s,
             reader=self._kit.instance)
@@ -150,7 +162,10 @@ class EffectConsumer(_Reader):
                 alone = failure if len(found) == 1 else await self._attempt([message])
                 if alone is not None:
                     await self._set_aside(message, alone)
-        return len(found) == self._batch
+        if len(found) == self._batch:
+            return AT_ONCE
+        due: float | None = await self._kit.database.read(queue.next_due, self._topic)
+        return due
 
     async def _attempt(self, batch: Sequence[Message]) -> Failure | None:
         """Act and record; what went wrong, if anything."""

@@ -55,6 +55,14 @@ _COLUMNS = (messages.c.id, messages.c.topic, messages.c.job, messages.c.body, me
             messages.c.attempts)
 _encode = msgspec.json.Encoder().encode
 
+# Statements of every round of every reader, made once.
+_OF_TOPIC = (messages.c.topic == sa.bindparam("topic"), messages.c.buried.is_(False))
+_DUE = (sa.select(*_COLUMNS).where(*_OF_TOPIC, messages.c.due <= sa.bindparam("now"))
+        .order_by(messages.c.id).limit(sa.bindparam("most")).with_for_update(skip_locked=True))
+_NEXT = sa.select(sa.func.min(messages.c.due)).where(*_OF_TOPIC)
+_DONE = messages.delete().where(messages.c.id == sa.bindparam("message"))
+_INSERT = messages.insert()
+
 
 class Parcel(NamedTuple):
     """A message to be sent: `delay_s` seconds from now it is due."""
@@ -80,7 +88,7 @@ def post(conn: sa.Connection, parcels: Sequence[Parcel], *, now: float) -> None:
     """Send all in one statement, in the caller's transaction."""
     if not parcels:
         return
-    conn.execute(messages.insert(), [
+    conn.execute(_INSERT, [
         {"topic": parcel.topic, "job": parcel.job, "body": _encode(parcel.record), "put_at": now,
          "due": now + parcel.delay_s} for parcel in parcels])
     for topic in {parcel.topic for parcel in parcels}:
@@ -90,10 +98,7 @@ def post(conn: sa.Connection, parcels: Sequence[Parcel], *, now: float) -> None:
 def claim(conn: sa.Connection, topic: str, limit: int, *, now: float, lease_s: float,
           reader: str = "") -> list[Message]:
     """Take up to `limit` due messages, oldest first; they come back by themselves after `lease_s`."""
-    chosen = (sa.select(*_COLUMNS)
-              .where(messages.c.topic == topic, messages.c.buried.is_(False), messages.c.due <= now)
-              .order_by(messages.c.id).limit(limit).with_for_update(skip_locked=True))
-    found = [Message(*row) for row in conn.execute(chosen)]
+    found = peek_due(conn, topic, limit, now=now)
     if found:
         conn.execute(messages.update().where(messages.c.id.in_([m.id for m in found]))
                      .values(due=now + lease_s, attempts=messages.c.attempts + 1, reader=reader))
@@ -112,16 +117,13 @@ def release(conn: sa.Connection, topic: str, reader: str, *, now: float) -> int:
 
 def peek_due(conn: sa.Connection, topic: str, limit: int, *, now: float) -> list[Message]:
     """Like `claim` for a reader that finishes in this same transaction: no lease is written."""
-    chosen = (sa.select(*_COLUMNS)
-              .where(messages.c.topic == topic, messages.c.buried.is_(False), messages.c.due <= now)
-              .order_by(messages.c.id).limit(limit).with_for_update(skip_locked=True))
-    return [Message(*row) for row in conn.execute(chosen)]
+    return [Message(*row) for row in conn.execute(_DUE, {"topic": topic, "now": now, "most": limit})]
 
 
 def done(conn: sa.Connection, ids: Sequence[int]) -> None:
     """The messages have had their effect, in this transaction."""
     if ids:
-        conn.execute(messages.delete().where(messages.c.id.in_(ids)))
+        conn.execute(_DONE, [{"message": id} for id in ids])
 
 
 def again(conn: sa.Connection, id: int, *, due: float, error: str, attempts: int) -> None:
@@ -152,8 +154,7 @@ def drop_stale(conn: sa.Connection, prefix: str, *, before: float) -> int:
 
 def next_due(conn: sa.Connection, topic: str) -> float | None:
     """When the next message of the topic is due (epoch s); None if there is none."""
-    return conn.execute(sa.select(sa.func.min(messages.c.due)).where(
-        messages.c.topic == topic, messages.c.buried.is_(False))).scalar()
+    return conn.execute(_NEXT, {"topic": topic}).scalar()
 
 
 def depths(conn: sa.Connection) -> list[Depth]:
