@@ -96,8 +96,7 @@ def history(deployment: Deployment, job: str) -> str:
     """What happened to a job, one event a line."""
     with deployment.client() as client:
         events = client.events(job)
-    return "\n".join([job, *(f"{event['timestamp']:.3f} {event['source']:<16} {event['type']:<14} "
-                             f"{event['seqcode']} {event['fields']}" for event in events)])
+    return "\n".join([job, *map(str, events)])
 
 
 def done(deployment: Deployment) -> int:
@@ -122,7 +121,7 @@ def test_killed_daemons_lose_no_job_and_run_none_twice(deployment: Deployment) -
     with killer.at_work():
         submitted, unanswered = submit_all(deployment, jdl)
         tell(f"submitted, {unanswered} calls without answer, {done(deployment)} done, killed {dict(killer.victims)}")
-        until(lambda: done(deployment) >= JOBS // 2, "half of the jobs to be done", PATIENCE_S)
+        until(lambda: done(deployment) >= JOBS * 9 // 10, "most jobs to be done", PATIENCE_S)
     tell(f"killed {dict(killer.victims)}")
     until(lambda: set(states(deployment).values()) == {"Done"}, "all to be done", PATIENCE_S)
     jobs = set(states(deployment))
