@@ -1,0 +1,59 @@
+"""Messages say themselves what they are, and older ones without newer fields can still be read."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wms import messages
+from wms.messages import AnyMessage, Record, decode
+
+KINDS = get_args(AnyMessage)
+
+
+def test_every_record_of_the_module_can_be_decoded() -> None:
+    declared = {value for value in vars(messages).values()
+                if isinstance(value, type) and issubclass(value, Record) and value is not Record}
+    assert set(KINDS) == declared
+
+
+@settings(deadline=None)
+@given(st.sampled_from([kind for kind in KINDS if kind is not messages.MatchAnswer]).flatmap(st.from_type))
+def test_what_is_put_is_what_is_read(message: Record) -> None:
+    body = msgspec.json.encode(message)
+    assert decode(body) == message
+    assert msgspec.json.decode(body)["type"] == type(message).__name__
+
+
+def test_an_answer_with_an_error_is_what_is_read() -> None:
+    answer = messages.MatchAnswer("q", (("ce", 1.5),), "", (("vo", 2, 1),), {"code": "X", "details": {"row": 1}})
+    assert decode(msgspec.json.encode(answer)) == answer
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_fields_without_a_default_are_needed_and_unknown_ones_are_ignored(kind: type[Record]) -> None:
+    fields = msgspec.structs.fields(kind)
+    blank = {int: 1, str: "x", float: 1.0, bool: True}
+    values = {f.name: blank.get(f.type, []) for f in fields if f.required and f.name != "outcome"}
+    if "outcome" in {f.name for f in fields}:
+        kinds = {f.name: f.type for f in fields}
+        values["outcome"] = "Done" if kinds["outcome"] is str else {"sequence_code": ""}
+    body = {"type": kind.__name__, **values, "of_a_newer_version": 1}
+    assert type(decode(msgspec.json.encode(body))) is kind
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"type": "Unknown"}', b"[]",
+                                  b'{"type": "Kill", "job": 1, "attempt": 1}'])
+def test_anything_else_is_refused(body: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode(body)
+
+
+def test_topics_are_the_names_of_daemons() -> None:
+    assert {messages.NS, messages.WM, messages.JOBADAPTER, messages.LOGMONITOR, messages.LB, messages.PROXYRENEWAL} == {
+        "ns", "wm", "jobadapter", "logmonitor", "lb", "proxyrenewal"}
+    assert messages.WM_MATCH.startswith(messages.WM)

@@ -1,0 +1,89 @@
+"""The table of remote operations is consistent with itself, and its records cross the network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wms import operations
+from wms.operations import OPERATIONS, Check, File, Match, MatchList, Operation, Record
+
+ALL = list(OPERATIONS.values())
+
+
+def records() -> Iterator[type[Record]]:
+    """Every record of the module."""
+    for value in vars(operations).values():
+        if isinstance(value, type) and issubclass(value, Record) and value is not Record:
+            yield value
+
+
+def params(operation: Operation) -> list[str]:
+    return re.findall(r"\{(\w+)\}", operation.path)
+
+
+def test_each_row_has_its_own_name_and_address() -> None:
+    assert list(OPERATIONS) == [operation.name for operation in ALL]
+    addresses = [(operation.method, re.sub(r"\{\w+\}", "{}", operation.path)) for operation in ALL]
+    assert len(set(addresses)) == len(addresses)
+
+
+@pytest.mark.parametrize("operation", ALL, ids=list(OPERATIONS))
+def test_a_row_makes_sense(operation: Operation) -> None:
+    assert operation.name.startswith(operation.daemon + ".")
+    assert operation.method in ("GET", "POST", "PUT")
+    assert operation.about.endswith(".")
+    assert not (operation.method == "GET" and (operation.request or operation.idempotency_key))
+    assert (operation.stream == "up") == (operation.method == "PUT" and operation.request is None)
+    assert operation.reply is not None or operation.stream in ("down", "page")
+    if operation.right in ("owner", "reader"):
+        assert "unique" in params(operation)
+    if operation.right == "attempt":
+        assert params(operation)[:2] == ["unique", "attempt"]
+
+
+@given(operation=st.sampled_from(ALL), data=st.data())
+def test_a_url_is_split_back_into_its_parameters(operation: Operation, data: st.DataObject) -> None:
+    names = params(operation)
+    values = {name: data.draw(st.text(min_size=1, alphabet=st.characters(exclude_categories=["Cs"]))) for name in names}
+    parts = re.split(r"\{\w+\}", operation.path)
+    found = re.fullmatch("([^/]+)".join(map(re.escape, parts)), operation.url(**values))
+    assert found is not None
+    assert [unquote(part) for part in found.groups()] == [values[name] for name in names]
+
+
+def with_every_field(kind: type[Record]) -> st.SearchStrategy[Record]:
+    kinds = {f.name: f.type for f in msgspec.structs.fields(kind)}
+    return st.fixed_dictionaries({name: texts(of) for name, of in kinds.items()}).map(lambda given: kind(**given))
+
+
+def texts(kind: object) -> st.SearchStrategy[object]:
+    """Any value of a field's type; open objects hold text."""
+    if kind == tuple[dict[str, Any], ...]:
+        return st.lists(st.dictionaries(st.text(), st.text()), max_size=2).map(tuple)
+    if kind == dict[str, dict[str, Any]]:
+        return st.dictionaries(st.text(), st.dictionaries(st.text(), st.text()), max_size=2)
+    if kind is float:
+        return st.floats(allow_nan=False, allow_infinity=False)
+    if kind == tuple[File, ...]:
+        return st.just((File("a", 1, "00"),))
+    if kind is int:
+        return st.integers(-2**63, 2**63 - 1)
+    return st.from_type(kind)  # type: ignore[arg-type]
+
+
+@given(st.sampled_from([kind for kind in records() if kind is not operations.MatchList]).flatmap(with_every_field))
+def test_records_cross_the_network(record: Record) -> None:
+    assert msgspec.json.decode(msgspec.json.encode(record), type=type(record)) == record
+
+
+def test_a_list_of_matches_crosses_the_network() -> None:
+    found = MatchList((Match("ce", 1.5),), "", (Check("vo", 2, 1),))
+    assert msgspec.json.decode(msgspec.json.encode(found), type=MatchList) == found

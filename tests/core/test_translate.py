@@ -1,0 +1,61 @@
+"""What an observed end means: the wrapper's word first, and no success on the CE's word alone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logmonitor.translate import Cancelled, Failure, Success, as_cancelled, from_output, from_report
+from wms.operations import OutcomeReport
+from wms.outcome import PHRASES
+
+
+def report(**values: object) -> OutcomeReport:
+    return OutcomeReport(**{"sequence_code": "", "exit_code": 0, **values})
+
+
+@pytest.mark.parametrize(("given_report", "ending"), [
+    (report(), Success(0, "Job terminated successfully")),
+    (report(exit_code=3), Success(3, "Warning: job exit code != 0")),
+    (report(failure="Cannot download x"), Failure("Cannot download x", retry=True)),
+    (report(failure="/bin/x not found or unreadable"), Failure("/bin/x not found or unreadable", retry=False)),
+    (report(failure="something new", exit_code=0), Failure("something new", retry=True))])
+def test_the_wrappers_report(given_report: OutcomeReport, ending: object) -> None:
+    assert from_report(given_report) == ending
+
+
+@pytest.mark.parametrize(("output", "status", "reason", "ending"), [
+    ("job exit status = 0\njw exit status = 0\n", 0, "", Success(0, "Job terminated successfully")),
+    ("job exit status = 7\n", 1, "killed", Success(7, "Warning: job exit code != 0")),
+    ("Job killed\n", 9, "over the limit", Failure("Job killed; the CE says: over the limit; wrapper exit status 9",
+                                                 retry=False)),
+    ("Cannot upload out\n", None, "", Failure("Cannot upload out", retry=True))])
+def test_the_second_channel(output: str, status: int | None, reason: str, ending: object) -> None:
+    assert from_output(output, status, reason) == ending
+
+
+@given(st.sampled_from([0, 1, None]), st.text())
+def test_the_ce_alone_never_makes_a_success(status: int | None, reason: str) -> None:
+    ending = from_output("", status, reason)
+    assert isinstance(ending, Failure)
+    assert ending.retry
+    assert ending.reason
+
+
+@given(st.sampled_from(PHRASES), st.text(alphabet="ab \n"), st.text(alphabet="ab \n"))
+def test_both_channels_agree_on_what_can_be_tried_again(phrase: tuple[str, str], before: str, after: str) -> None:
+    text, kind = phrase
+    said = from_output(before + "\n" + text + "\n" + after, None, "")
+    told = from_report(report(failure=text))
+    assert isinstance(said, Failure)
+    assert isinstance(told, Failure)
+    assert said.retry == told.retry == (kind == "resubmit")
+
+
+def test_a_failure_of_a_job_the_user_gave_up_is_a_cancellation_and_a_success_stays_one() -> None:
+    failed, ended = Failure("x"), Success(0, "y")
+    assert as_cancelled(failed, True) == Cancelled()
+    assert as_cancelled(failed, False) is failed
+    assert as_cancelled(ended, True) is ended
+    assert as_cancelled(Cancelled("z"), True) == Cancelled("z")
