@@ -108,20 +108,30 @@ class Attempt(NamedTuple):
     sequence_code: str = ""
 
 
+# Statements of every request, made once.
+_JOB = sa.select(jobs).where(jobs.c.id == sa.bindparam("id"))
+_ATTEMPT = sa.select(attempts).where(attempts.c.id == sa.bindparam("id"), attempts.c.attempt == sa.bindparam("number"))
+_DELEGATION = sa.select(delegations.c.owner, delegations.c.not_after).where(
+    delegations.c.credential == sa.bindparam("credential"))
+_REPLY = sa.select(replies.c.request, replies.c.reply).where(
+    replies.c.owner == sa.bindparam("owner"), replies.c.key == sa.bindparam("key"))
+_ADD_JOB, _ADD_FILES, _ADD_REPLY = jobs.insert(), files.insert(), replies.insert()
+
+
 def job(conn: sa.Connection, id: str) -> Job:
     """The job; raises NoSuchJob."""
-    row = conn.execute(sa.select(jobs).where(jobs.c.id == id)).first()
+    row = conn.execute(_JOB, {"id": id}).first()
     if row is None:
         raise NoSuchJob("No such job is known here.", value=id[:64])
     return Job(*row)
 
 
 def add_job(conn: sa.Connection, row: Job, wanted: Iterable[File]) -> None:
-    conn.execute(jobs.insert(), row._asdict())
+    conn.execute(_ADD_JOB, row._asdict())
     rows = [{"id": row.id, "kind": INPUT, "attempt": 0, "name": f.name, "size": f.size, "sha256": f.sha256,
              "received": False} for f in wanted]
     if rows:
-        conn.execute(files.insert(), rows)
+        conn.execute(_ADD_FILES, rows)
 
 
 def change_job(conn: sa.Connection, id: str, **values: Any) -> None:
@@ -162,7 +172,7 @@ def put_output(conn: sa.Connection, id: str, attempt: int, file: File) -> None:
 
 
 def attempt(conn: sa.Connection, id: str, number: int) -> Attempt | None:
-    row = conn.execute(sa.select(attempts).where(attempts.c.id == id, attempts.c.attempt == number)).first()
+    row = conn.execute(_ATTEMPT, {"id": id, "number": number}).first()
     return None if row is None else Attempt(*row)
 
 
@@ -175,8 +185,7 @@ def put_attempt(conn: sa.Connection, row: Attempt) -> None:
 
 def delegation(conn: sa.Connection, credential: str) -> tuple[str, float] | None:
     """(owner, not_after) of a delegated credential."""
-    row = conn.execute(sa.select(delegations.c.owner, delegations.c.not_after)
-                       .where(delegations.c.credential == credential)).first()
+    row = conn.execute(_DELEGATION, {"credential": credential}).first()
     return None if row is None else (row[0], row[1])
 
 
@@ -188,13 +197,12 @@ def put_delegation(conn: sa.Connection, credential: str, name: str, owner: str, 
 
 def reply(conn: sa.Connection, owner: str, key: str) -> tuple[str, bytes] | None:
     """(digest of the request, encoded reply) given to this key before."""
-    row = conn.execute(sa.select(replies.c.request, replies.c.reply).where(
-        replies.c.owner == owner, replies.c.key == key)).first()
+    row = conn.execute(_REPLY, {"owner": owner, "key": key}).first()
     return None if row is None else (row[0], row[1])
 
 
 def put_reply(conn: sa.Connection, owner: str, key: str, request: str, encoded: bytes, expires: float) -> None:
-    conn.execute(replies.insert(), {"owner": owner, "key": key, "request": request, "reply": encoded,
+    conn.execute(_ADD_REPLY, {"owner": owner, "key": key, "request": request, "reply": encoded,
                                     "expires": expires})
 
 
