@@ -6,6 +6,7 @@ Not the bookkeeping itself: this only puts them on the `lb` topic, one message f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -45,7 +46,7 @@ class Journal:
     def code(self) -> str:
         return str(self._code)
 
-    def add(self, type: str, **fields: object) -> None:
+    def add(self, type: str, **fields: Any) -> None:
         """One more event, a microsecond after the one before."""
         self._code = self._code.advanced(Source(self._source))
         at = self._now + len(self.events) * 1e-6
