@@ -32,6 +32,9 @@ BATCH = 100
 FAILURES_TOLD = 2
 """Failures in a row after which the owner is told, through a tag of the job."""
 
+Wanted = dict[tuple[str, str, float], tuple[Registration, list[str]]]
+"""(credential, MyProxy server, its end) -> what is to be registered, and the jobs that asked for just that."""
+
 
 def make(kit: Kit) -> Daemon:
     """The daemon `proxyrenewal`."""
@@ -53,11 +56,12 @@ class Renewals:
     # -- registration ------------------------------------------------------------------------------------
 
     def handle(self, conn: sa.Connection, messages: Sequence[Message], now: float) -> None:
-        wanted: dict[str, tuple[Registration, list[str]]] = {}
+        wanted: Wanted = {}
         for message in messages:
             match decode(message.body):
                 case Register() as asked:
-                    wanted.setdefault(asked.credential, (self._entry(asked, now), []))[1].append(asked.job)
+                    same = asked.credential, asked.myproxy, asked.not_after
+                    wanted.setdefault(same, (self._entry(asked, now), []))[1].append(asked.job)
                 case Unregister(job=job):
                     self._flush(conn, wanted)
                     store.unregister(conn, job)
@@ -66,7 +70,7 @@ class Renewals:
         self._flush(conn, wanted)
 
     @staticmethod
-    def _flush(conn: sa.Connection, wanted: dict[str, tuple[Registration, list[str]]]) -> None:
+    def _flush(conn: sa.Connection, wanted: Wanted) -> None:
         for entry, jobs in wanted.values():
             store.register(conn, entry, jobs)
         wanted.clear()
@@ -106,7 +110,7 @@ class Renewals:
         """In a thread: ask MyProxy, put the new file in the place of the old."""
         tls, path = self._kit.settings.tls, self._kit.credential_path(entry.credential)
         pem = renew(*server_address(entry.myproxy), tls.certificate, tls.key, tls.ca_dir, path.read_bytes(),
-                    self._settings.lifetime_s, self._settings.timeout_s)
+                    self._settings.lifetime_s, self._settings.timeout_s, clock=self._kit.now)
         write_private(path, pem)
         return pem
 

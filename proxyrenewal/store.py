@@ -47,17 +47,24 @@ class Registration(msgspec.Struct, frozen=True):
 
 
 def register(conn: sa.Connection, entry: Registration, jobs: Collection[str]) -> None:
-    """Keep the credential alive for these jobs too. A credential that ends later replaces what is known."""
+    """Keep the credential alive for these jobs too: it is the one that ends later, renewable if any job's is."""
     known = find(conn, entry.credential)
     if known is None:
         conn.execute(registrations.insert().values(msgspec.structs.asdict(entry)))
-    elif entry.not_after > known.not_after:
-        conn.execute(_one(entry.credential).values(msgspec.structs.asdict(entry)))
+    elif (both := _merged(known, entry)) != known:
+        conn.execute(_one(entry.credential).values(msgspec.structs.asdict(both)))
     ours = registered_jobs.c.credential == entry.credential
     there = conn.scalars(sa.select(registered_jobs.c.job).where(ours, registered_jobs.c.job.in_(jobs)))
     rows = [{"credential": entry.credential, "job": job} for job in set(jobs).difference(there)]
     if rows:
         conn.execute(registered_jobs.insert(), rows)
+
+
+def _merged(known: Registration, entry: Registration) -> Registration:
+    longer, other = (entry, known) if entry.not_after > known.not_after else (known, entry)
+    if longer.myproxy or not other.myproxy:
+        return longer
+    return msgspec.structs.replace(longer, myproxy=other.myproxy, next_try=min(longer.next_try, other.next_try))
 
 
 def unregister(conn: sa.Connection, job: str) -> list[Registration]:
