@@ -45,11 +45,16 @@ ANSWER_S = 5.0
 FLUSH_S = 0.05
 
 
-def makers() -> dict[str, Callable[[Kit], Daemon]]:
-    """The daemons that are installed, by name, in starting order."""
-    found = {point.name: point for point in entry_points(group=GROUP)}
-    names = [name for name in ORDER if name in found] + sorted(set(found) - set(ORDER))
-    return {name: found[name].load() for name in names}
+def installed() -> list[str]:
+    """Names of the daemons that are installed, in starting order."""
+    found = entry_points(group=GROUP).names
+    return [name for name in ORDER if name in found] + sorted(found - set(ORDER))
+
+
+def maker(name: str) -> Callable[[Kit], Daemon]:
+    """What makes that daemon; only now is its code loaded."""
+    make: Callable[[Kit], Daemon] = entry_points(group=GROUP)[name].load()
+    return make
 
 
 class Calls:
@@ -116,11 +121,10 @@ class Process:
 
     async def _start(self) -> None:
         tls, kit = preflight.tls(self._settings), self._kit()
-        loaded = makers()
-        daemons = [loaded[name](kit) for name in loaded if name in self._names]
+        daemons = [maker(name)(kit) for name in installed() if name in self._names]
         self._heartbeat = Heartbeat(kit, self._name, daemons)
         parts: list[Part] = [self._heartbeat.ticker, *kit.backends.values()]
-        if kit.database.postgresql or len(daemons) < len(loaded):
+        if kit.database.postgresql or len(daemons) < len(installed()):
             parts.append(wakeups(kit.database, reactor))
         self._suite = Suite([Daemon("process", parts), *daemons], reactor, self._log)
         await self._suite.start()
@@ -244,7 +248,7 @@ def settings_of(context: click.Context) -> Settings:
 def run(context: click.Context, names: tuple[str, ...], log_level: str) -> None:
     """Run daemons in one process: all, or those named (lb ns wm jobadapter logmonitor proxyrenewal)."""
     os.umask(0o077)
-    known = list(makers())
+    known = installed()
     if unknown := [name for name in names if name not in known]:
         raise ConfigError(f"There is no daemon {unknown[0]}.", hint=f"Known: {', '.join(known)}.")
     settings = settings_of(context)

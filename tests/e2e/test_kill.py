@@ -23,8 +23,13 @@ from wms.errors import TimedOut, Unavailable
 SEED = int(os.environ.get("WMS_KILL_SEED") or time.time_ns() % 1_000_000)
 JOBS = int(os.environ.get("WMS_KILL_JOBS") or 200)
 EVERY_S = 1.0
+KILLS = 45
+"""Enough of it: then the rest may end in peace. On a machine with nothing else to do most jobs end sooner."""
 SUBMITTERS = 2
 PATIENCE_S = 140.0
+PATIENT = {"copy_retries": 8, "copy_first_wait_s": 1.0}
+"""A job whose output cannot be delivered within the wrapper's patience is run again, as its RetryCount allows:
+so that patience must be greater than the longest time for which the Network Server is dead at each try."""
 
 
 class Killer:
@@ -112,7 +117,7 @@ def test_killed_daemons_lose_no_job_and_run_none_twice(deployment: Deployment) -
         print(f"{time.monotonic() - began:6.1f} s: {what}", flush=True)
 
     deployment.two_ports()
-    deployment.configure(ce={"local": {"backend": "local", "slots": 8}})
+    deployment.configure(ce={"local": {"backend": "local", "slots": 12}}, jobadapter=PATIENT)
     ran = deployment.directory / "ran"
     ran.mkdir()
     jdl = Path(deployment.jdl(f"echo $$ >>{ran}/${{GLITE_WMS_JOBID##*/}}")).read_text()
@@ -121,8 +126,8 @@ def test_killed_daemons_lose_no_job_and_run_none_twice(deployment: Deployment) -
     with killer.at_work():
         submitted, unanswered = submit_all(deployment, jdl)
         tell(f"submitted, {unanswered} calls without answer, {done(deployment)} done, killed {dict(killer.victims)}")
-        until(lambda: done(deployment) >= JOBS * 9 // 10, "most jobs to be done", PATIENCE_S)
-    tell(f"killed {dict(killer.victims)}")
+        until(lambda: done(deployment) >= JOBS * 9 // 10 or killer.victims.total() >= KILLS, "most to be done")
+    tell(f"killed {dict(killer.victims)}; {done(deployment)} done")
     until(lambda: set(states(deployment).values()) == {"Done"}, "all to be done", PATIENCE_S)
     jobs = set(states(deployment))
     tell(f"all {len(jobs)} are done")
