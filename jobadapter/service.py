@@ -93,18 +93,29 @@ class Adapter:
 
     async def _submit(self, runs: Sequence[Run]) -> list[tuple[Run, Verdict]]:
         rows = [self._row(run, store.INTENDED) for run in runs]
-        wanted = await self._kit.database.transact(store.intend, rows) if rows else set()
+        phases = await self._kit.database.transact(store.intend, rows) if rows else {}
         verdicts: list[tuple[Run, Verdict]] = []
         by_backend: dict[str, list[tuple[Run, CeJob]]] = defaultdict(list)
         for run, row in zip(runs, rows, strict=True):
-            if row.token in wanted:
-                try:
-                    by_backend[run.backend].append((run, self._adapt(run, row.token)))
-                except (JdlError, Refused) as error:
-                    verdicts.append((run, Rejected(row.token, error.message, True)))
+            match self._prepared(run, row.token, phases[row.token]):
+                case CeJob() as job:
+                    by_backend[run.backend].append((run, job))
+                case Rejected() as verdict:
+                    verdicts.append((run, verdict))
         for name, jobs in by_backend.items():
             verdicts += await self._hand_over(name, jobs)
         return verdicts
+
+    def _prepared(self, run: Run, token: str, phase: str) -> CeJob | Rejected | None:
+        """What the CE is to get; None for what it has."""
+        if phase == store.STOPPED:
+            return Rejected(token, "stopped before it was handed to the CE", True)
+        if phase != store.INTENDED:
+            return None
+        try:
+            return self._adapt(run, token)
+        except (JdlError, Refused) as error:
+            return Rejected(token, error.message, True)
 
     def _row(self, run: Run, phase: str) -> store.Submission:
         id = run.job.rsplit("/", 1)[-1]

@@ -50,13 +50,13 @@ def find(conn: sa.Connection, tokens: Iterable[str]) -> dict[str, Submission]:
     return {row.token: Submission(*row) for row in rows}
 
 
-def intend(conn: sa.Connection, rows: Sequence[Submission]) -> set[str]:
-    """Write the intentions; the tokens that may really be submitted (not stopped, not submitted before)."""
+def intend(conn: sa.Connection, rows: Sequence[Submission]) -> dict[str, str]:
+    """Write the intentions that are new; token -> the phase it is in now. Only INTENDED may be submitted."""
     known = find(conn, [row.token for row in rows])
     new = [row for row in rows if row.token not in known]
     if new:
         conn.execute(submissions.insert(), [row._asdict() for row in new])
-    return {row.token for row in rows if row.token not in known or known[row.token].phase == INTENDED}
+    return {row.token: known.get(row.token, row).phase for row in rows}
 
 
 def mark(conn: sa.Connection, tokens: Iterable[str], phase: str, now: float) -> None:

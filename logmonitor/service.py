@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import sqlalchemy as sa
+from twisted.internet.interfaces import IDelayedCall
 
 from logmonitor import store
 from logmonitor.endings import Endings
@@ -22,6 +23,7 @@ from wms.service import Daemon, Kit, Ticker, within
 
 ANSWER_S = 60.0
 FORGET_AFTER_S = 86_400.0
+GONE = (Phase.ENDED, Phase.LOST)
 
 
 def make(kit: Kit) -> Daemon:
@@ -31,43 +33,58 @@ def make(kit: Kit) -> Daemon:
     async def forget() -> None:
         await kit.database.transact(store.forget, kit.now() - FORGET_AFTER_S)
 
-    observers = [Observer(kit, endings, name, backend).ticker for name, backend in kit.backends.items()]
+    observers = [Observer(kit, endings, name, backend) for name, backend in kit.backends.items()]
     return Daemon("logmonitor", [
         Consumer(kit, LOGMONITOR, endings.handle), *observers, Ticker(kit, "forget", 3600.0, forget)])
 
 
-class Observer:
+class Observer(Ticker):
     """Asks one backend about all its attempts, every period and whenever it calls."""
 
     def __init__(self, kit: Kit, endings: Endings, name: str, backend: Backend) -> None:
-        self._kit = kit
+        super().__init__(kit, f"observe {name}", kit.settings.logmonitor.poll_s, self.look)
         self._endings = endings
-        self._name = name
+        self._backend_name = name
         self._backend = backend
-        self.ticker = Ticker(kit, f"observe {name}", kit.settings.logmonitor.poll_s, self.look)
-        backend.watch(self.ticker.poke)
+        self._again: IDelayedCall | None = None
+        backend.watch(self.poke)
+
+    async def stop(self) -> None:
+        await super().stop()
+        if self._again is not None and self._again.active():
+            self._again.cancel()
 
     async def look(self) -> None:
         """One bulk query; what ended without a report is ended here."""
-        rows = await self._kit.database.read(store.watched, self._name)
+        rows = await self._kit.database.read(store.watched, self._backend_name)
         if not rows:
             return
         try:
             states = await within(self._kit.clock, ANSWER_S, self._backend.status([row.token for row in rows]))
         except Unavailable as error:
-            self._kit.log.warn("{backend} does not answer: {error}", backend=self._name, error=error.message)
+            self._silent(error)
             return
-        gone = [row for row in rows if states[row.token].phase in (Phase.ENDED, Phase.LOST)]
+        gone = [row for row in rows if states[row.token].phase in GONE]
         await self._note(gone)
+        await self._forget([row for row in rows if row.gone is not None and states[row.token].phase not in GONE])
         for row in gone:
             if self._patience_is_over(row, states[row.token]):
                 await self._end(row, states[row.token])
+
+    def _silent(self, error: Unavailable) -> None:
+        self._kit.log.warn("{backend} does not answer: {error}", backend=self._backend_name, error=error.message)
 
     async def _note(self, gone: Sequence[WatchRow]) -> None:
         new = [row for row in gone if row.gone is None]
         if new:
             await self._kit.database.transact(store.set_gone, new, self._kit.now())
-            self._kit.clock.callLater(self._kit.settings.logmonitor.report_grace_s, self.ticker.poke)
+            if self._again is None or not self._again.active():
+                self._again = self._kit.clock.callLater(self._kit.settings.logmonitor.report_grace_s, self.poke)
+
+    async def _forget(self, back: Sequence[WatchRow]) -> None:
+        """A CE that knows a job again starts its patience anew."""
+        if back:
+            await self._kit.database.transact(store.set_gone, back, None)
 
     def _patience_is_over(self, row: WatchRow, state: CeState) -> bool:
         """The wrapper's own report may be on its way; a CE may be slow to know a token."""
@@ -78,7 +95,11 @@ class Observer:
     async def _end(self, row: WatchRow, state: CeState) -> None:
         ending: Ending = Failure(f"the CE does not know the job any more; {state.reason}".rstrip("; "))
         if state.phase == Phase.ENDED:
-            output = await within(self._kit.clock, ANSWER_S, self._backend.output(row.token))
+            try:
+                output = await within(self._kit.clock, ANSWER_S, self._backend.output(row.token))
+            except Unavailable as error:
+                self._silent(error)
+                return
             ending = from_output(output, state.exit_status, state.reason)
         await self._kit.database.transact(self._record, row, ending)
 

@@ -1,0 +1,178 @@
+"""The Job Adapter and its CE: what is submitted once, tried again, refused, stopped and renewed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from jobadapter import store
+from jobadapter.service import FORGET_AFTER_S, MAX_TRIES, RETRY_CE_S
+from tests.suite.world import ALICE, HandCe, World
+from wms import queue
+from wms.ce import CeJob, Phase, Rejected, Submitted
+from wms.errors import Unavailable
+from wms.messages import JOBADAPTER, Kill, ProxyRenewed
+
+ONCE = 'Executable = "/bin/true"; RetryCount = 0; ShallowRetryCount = -1;'
+AGAIN = 'Executable = "/bin/true"; RetryCount = 1; ShallowRetryCount = 1;'
+
+
+@dataclass
+class MoodyCe(HandCe):
+    """A CE that is away for its next `away` submissions."""
+
+    away: int = 0
+    asked: int = 0
+
+    async def submit(self, jobs: Sequence[CeJob]) -> list[Submitted | Rejected]:
+        self.asked += 1
+        if self.away:
+            self.away -= 1
+            raise Unavailable("the CE is being restarted")
+        return await HandCe.submit(self, jobs)
+
+
+@pytest.fixture
+def ce() -> MoodyCe:
+    return MoodyCe()
+
+
+@pytest.fixture
+def world(tmp_path: Path, ce: MoodyCe) -> Iterator[World]:
+    world = World(tmp_path, ce=ce)
+    yield world
+    world.close()
+
+
+def phases(world: World, job: str) -> list[str]:
+    """The phase of each attempt."""
+    id = job.rsplit("/", 1)[-1]
+    with world.engine.begin() as conn:
+        rows = conn.execute(store.submissions.select().where(store.submissions.c.id == id)
+                            .order_by(store.submissions.c.attempt))
+        return [row.phase for row in rows]
+
+
+def send(world: World, message: Kill | ProxyRenewed) -> None:
+    world.database.transact(queue.put, JOBADAPTER, message, now=world.clock.seconds())
+
+
+def told(world: World, job: str) -> str:
+    """All that the events of the job say."""
+    return " ".join(str(event) for event in world.call("lb.events", job=job).events)
+
+
+# -- submission ------------------------------------------------------------------------------------------
+
+
+def test_a_ce_that_is_away_is_asked_again_later(world: World, ce: MoodyCe):
+    ce.away = 3
+    job = world.submit(ONCE)
+    assert (world.state(job), ce.submissions) == ("Ready", 0)
+    world.advance(3 * RETRY_CE_S + 3)
+    assert (world.state(job), ce.submissions, ce.asked) == ("Scheduled", 1, 4)
+    assert phases(world, job) == [store.SUBMITTED]
+
+
+def test_a_ce_that_stays_away_fails_the_attempt(world: World, ce: MoodyCe):
+    ce.away = MAX_TRIES + 1
+    job = world.submit(ONCE)
+    world.advance((MAX_TRIES + 1) * (RETRY_CE_S + 1), step=4)
+    assert ce.asked == MAX_TRIES + 1
+    assert world.state(job) == "Aborted"
+    assert "the CE is being restarted" in told(world, job)
+
+
+def test_a_refusal_is_told_and_the_job_tried_elsewhere(world: World, ce: MoodyCe):
+    ce.refuse = "the queue is closed"
+    job = world.submit(AGAIN)
+    world.advance(5)
+    assert world.state(job) == "Aborted"
+    assert phases(world, job) == [store.STOPPED, store.STOPPED], "once, and once more"
+    assert "the queue is closed" in told(world, job)
+
+
+def test_a_credential_that_is_gone_stops_the_submission(world: World, ce: MoodyCe):
+    world.kit.credential_path(world.credentials[ALICE]).unlink()
+    job = world.submit(ONCE)
+    world.advance(5)
+    assert (world.state(job), ce.asked) == ("Aborted", 0)
+    assert "proxy not found" in told(world, job)
+
+
+# -- stopping --------------------------------------------------------------------------------------------
+
+
+def test_an_attempt_that_was_killed_before_its_submission_never_starts(world: World, ce: MoodyCe):
+    ce.away = 1
+    job = world.submit(ONCE)
+    send(world, Kill(job, 1))
+    world.advance(2 * RETRY_CE_S + 3)
+    assert (ce.submissions, phases(world, job)) == (0, [store.STOPPED])
+
+
+def test_a_cancelled_job_whose_ce_is_away_ends_all_the_same(world: World, ce: MoodyCe):
+    ce.away = 2
+    job = world.submit(ONCE)
+    world.call("ns.cancel", job=job)
+    world.advance(4 * RETRY_CE_S + 3)
+    assert (world.state(job), ce.submissions, phases(world, job)) == ("Cancelled", 0, [store.STOPPED])
+    assert world.messages() == []
+
+
+def test_a_job_cancelled_at_once_ends_even_if_its_killing_overtakes_it(world: World, ce: MoodyCe):
+    ce.away = 1
+    job = world.submit(ONCE)
+    world.call("ns.cancel", job=job)
+    assert world.state(job) != "Cancelled", "the CE may yet have it"
+    world.advance(RETRY_CE_S + 1)
+    assert (world.state(job), ce.submissions) == ("Cancelled", 0)
+    assert "stopped before it was handed to the CE" in told(world, job)
+
+
+def test_what_is_over_is_cleaned_at_the_ce_and_forgotten_after_a_day(world: World):
+    job = world.submit(ONCE)
+    assert world.start_payload(world.token(job))
+    world.finish_payload(world.token(job))
+    world.advance(5)
+    assert phases(world, job) == [store.STOPPED]
+    world.advance(FORGET_AFTER_S + 7200, step=1800)
+    assert phases(world, job) == []
+
+
+# -- renewal ---------------------------------------------------------------------------------------------
+
+
+def test_a_renewed_proxy_reaches_the_live_jobs_of_its_credential_and_no_others(world: World, ce: MoodyCe):
+    queued, running, over = (world.submit(ONCE) for _ in range(3))
+    world.start_payload(world.token(running))
+    tokens = [world.token(job) for job in (queued, running)]
+    gone = world.token(over)
+    world.start_payload(gone)
+    world.finish_payload(gone)
+    world.advance(5)
+    world.kit.credential_path(world.credentials[ALICE]).write_bytes(b"fresh")
+    send(world, ProxyRenewed(world.credentials[ALICE], (queued, running)))
+    world.advance(1)
+    assert {name: text for name, text in ce.outputs.items() if name.endswith(".proxy")} == {
+        f"{token}.proxy": "fresh" for token in tokens}
+    assert ce.states[tokens[1]].phase == Phase.RUNNING
+
+
+def test_the_next_attempt_has_the_renewed_proxy(world: World, ce: MoodyCe):
+    job = world.submit(AGAIN)
+    token = world.token(job)
+    world.kit.credential_path(world.credentials[ALICE]).write_bytes(b"fresh")
+    world.finish_payload(token, failure="Cannot download the input", report=False)
+    world.advance(15)
+    assert world.token(job) != token
+    assert ce.jobs[world.token(job)].proxy == b"fresh"
+
+
+def test_a_renewal_for_jobs_that_are_gone_is_nothing(world: World):
+    send(world, ProxyRenewed("unknown", ("https://lb.example.org:9000/x",)))
+    world.advance(1)
+    assert world.messages() == []
