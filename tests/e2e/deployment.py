@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -20,11 +19,14 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import msgspec
+import sqlalchemy as sa
 
 from clients import credential, settings, site
 from clients.api import Client
 from clients.site import Site
-from wms import beat
+from wms import beat, config
+from wms.engine import make_engine
+from wms.queue import messages
 
 REPOSITORY = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
@@ -64,6 +66,17 @@ def belonging_to(directory: Path) -> dict[int, str]:
                 if command and (str(directory) in command or place.is_relative_to(directory)):
                     found[int(entry.name)] = command
     return found
+
+
+def assert_nothing_runs(directory: Path, patience_s: float = 10.0) -> None:
+    """What still belongs to `directory` after a while is killed, and a failure."""
+    end = time.monotonic() + patience_s
+    while (left := belonging_to(directory)) and time.monotonic() < end:
+        time.sleep(LOOK_S)
+    for pid in left:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    assert not left, f"still running: {left}"
 
 
 class Wmsd:
@@ -239,29 +252,24 @@ class Deployment:
         with self.client() as client:
             until(lambda: client.one_status(job).get("state") == state, f"{job} to be {state}", patience_s)
 
-    def queue(self) -> list[tuple[str, int, str]]:
-        """(topic, buried, error) of each message in the SQLite database."""
-        with sqlite3.connect(self.site.state / "wms.sqlite") as connection:
-            found = connection.execute("SELECT topic, buried, error FROM messages ORDER BY id").fetchall()
-        connection.close()
+    def queue(self) -> list[tuple[str, bool, str]]:
+        """(topic, buried, error) of each message that is left in the database."""
+        engine = make_engine(config.load(str(self.site.config), {}).database_url())
+        with engine.connect().execution_options(read_only=True) as connection:
+            columns = (messages.c.topic, messages.c.buried, messages.c.error)
+            found = [tuple(row) for row in connection.execute(sa.select(*columns).order_by(messages.c.id))]
+        engine.dispose()
         return found
 
     # -- the end -----------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Stop every process by its id, in reverse order; what is left after that is killed, and a failure."""
+        """Stop every process by its id; what is left after that is killed, and a failure."""
         site.down(self.site)
-        for wmsd in reversed(self.running):
-            if wmsd.process.poll() is None:
-                os.kill(wmsd.pid, signal.SIGCONT)
-                wmsd.terminate()
-        self.assert_nothing_runs()
-
-    def assert_nothing_runs(self, patience_s: float = 10.0) -> None:
-        end = time.monotonic() + patience_s
-        while (left := belonging_to(self.directory)) and time.monotonic() < end:
-            time.sleep(LOOK_S)
-        for pid in left:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        assert not left, f"still running: {left}"
+        left = [wmsd for wmsd in self.running if wmsd.process.poll() is None]
+        for number in (signal.SIGCONT, signal.SIGTERM):
+            for wmsd in left:
+                wmsd.process.send_signal(number)
+        for wmsd in left:
+            wmsd.process.wait(PATIENCE_S)
+        assert_nothing_runs(self.directory)

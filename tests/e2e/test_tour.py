@@ -1,0 +1,55 @@
+"""The tour of README.md, typed as it stands there: every command must succeed, and nothing may be left running.
+
+A block of the tour is fenced as ```sh and has the line `# tour` in it. All blocks are one session of one shell
+in a fresh directory that holds the examples.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from deployment import BIN, REPOSITORY, assert_nothing_runs
+
+README = REPOSITORY / "README.md"
+BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MARK = re.compile(r"^# tour$", re.MULTILINE)
+TOUR_S = 120
+
+
+def tour(text: str) -> str:
+    """The marked blocks of a README as one script, in order."""
+    return "\n".join(block for block in BLOCK.findall(text) if MARK.search(block))
+
+
+def walk(script: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    """Run the commands as one session; the first that fails ends it and is the last one shown (`+ ...`)."""
+    environment = {"PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(directory), "LANG": "C.UTF-8", "PS4": "+ "}
+    return subprocess.run(["bash", "-euxo", "pipefail", "-c", script], cwd=directory, env=environment, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          timeout=TOUR_S, check=False)
+
+
+def test_marked_blocks_are_found_in_order() -> None:
+    text = "a\n```sh\n# tour\none\n```\n```sh\nnot me\n```\n```\n# tour\nnor me\n```\n```sh\ntwo  # tour\n# tour\n```\n"
+    assert tour(text).split("\n") == ["# tour", "one", "", "two  # tour", "# tour", ""]
+
+
+def test_the_first_command_that_fails_ends_the_tour(tmp_path: Path) -> None:
+    done = walk("x=1\nfalse | true\necho never", tmp_path)
+    assert (done.returncode, done.stdout.splitlines()) == (1, ["+ x=1", "+ false", "+ true"])
+
+
+@pytest.mark.timeout(2 * TOUR_S)
+def test_every_command_of_the_tour_succeeds(workplace: Path) -> None:
+    script = tour(README.read_text()) if README.exists() else ""
+    assert script, "README.md has no ```sh block with the line `# tour`"
+    directory = workplace / "tour"
+    directory.mkdir()
+    shutil.copytree(REPOSITORY / "examples", directory / "examples")
+    done = walk(script, directory)
+    assert_nothing_runs(directory)
+    assert done.returncode == 0, done.stdout
