@@ -1,7 +1,7 @@
 """The tour of README.md, typed as it stands there: every command must succeed, and nothing may be left running.
 
 A block of the tour is fenced as ```sh and has the line `# tour` in it. All blocks are one session of one shell
-in a fresh directory that holds the examples.
+in a fresh directory that holds what a checkout has after `make install`: the examples and `.venv`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from deployment import BIN, REPOSITORY, assert_nothing_runs
+from deployment import REPOSITORY, assert_nothing_runs
 
 README = REPOSITORY / "README.md"
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -27,7 +28,7 @@ def tour(text: str) -> str:
 
 def walk(script: str, directory: Path) -> subprocess.CompletedProcess[str]:
     """Run the commands as one session; the first that fails ends it and is the last one shown (`+ ...`)."""
-    environment = {"PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(directory), "LANG": "C.UTF-8", "PS4": "+ "}
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(directory), "LANG": "C.UTF-8", "PS4": "+ "}
     return subprocess.run(["bash", "-euxo", "pipefail", "-c", script], cwd=directory, env=environment, text=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           timeout=TOUR_S, check=False)
@@ -50,6 +51,7 @@ def test_every_command_of_the_tour_succeeds(workplace: Path) -> None:
     directory = workplace / "tour"
     directory.mkdir()
     shutil.copytree(REPOSITORY / "examples", directory / "examples")
+    (directory / ".venv").symlink_to(sys.prefix)
     done = walk(script, directory)
     assert_nothing_runs(directory)
     assert done.returncode == 0, done.stdout
