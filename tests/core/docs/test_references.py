@@ -92,9 +92,8 @@ def test_the_architecture_names_every_table_under_its_daemon() -> None:
 
 
 def _exists(name: str) -> bool:
-    """A file or folder, a module, or a name that a module's text mentions."""
-    path = ROOT / name
-    if path.exists():
+    """A file or folder, one of etc, a module, or a name that a module's text mentions."""
+    if (ROOT / name).exists() or any((ROOT / "etc").rglob(name)):
         return True
     module, _, attribute = name.rpartition(".")
     places = [ROOT / (dotted.replace(".", "/") + end) for dotted in (name, module) for end in (".py", "/__init__.py")]
