@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from wms.config import every_setting
 from wms.daemon import ORDER
 from wms.errors import every_error
 from wms.operations import OPERATIONS
+from wms.version import VERSION
 
 ROOT = Path(__file__).parent.parent.parent.parent
 DOCS = ROOT / "docs"
@@ -79,6 +81,18 @@ def test_modules_that_pages_name_exist(page: Path) -> None:
     """`package.module` and `path/file.py` in code marks are files of the repository (or settings, operations)."""
     named = set(NAMED.findall(page.read_text())) - KEYS
     assert sorted(name for name in named if not _exists(name)) == []
+
+
+def test_the_change_log_begins_with_this_version() -> None:
+    releases = re.findall(r"^## (\S+) \(\d{4}-\d\d-\d\d\)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert releases[0] == VERSION
+
+
+def test_every_news_fragment_has_a_type_that_is_gathered() -> None:
+    settings = tomllib.loads((ROOT / "towncrier.toml").read_text())["tool"]["towncrier"]
+    types = {kind["directory"] for kind in settings["type"]}
+    fragments = [path.name for path in (ROOT / "changes").glob("*.md") if path.name != "README.md"]
+    assert [name for name in fragments if name.split(".")[-2] not in types] == []
 
 
 def test_the_architecture_names_every_table_under_its_daemon() -> None:
