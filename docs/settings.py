@@ -16,8 +16,9 @@ INTRODUCTION = f"""
 One YAML file holds all settings: `--config FILE`, else the file that `WMS_CONFIG` names, else
 `/etc/wms/wms.yaml` if it exists, else the defaults. A variable `{ENVIRONMENT_PREFIX}KEY`, with the dot of the
 key as an underscore (`{ENVIRONMENT_PREFIX}NS_LISTEN`), overrides the file; a text stands for itself, another
-value is YAML. Unknown keys and wrong values are refused, all of them in one message: `wmsd config check`. `wmsd config template` prints a file
-with every key and its default, `wmsd config show` the settings in force. Times are seconds.
+value is YAML. Unknown keys and wrong values are refused, all of them in one message: `wmsd config check`.
+`wmsd config template` prints a file with every key and its default, `wmsd config show` the settings in force. Times
+are seconds.
 """
 CE = """
 Each key below `ce` names a computing element; `backend` says of which kind it is. The other keys belong to

@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 import sqlalchemy as sa
 
-from docs import errors
+from clients import manpage
+from docs import commands, errors
 from docs.__main__ import texts, write
 from wms import queue
 from wms.config import every_setting
@@ -24,6 +27,8 @@ from wms.version import VERSION
 ROOT = Path(__file__).parent.parent.parent.parent
 DOCS = ROOT / "docs"
 PACKAGES = ("wms", "ns", "wm", "jobadapter", "logmonitor", "lb", "proxyrenewal", "clients")
+PROGRAMS = {str(command.name): command for command in manpage.commands().values()} | {
+    name: command for name, (_, command, _) in commands.GROUPS.items()}
 KEYS = {key for key, *_ in every_setting()} | set(OPERATIONS)
 PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("adr/*.md"), ROOT / "ARCHITECTURE.md"])
 NAMED = re.compile(f"`((?:{'|'.join(PACKAGES)})(?:[./][a-zA-Z_0-9]+)+/?)`")
@@ -81,6 +86,34 @@ def test_modules_that_pages_name_exist(page: Path) -> None:
     """`package.module` and `path/file.py` in code marks are files of the repository (or settings, operations)."""
     named = set(NAMED.findall(page.read_text())) - KEYS
     assert sorted(name for name in named if not _exists(name)) == []
+
+
+def printed_commands() -> Iterator[list[str]]:
+    """The words of each of our commands in the code blocks of the guides."""
+    for page in ("user.md", "admin.md"):
+        for line in re.findall(r"^    (?:.*-- )?((?:job-[a-z-]+|wmsd?) .*)$", (DOCS / page).read_text(), re.MULTILINE):
+            yield shlex.split(line, comments=True)
+
+
+@pytest.mark.parametrize("words", list(printed_commands()), ids=" ".join)
+def test_printed_commands_have_the_options_they_show(words: list[str]) -> None:
+    command, rest = PROGRAMS[words[0]], words[1:]
+    options: set[str] = set()
+    while True:
+        options |= {name for option in command.params for name in option.opts}
+        inner = next((word for word in rest if isinstance(command, click.Group) and word in command.commands), None)
+        if inner is None:
+            break
+        command, rest = command.commands[inner], rest[rest.index(inner) + 1:]  # type: ignore[attr-defined]
+    assert [word for word in words if word.startswith("-") and word != "--" and word not in options] == []
+    assert not isinstance(command, click.Group)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_error_codes_that_pages_name_exist(page: Path) -> None:
+    errors.text()
+    codes = {one.code for one in every_error()}
+    assert sorted(set(re.findall(r"`((?:UI|NS|LB)_[A-Z_]+)`", page.read_text())) - codes) == []
 
 
 def test_the_change_log_begins_with_this_version() -> None:
