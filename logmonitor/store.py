@@ -53,10 +53,14 @@ class WatchRow(NamedTuple):
         return None if self.report is None else msgspec.json.decode(self.report, type=OutcomeReport)
 
 
+_FIND = sa.select(watches).where(
+    watches.c.id == sa.bindparam("id"), watches.c.attempt == sa.bindparam("number")).with_for_update()
+
+
 def find(conn: sa.Connection, job: str, attempt: int) -> WatchRow:
-    """The row, or a new one that was never stored."""
+    """The row, locked until the commit, or a new one that was never stored."""
     id = job.rsplit("/", 1)[-1]
-    row = conn.execute(sa.select(watches).where(watches.c.id == id, watches.c.attempt == attempt)).first()
+    row = conn.execute(_FIND, {"id": id, "number": attempt}).first()
     return WatchRow(id, attempt, job) if row is None else WatchRow(*row)
 
 

@@ -42,7 +42,7 @@ class Attempts:
         return await self._kit.database.transact(self._start, id, number, body, self._kit.now())
 
     def _start(self, conn: sa.Connection, id: str, number: int, body: StartRequest, now: float) -> StartGranted:
-        job, row = store.job(conn, id), store.attempt(conn, id, number) or store.Attempt(id, number)
+        job, row = store.job(conn, id, change=True), store.attempt(conn, id, number) or store.Attempt(id, number)
         if row.started is not None and row.nonce == body.nonce and row.closed is None:
             return StartGranted(True, row.sequence_code)
         if row.started is not None or row.closed is not None or job.cancelled or job.phase != store.STARTED:
@@ -89,7 +89,7 @@ class Attempts:
         return await self._kit.database.transact(self._done, id, number, body, self._kit.now())
 
     def _done(self, conn: sa.Connection, id: str, number: int, body: OutcomeReport, now: float) -> Empty:
-        job, row = store.job(conn, id), store.attempt(conn, id, number) or store.Attempt(id, number)
+        job, row = store.job(conn, id, change=True), store.attempt(conn, id, number) or store.Attempt(id, number)
         if row.reported is not None or (row.started is not None and row.nonce != body.nonce):
             return Empty()
         journal = self._journal(job, body.sequence_code or row.sequence_code, now)
@@ -127,6 +127,7 @@ def _ending(body: OutcomeReport) -> dict[str, object]:
 def close(out: Outbox, message: Close) -> None:
     """From now on no payload of this attempt may start; tell the WM whether one did."""
     id = message.job.rsplit("/", 1)[-1]
+    store.job(out.conn, id, change=True)
     row = store.attempt(out.conn, id, message.attempt) or store.Attempt(id, message.attempt)
     if row.closed is None:
         store.put_attempt(out.conn, row._replace(closed=out.now))

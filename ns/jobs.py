@@ -115,7 +115,7 @@ class Jobs:
         return await self._kit.database.transact(self._start, call, self._kit.now())
 
     def _start(self, conn: sa.Connection, call: Call, now: float) -> JobReply:
-        job = store.job(conn, call.params["unique"])
+        job = store.job(conn, call.params["unique"], change=True)
         require_owner(call.user, job.owner)
         return once(conn, call, now, self._limits.idempotency_keep_s, JobReply,
                     lambda: self._start_registered(conn, call, job, now))
@@ -151,7 +151,7 @@ class Jobs:
         return await self._kit.database.transact(self._cancel, call, self._kit.now())
 
     def _cancel(self, conn: sa.Connection, call: Call, now: float) -> JobReply:
-        job = store.job(conn, call.params["unique"])
+        job = store.job(conn, call.params["unique"], change=True)
         require_owner(call.user, job.owner)
         return once(conn, call, now, self._limits.idempotency_keep_s, JobReply,
                     lambda: self._cancel_job(conn, job, call.user.dn, now))

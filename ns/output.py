@@ -53,7 +53,7 @@ class Output:
         return reply
 
     def _purge(self, conn: sa.Connection, call: Call, now: float) -> JobReply:
-        job = store.job(conn, call.params["unique"])
+        job = store.job(conn, call.params["unique"], change=True)
         require_owner(call.user, job.owner)
         return once(conn, call, now, self._kit.settings.ns.idempotency_keep_s, JobReply,
                     lambda: self._clear_received(conn, call, job, now))

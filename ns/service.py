@@ -64,7 +64,7 @@ class Keeper:
                         raise TypeError(f"the Network Server does not take {type(other).__name__}")
 
     def _end(self, out: Outbox, ended: Ended) -> None:
-        job = store.job(out.conn, ended.job.rsplit("/", 1)[-1])
+        job = store.job(out.conn, ended.job.rsplit("/", 1)[-1], change=True)
         if job.phase == store.STARTED:
             store.change_job(out.conn, job.id, phase=store.ENDED, outcome=ended.outcome, attempt=ended.attempt,
                              deadline=out.now + self._kit.settings.ns.output_keep_s)

@@ -110,6 +110,7 @@ class Attempt(NamedTuple):
 
 # Statements of every request, made once.
 _JOB = sa.select(jobs).where(jobs.c.id == sa.bindparam("id"))
+_JOB_TO_CHANGE = _JOB.with_for_update()
 _ATTEMPT = sa.select(attempts).where(attempts.c.id == sa.bindparam("id"), attempts.c.attempt == sa.bindparam("number"))
 _DELEGATION = sa.select(delegations.c.owner, delegations.c.not_after).where(
     delegations.c.credential == sa.bindparam("credential"))
@@ -118,9 +119,9 @@ _REPLY = sa.select(replies.c.request, replies.c.reply).where(
 _ADD_JOB, _ADD_FILES, _ADD_REPLY = jobs.insert(), files.insert(), replies.insert()
 
 
-def job(conn: sa.Connection, id: str) -> Job:
-    """The job; raises NoSuchJob."""
-    row = conn.execute(_JOB, {"id": id}).first()
+def job(conn: sa.Connection, id: str, *, change: bool = False) -> Job:
+    """The job; raises NoSuchJob. With `change` nobody else can change it, or its attempts, before the commit."""
+    row = conn.execute(_JOB_TO_CHANGE if change else _JOB, {"id": id}).first()
     if row is None:
         raise NoSuchJob("No such job is known here.", value=id[:64])
     return Job(*row)

@@ -70,8 +70,12 @@ def add(conn: sa.Connection, new: Sequence[tuple[Submit, str]], now: float) -> N
         note_topic(conn, TASKQUEUE)
 
 
+_FIND = sa.select(jobs).where(jobs.c.id == sa.bindparam("job")).with_for_update()
+
+
 def find(conn: sa.Connection, job: str) -> Job | None:
-    row = conn.execute(sa.select(jobs).where(jobs.c.id == job.rsplit("/", 1)[-1])).first()
+    """The row, locked until the commit; None if the job is not here."""
+    row = conn.execute(_FIND, {"job": job.rsplit("/", 1)[-1]}).first()
     return None if row is None else Job(*row)
 
 
@@ -84,7 +88,8 @@ def due(conn: sa.Connection, now: float, limit: int) -> list[Job]:
 def still_waiting(conn: sa.Connection, rows: Sequence[Job]) -> set[tuple[str, int]]:
     """(id, attempt) of those that nobody changed since they were read."""
     found = conn.execute(sa.select(jobs.c.id, jobs.c.attempt).where(
-        jobs.c.id.in_([row.id for row in rows]), jobs.c.phase == WAITING, jobs.c.cancelled.is_(False)))
+        jobs.c.id.in_([row.id for row in rows]), jobs.c.phase == WAITING, jobs.c.cancelled.is_(False))
+        .order_by(jobs.c.id).with_for_update())
     return {(id, attempt) for id, attempt in found}
 
 

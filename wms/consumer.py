@@ -27,7 +27,7 @@ LEAST_PAUSE_S = 0.01
 """What is due but held by another process is not looked for in a hot loop."""
 
 
-AT_ONCE = 0.0
+AT_ONCE = float("-inf")
 """Due since ever: there may be more."""
 
 
@@ -157,6 +157,7 @@ class EffectConsumer(_Reader):
         found: list[Message] = await self._kit.database.transact(
             queue.claim, self._topic, self._batch, now=self._kit.now(), lease_s=self._lease_s,
             reader=self._kit.instance)
+        found = [message for message in found if not await self._is_poison(message)]
         if failure := await self._attempt(found):
             for message in found:
                 alone = failure if len(found) == 1 else await self._attempt([message])
@@ -166,6 +167,13 @@ class EffectConsumer(_Reader):
             return AT_ONCE
         due: float | None = await self._kit.database.read(queue.next_due, self._topic)
         return due
+
+    async def _is_poison(self, message: Message) -> bool:
+        """Claimed again and again without an end: it may be what kills us. Buried before it is touched."""
+        if message.attempts < MAX_ATTEMPTS:
+            return False
+        await self._set_aside(message, Failure(RuntimeError("claimed too often without an outcome")))
+        return True
 
     async def _attempt(self, batch: Sequence[Message]) -> Failure | None:
         """Act and record; what went wrong, if anything."""

@@ -206,6 +206,12 @@ class NotFound(Refused):
     status = 404
 
 
+class WrongMethod(NotFound):
+    """There is something at this path, but not for this method."""
+
+    status = 405
+
+
 class TooManyResults(Refused):
     code = "LB_TOO_MANY_RESULTS"
 

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from twisted.web import http
 
 from wms.capability import Capability, verify
-from wms.errors import NotAuthorized, NotFound, Refused, SandboxTooLarge, Unauthenticated, WmsError
+from wms.errors import NotAuthorized, NotFound, Refused, SandboxTooLarge, Unauthenticated, WmsError, WrongMethod
 from wms.identity import Identity
 from wms.operations import OPERATIONS, Operation
 from wms.proxy import identify
@@ -74,12 +74,6 @@ class Call:
             raise Unauthenticated("This operation needs a client certificate or proxy.",
                                   hint="Make a proxy and point X509_USER_PROXY at it.")
         return self.identity
-
-
-class WrongMethod(NotFound):
-    """There is something at this path, but not for this method."""
-
-    status = 405
 
 
 Reply = msgspec.Struct | dict[str, Any] | Page | FileReply

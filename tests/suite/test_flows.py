@@ -54,7 +54,7 @@ def test_a_registered_job_waits_for_its_start(world: World) -> None:
 
 def test_a_job_registered_and_forgotten_is_aborted(world: World) -> None:
     job = world.call("ns.register", RegisterRequest('Executable = "/bin/true";', "p")).job
-    world.advance(86_400 + 120, step=60)
+    world.advance(420, step=20)
     assert world.state(job) == "Aborted"
 
 
@@ -71,7 +71,7 @@ def test_a_job_that_matches_nothing_waits_with_a_reason_and_expires(world: World
     status = world.status(job)
     assert status["state"] == "Waiting"
     assert status["reason"].startswith("BrokerHelper: no compatible resources")
-    world.advance(3700, step=10)
+    world.advance(660, step=10)
     status = world.status(job)
     assert status["state"] == "Aborted"
     assert status["reason"].startswith("request expired")
@@ -204,7 +204,7 @@ def test_an_output_nobody_fetches_is_cleared_when_its_time_is_over(world: World)
     job = world.submit()
     world.start_payload(world.token(job))
     world.finish_payload(world.token(job))
-    world.advance(604_800 + 120, step=3600)
+    world.advance(1020, step=20)
     assert world.state(job) == "Cleared"
 
 

@@ -145,7 +145,8 @@ class World:
         certificates = make_certificates(self.directory)
         self.settings: Settings = parse(
             f"{{state_dir: {self.directory}, tls: {{certificate: {certificates}/host.pem, ca_dir: {certificates}}}, "
-            f"information: {{refresh_s: 10}}, wm: {{expiry_s: 3600}}}}")
+            f"information: {{refresh_s: 10}}, wm: {{expiry_s: 600}}, "
+            f"ns: {{register_timeout_s: 300, output_keep_s: 900}}}}")
         self.credentials = {owner: credential_id(owner, "p") for owner in (ALICE, BOB)}
         for owner, credential in self.credentials.items():
             path = self.directory / "credentials" / f"{credential}.pem"
