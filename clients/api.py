@@ -253,9 +253,13 @@ class Client:
         return act(self._at(last))
 
     def _of(self, job: str) -> Connection:
-        """The Network Server that has the job: the only one configured, or the one its record names."""
-        servers = self.settings.network_servers()
-        if len(servers) == 1:
+        """The Network Server that has the job: the only one configured, or the one its record names.
+
+        An identifier of an LB server that is not ours is looked up there first: it must not be taken for one of ours.
+        """
+        servers, id = self.settings.network_servers(), JobId.parse(job)
+        alone = len(servers) == 1
+        if alone and Place(id.host, id.port) in self.settings.bookkeepers():
             return self._at(servers[0])
         named = self.one_status(job).get("network_server", "")
-        return self._at(place(named, NS_PORT) if named else servers[0])
+        return self._at(place(named, NS_PORT) if named and not alone else servers[0])
