@@ -14,17 +14,20 @@ import msgspec
 
 from lb import query, web
 from lb.query import Found
-from lb.waiting import Waiters
+from lb.waiting import ANY, Waiters
+from wms import queue
 from wms.authz import may_read, require_owner
 from wms.errors import BadJobId, NoSuchJob, NotAuthorized, Refused, TooManyResults, WmsError
 from wms.httpd import Call, Handler, Page
 from wms.identity import Identity
 from wms.jobid import JobId
 from wms.jobstatus import JobState
+from wms.messages import LB
 from wms.operations import EventList, JobList, Statuses
 from wms.service import Kit
 
 RECHECK_S = 1.0  # news of other processes are found after this
+SETTLE_S = 5.0
 PAGE_JOBS = 100
 LONG_TEXTS = ("jdl", "matched_jdl", "condor_jdl", "rsl")
 _STATES = {state.value.lower(): state for state in JobState}
@@ -68,6 +71,8 @@ class Bookkeeping:
         named = {text: self._unique(text) for text in asked}
         uniques = {unique for unique in named.values() if isinstance(unique, str)}
         found = await self.kit.database.read(query.statuses, uniques)
+        if uniques - found.keys() and await self._settled():
+            found = await self.kit.database.read(query.statuses, uniques)
         answers = {text: _answer(call.user, unique, found) for text, unique in named.items()}
         return Statuses(
             tuple(status_record(answer) for answer in answers.values() if isinstance(answer, Found)),
@@ -77,6 +82,7 @@ class Bookkeeping:
         """A page of the caller's jobs, without their descriptions."""
         most = self.kit.settings.lb.max_jobs
         limit = min(most, max(1, int(_number(call.query, "limit", PAGE_JOBS))))
+        await self._settled()
         page = await self.kit.database.read(
             query.user_jobs, call.user.dn, limit=limit, state=_state(call.query.get("state", "")),
             cursor=call.query.get("cursor", ""))
@@ -100,10 +106,29 @@ class Bookkeeping:
         return web.job_page(form, found, events, self.kit.now(), history=history)
 
     async def _readable(self, call: Call) -> Found:
-        user = call.user
-        found = await self.kit.database.read(query.status, call.params["unique"])
+        user, unique = call.user, call.params["unique"]
+        try:
+            found = await self.kit.database.read(query.status, unique)
+        except NoSuchJob:
+            if not await self._settled():
+                raise
+            found = await self.kit.database.read(query.status, unique)
         require_owner(user, found.status.owner)
         return found
+
+    async def _settled(self) -> bool:
+        """Wait until all events that were on their way here are stored: who has submitted sees the job.
+
+        False if there were none. At most SETTLE_S, then the question is answered with what there is.
+        """
+        database, ends = self.kit.database, self.kit.now() + SETTLE_S
+        awaited = await database.read(queue.span, LB)
+        left = awaited
+        with self.waiters.at(ANY) as nap:
+            while awaited and left and left[0] <= awaited[1] and self.kit.now() < ends and not nap.ended:
+                await nap.sleep(RECHECK_S)
+                left = await database.read(queue.span, LB)
+        return awaited is not None
 
     def _unique(self, text: str) -> str | WmsError:
         """The unique part of an identifier of this server, or what is wrong with it."""

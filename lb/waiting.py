@@ -13,6 +13,9 @@ from twisted.internet.interfaces import IReactorTime
 
 from wms.service import Nap
 
+ANY = ""
+"""In the place of a job: news of any."""
+
 
 class Waiters:
     """Naps by job. `note` is called in the transaction that changes jobs, in any thread; `tell`
@@ -52,6 +55,7 @@ class Waiters:
 
     def tell(self) -> None:
         """Wake who waits for what was noted; for nothing, if the transaction failed."""
+        self._noted.append(ANY)
         while self._noted:
             for nap in tuple(self._naps.get(self._noted.popleft(), ())):
                 nap.wake()

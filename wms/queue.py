@@ -60,6 +60,7 @@ _OF_TOPIC = (messages.c.topic == sa.bindparam("topic"), messages.c.buried.is_(Fa
 _DUE = (sa.select(*_COLUMNS).where(*_OF_TOPIC, messages.c.due <= sa.bindparam("now"))
         .order_by(messages.c.id).limit(sa.bindparam("most")).with_for_update(skip_locked=True))
 _NEXT = sa.select(sa.func.min(messages.c.due)).where(*_OF_TOPIC)
+_SPAN = sa.select(sa.func.min(messages.c.id), sa.func.max(messages.c.id)).where(*_OF_TOPIC)
 _DONE = messages.delete().where(messages.c.id == sa.bindparam("message"))
 _INSERT = messages.insert()
 
@@ -155,6 +156,12 @@ def drop_stale(conn: sa.Connection, prefix: str, *, before: float) -> int:
 def next_due(conn: sa.Connection, topic: str) -> float | None:
     """When the next message of the topic is due (epoch s); None if there is none."""
     return conn.execute(_NEXT, {"topic": topic}).scalar()
+
+
+def span(conn: sa.Connection, topic: str) -> tuple[int, int] | None:
+    """Smallest and largest id of the messages that a topic still has to read; None if there is none."""
+    first, last = conn.execute(_SPAN, {"topic": topic}).one()
+    return None if first is None else (first, last)
 
 
 def depths(conn: sa.Connection) -> list[Depth]:
