@@ -152,7 +152,7 @@ def test_killed_daemons_lose_no_job_and_run_none_twice(deployment: Deployment) -
 
 
 @pytest.mark.timeout(2 * PATIENCE_S)
-def test_nor_on_postgresql(deployment: Deployment, postgresql: str) -> None:
+def test_nor_on_postgresql(postgresql: str, deployment: Deployment) -> None:
     patient(deployment)
     deployment.configure(database=postgresql)
     deployment.migrate()

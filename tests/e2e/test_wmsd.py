@@ -198,7 +198,7 @@ def test_six_processes_on_one_sqlite_file_run_a_job(deployment: Deployment) -> N
     end_all(deployment)
 
 
-def test_six_processes_on_postgresql_run_a_job(deployment: Deployment, postgresql: str) -> None:
+def test_six_processes_on_postgresql_run_a_job(postgresql: str, deployment: Deployment) -> None:
     deployment.two_ports()
     deployment.configure(database=postgresql)
     assert deployment.ok("wmsd", "migrate").endswith("(was none)\n")
