@@ -213,3 +213,26 @@ def test_two_who_wait_for_one_job_are_both_answered(book: Book) -> None:
         assert (first, [answer["version"] for answer in second]) == ([], [3])
         book.log(story("a", length=4))
     assert [answer["version"] for answer in first] == [4]
+
+
+# -- who has just submitted ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "more"), [
+    ("lb.status", {"unique": "a"}), ("lb.statuses", {"body": JobIds((url("a"),))}), ("lb.jobs", {}),
+    ("lb.events", {"unique": "a"})])
+def test_a_question_waits_for_the_events_that_are_on_their_way(book: Book, name: str, more: dict[str, Any]) -> None:
+    book.log(story("a", length=3))
+    asked = book.ask(name, **more)
+    assert not asked.called
+    with book.running():
+        assert "a" in str(settled(asked))
+
+
+def test_a_question_does_not_wait_for_ever(book: Book) -> None:
+    book.log(story("a", length=3))
+    asked = book.ask("lb.status", unique="a")
+    book.clock.pump([1.0] * 6)
+    with pytest.raises(NoSuchJob):
+        settled(asked)
+    assert book.clock.getDelayedCalls() == []
