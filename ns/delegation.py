@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from ns import store
-from wms.errors import DelegationNeeded, NotFound, Refused
+from wms.errors import CredentialExpired, DelegationNeeded, NotFound, Refused
 from wms.files import write_private
 from wms.httpd import Call
 from wms.identity import canonical_dn
@@ -36,6 +37,35 @@ def usable(conn: sa.Connection, owner: str, name: str, needed_until: float) -> t
         raise DelegationNeeded("There is no delegated credential of this name that lasts long enough.",
                                hint="Delegate your proxy, then repeat the call.", delegation=name)
     return credential, found[1]
+
+
+def still_usable(conn: sa.Connection, credential: str, now: float) -> float:
+    """The end of a credential that a job was registered with; raises CredentialExpired when that is past."""
+    found = store.delegation(conn, credential)
+    if found is None or found[1] <= now:
+        raise CredentialExpired("The delegated proxy of this job has expired.",
+                                hint="Submit it again with a new proxy.")
+    return found[1]
+
+
+def remove_files(directory: Path, credentials: Iterable[str], before: float) -> list[str]:
+    """Remove the files of these credentials, and keys of delegations nobody completed, last written `before`.
+
+    Returns the credentials whose file is gone; one that was written since is left alone.
+    """
+    for pending in directory.glob("*.pending"):
+        _remove_old(pending, before)
+    return [credential for credential in credentials if _remove_old(directory / f"{credential}.pem", before)]
+
+
+def _remove_old(path: Path, before: float) -> bool:
+    try:
+        if path.stat().st_mtime >= before:
+            return False
+        path.unlink()
+    except FileNotFoundError:
+        return True
+    return True
 
 
 class Delegations:

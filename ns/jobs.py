@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ns import files, store
 from ns.admission import Admitted, admit
-from ns.delegation import usable
+from ns.delegation import still_usable, usable
 from ns.once import once
 from wms.authz import require_owner
 from wms.errors import (
@@ -122,15 +122,17 @@ class Jobs:
 
     def _start_registered(self, conn: sa.Connection, call: Call, job: store.Job, now: float) -> JobReply:
         if job.phase != store.REGISTERED:
-            raise NotAllowedNow("The job has already been started.", job=job.job)
+            over = f"The job is over: {job.outcome}." if job.outcome else "The job has already been started."
+            raise NotAllowedNow(over, job=job.job)
         missing = [file.name for file, received in store.sandbox(conn, job.id, store.INPUT) if not received]
         if missing:
             raise SandboxFileMissing(f"Not uploaded yet: {', '.join(missing)}.", files=missing,
                                      hint="Upload them, then start the job.")
         files = tuple(file for file, _ in store.sandbox(conn, job.id, store.INPUT))
+        lasting = job._replace(credential_ends=still_usable(conn, job.credential, now))
         with Outbox(conn, now) as out:
             journal = self._journal(job, now)
-            started = self._start_job(out, job, journal, call, files)
+            started = self._start_job(out, lasting, journal, call, files)
             out.log(journal.events)
             store.change_job(conn, job.id, phase=started.phase, sequence_code=journal.code)
         return JobReply(job.job)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from ns import files, store
 from ns.attempts import Attempts, close
-from ns.delegation import Delegations
+from ns.delegation import Delegations, remove_files
 from ns.jobs import Jobs
 from ns.matching import REPLY_TOPICS, ListMatches
 from ns.output import Output, clear
@@ -24,6 +24,8 @@ from wms.service import Daemon, Kit, Ticker
 HOUSEKEEPING_S = 60.0
 BATCH = 200
 STALE_REPLY_S = 600.0
+CREDENTIAL_KEPT_S = 86_400.0
+"""A delegated credential, or a key that waits for its certificate, is removed this long after its end."""
 
 
 def make(kit: Kit) -> Daemon:
@@ -71,7 +73,7 @@ class Keeper:
             out.send(PROXYRENEWAL, Unregister(job.job), job.job)
 
     async def tidy(self) -> None:
-        """Abort what was never started, clear what nobody fetched, remove what is cleared."""
+        """Abort what was never started, clear what nobody fetched, remove what is cleared and keys that ended."""
         transact, now = self._kit.database.transact, self._kit.now()
         await transact(self._abort_unstarted, now)
         await transact(self._clear_unfetched, now)
@@ -82,6 +84,15 @@ class Keeper:
             await self._kit.thread(files.remove, self._kit.settings.state_dir, id)
         if gone:
             await transact(store.cleared, gone)
+        await self._forget_credentials(now - CREDENTIAL_KEPT_S)
+
+    async def _forget_credentials(self, before: float) -> None:
+        """No key is kept that nothing needs any more."""
+        idle = await self._kit.database.read(store.idle_credentials, before, BATCH)
+        directory = self._kit.credential_path("").parent
+        removed = await self._kit.thread(remove_files, directory, idle, before)
+        if removed:
+            await self._kit.database.transact(store.forget_delegations, removed, before)
 
     def _abort_unstarted(self, conn: sa.Connection, now: float) -> None:
         with Outbox(conn, now) as out:

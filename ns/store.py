@@ -196,6 +196,19 @@ def put_delegation(conn: sa.Connection, credential: str, name: str, owner: str, 
                                         "not_after": not_after})
 
 
+def idle_credentials(conn: sa.Connection, before: float, limit: int) -> list[str]:
+    """Credentials that ended before `before` and that no living job was registered with."""
+    needed = sa.select(jobs.c.credential).where(jobs.c.phase.in_([REGISTERED, STARTED]))
+    return list(conn.scalars(sa.select(delegations.c.credential).where(
+        delegations.c.not_after < before, delegations.c.credential.not_in(needed)).limit(limit)))
+
+
+def forget_delegations(conn: sa.Connection, credentials: Sequence[str], before: float) -> None:
+    """Their files are gone; a delegation that was renewed meanwhile stays."""
+    conn.execute(delegations.delete().where(
+        delegations.c.credential.in_(credentials), delegations.c.not_after < before))
+
+
 def reply(conn: sa.Connection, owner: str, key: str) -> tuple[str, bytes] | None:
     """(digest of the request, encoded reply) given to this key before."""
     row = conn.execute(_REPLY, {"owner": owner, "key": key}).first()
