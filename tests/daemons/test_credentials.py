@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ns import store
@@ -21,8 +22,11 @@ PLAIN = 'Executable = "/bin/true";'
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    """Alice's credential lasts an hour, its file was written now; bob's lasts for long."""
+    """Alice's credential lasts an hour, its file was written now; bob's lasts for long. Jobs may start late."""
     world = World(tmp_path)
+    patient = msgspec.structs.replace(world.settings.ns, register_timeout_s=2 * HOUR_S)
+    world.settings = msgspec.structs.replace(world.settings, ns=patient)
+    world.reborn()
     delegate(world, NOW + HOUR_S)
     yield world
     world.close()
