@@ -130,6 +130,13 @@ def test_a_word_that_is_no_identifier(user: Person):
         user.is_refused("UI_WRONG_JOBID_FORMAT", "job-status", word)
 
 
+def test_output_that_cannot_be_stored_stays_where_it_is(user: Person, job: str):
+    user.writes("file", "not a directory")
+    for place in ("file", "file/below", "/proc/none"):
+        user.is_refused("UI_WRITE_FILE", "job-output", "--dir", place, job)
+    assert user.sees("job-output", "--nopurge", "--dir", "kept", job).status == 0
+
+
 # -- submissions -----------------------------------------------------------------------------------------
 
 
