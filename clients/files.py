@@ -136,6 +136,17 @@ def make_directory(path: str) -> None:
         raise _unwritable(path, error) from None
 
 
+def make_shared(path: str) -> None:
+    """Make a directory that everybody may add to and nobody may clear, like /tmp; one that exists is kept."""
+    try:
+        os.mkdir(path, mode=0o700)
+        os.chmod(path, 0o1777)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
 def receive(response: http.client.HTTPResponse, directory: str, file: File) -> None:
     """Read a reply into `directory`: to a temporary name, size and checksum compared, then renamed."""
     target = os.path.join(directory, check_name(file.name))

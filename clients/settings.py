@@ -19,6 +19,7 @@ from wms.jobid import parse_server
 
 NS_PORT = 7772
 LB_PORT = 9000
+SHARED_STORAGE = "/tmp/jobOutput"  # of all users of a machine
 JDL_SECTION = "JdlDefaultAttributes"
 DIRECT_DEFAULTS = ("Requirements", "Rank", "RetryCount", "ShallowRetryCount", "MyProxyServer")
 USER_CONF = ("GLITE_WMSUI_COMMANDS_CONFIG", "GLITE_WMS_COMMANDS_CONFIG", "GLITE_WMS_CLIENT_CONFIG",
@@ -47,7 +48,7 @@ class Settings:
     vo: str = ""
     vo_from: str = ""
     jdl_defaults: Ad = field(default_factory=Ad)
-    output_storage: str = "/tmp/jobOutput"
+    output_storage: str = SHARED_STORAGE
     error_storage: str = "/tmp"
     status_level: int = 1
     logging_level: int = 1

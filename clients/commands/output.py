@@ -41,6 +41,8 @@ def command(session: Session, jobs: tuple[str, ...], input_file: str, directory:
 
 
 def _fetch(session: Session, client: Client, job: str, parent: str, *, purge: bool) -> Output | WmsError:
+    from clients.files import make_shared
+    from clients.settings import SHARED_STORAGE
     from wms.jobid import JobId
 
     id = JobId.parse(job)
@@ -48,6 +50,8 @@ def _fetch(session: Session, client: Client, job: str, parent: str, *, purge: bo
     try:
         if os.path.isdir(directory) and os.listdir(directory):
             _may_overwrite(session, directory)
+        if parent == SHARED_STORAGE:
+            make_shared(parent)
         session.say(f"Retrieving files from host {id.host}")
         return client.output(job, directory, purge=purge)
     except WmsError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from configparser import ConfigParser
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from deployment import REPOSITORY, Deployment
 from people import Person, owner
 
+from clients.files import make_shared
 from clients.ids import HEADER
 from wms.jobid import JobId
 
@@ -300,6 +302,13 @@ def test_output_without_a_directory_goes_to_the_usual_place(user: Person):
         assert (here / "out").read_text() == "hello\n"
     finally:
         shutil.rmtree(here, ignore_errors=True)
+
+
+def test_the_usual_place_is_for_everybody(tmp_path: Path):
+    place = tmp_path / "jobOutput"
+    for _ in range(2):
+        make_shared(str(place))
+        assert stat.filemode(place.stat().st_mode) == "drwxrwxrwt"
 
 
 def test_a_job_without_output_says_so(user: Person):
