@@ -171,6 +171,8 @@ class Adapter:
         journal.add("DeQueued", queue=JOBADAPTER)
         journal.add("Transfer", destination=Source.LRMS.value, dest_host=run.ce.partition(":")[0], job=token,
                     result="OK", dest_jobid=handle)
+        if store.find(out.conn, [token])[token].phase == store.STOPPED:  # by another process, while we submitted
+            out.send(JOBADAPTER, Kill(run.job, run.attempt), run.job)
         store.mark(out.conn, [token], store.SUBMITTED, out.now)
         out.log(journal.events)
         out.send(LOGMONITOR, Watch(run.job, run.attempt, run.backend, run.ce, token, handle, journal.code), run.job)

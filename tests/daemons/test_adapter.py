@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from jobadapter import store
 from jobadapter.service import FORGET_AFTER_S, MAX_TRIES, RETRY_CE_S
-from tests.suite.world import ALICE, HandCe, World
+from tests.suite.world import ALICE, NOW, HandCe, World
 from wms import queue
 from wms.ce import CeJob, Phase, Rejected, Submitted
 from wms.errors import Unavailable
@@ -22,16 +22,19 @@ AGAIN = 'Executable = "/bin/true"; RetryCount = 1; ShallowRetryCount = 1;'
 
 @dataclass
 class MoodyCe(HandCe):
-    """A CE that is away for its next `away` submissions."""
+    """A CE that is away for its next `away` submissions; `meanwhile` happens while it takes one."""
 
     away: int = 0
     asked: int = 0
+    meanwhile: Callable[[str], object] = field(default=lambda _token: None)
 
     async def submit(self, jobs: Sequence[CeJob]) -> list[Submitted | Rejected]:
         self.asked += 1
         if self.away:
             self.away -= 1
             raise Unavailable("the CE is being restarted")
+        for job in jobs:
+            self.meanwhile(job.token)
         return await HandCe.submit(self, jobs)
 
 
@@ -131,6 +134,17 @@ def test_a_job_cancelled_at_once_ends_even_if_its_killing_overtakes_it(world: Wo
     world.advance(RETRY_CE_S + 1)
     assert (world.state(job), ce.submissions) == ("Cancelled", 0)
     assert "stopped before it was handed to the CE" in told(world, job)
+
+
+def test_an_attempt_that_another_process_stops_while_it_is_submitted_is_killed(world: World, ce: MoodyCe):
+    def stop(token: str) -> None:
+        with world.engine.begin() as conn:
+            store.mark(conn, [token], store.STOPPED, NOW)
+
+    ce.meanwhile = stop
+    job = world.submit(ONCE)
+    (token,) = ce.jobs
+    assert (ce.states[token].phase, phases(world, job)) == (Phase.ENDED, [store.STOPPED])
 
 
 def test_what_is_over_is_cleaned_at_the_ce_and_forgotten_after_a_day(world: World):
