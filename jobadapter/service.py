@@ -75,7 +75,7 @@ class Adapter:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
         settings = kit.settings
-        retry = Retry(settings.jobadapter.copy_retries, int(settings.jobadapter.copy_first_wait_s))
+        retry = Retry(settings.jobadapter.copy_retries, settings.jobadapter.copy_first_wait_s)
         trusted = issuers(settings.tls.certificate, settings.tls.ca_dir)
         self._around = Surroundings(settings.ns_url(), trusted, retry, settings.ns.max_output_bytes)
 

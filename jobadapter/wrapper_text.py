@@ -18,6 +18,7 @@ wms_safe='ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-'
 wms_dir='' wms_pid='' wms_watcher='' wms_begun='' wms_tell='' wms_setsid=''
 wms_notes='' wms_missing='' wms_remarks=''
 wms_exit=-1 wms_signal=0 wms_wall=0 wms_user=0 wms_sys=0 wms_rss=0 wms_patience=60
+wms_longest_wait=60
 
 wms_note() { # a remark; no quote, backslash or control character in it
     wms_notes="${wms_notes:+$wms_notes,}\"$1\""

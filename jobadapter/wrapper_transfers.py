@@ -78,7 +78,7 @@ wms_send() { # configuration, further tries, first wait -> 0 all is sent, 1 refu
         [ "$wms_left" -gt 0 ] || return 2
         wms_left=$((wms_left - 1))
         wms_pause "$wms_wait"
-        wms_wait=$((wms_wait * 2))
+        wms_wait=$((wms_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_wait * 2))
     done
 }
 
@@ -148,7 +148,7 @@ wms_download() { # the whole input sandbox, again while it fails and may be trie
             wms_fatal "Cannot download $wms_file from $wms_base/input/$wms_file ($wms_reason)"
         wms_isb_left=$((wms_isb_left - 1))
         wms_pause "$wms_isb_wait"
-        wms_isb_wait=$((wms_isb_wait * 2))
+        wms_isb_wait=$((wms_isb_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_isb_wait * 2))
     done
     [ -z "$wms_unchecked" ] || wms_note 'no sha256sum here, the input sandbox was not checked'
 }

@@ -42,7 +42,7 @@ class Tls(Section, frozen=True, kw_only=True):
 class Ns(Section, frozen=True, kw_only=True):
     """Network Server."""
 
-    listen: Annotated[str, _about("address:port of its HTTPS service")] = "0.0.0.0:9000"
+    listen: Annotated[str, _about("address:port of its HTTPS service")] = "0.0.0.0:7772"
     max_file_bytes: Annotated[Count, _about("limit of one sandbox file")] = 10_000_000
     max_sandbox_bytes: Annotated[Count, _about("limit of a whole input sandbox")] = 10_000_000
     max_input_files: Annotated[Count, _about("most files in an input sandbox")] = 100
@@ -79,8 +79,8 @@ class JobAdapter(Section, frozen=True, kw_only=True):
 
     ns_url: Annotated[str, _about("https URL of the NS as worker nodes see it; empty: from host and ns.listen")] = ""
     capability_s: Annotated[Seconds, _about("lifetime of an attempt's capability token")] = 1_209_600.0
-    copy_retries: Annotated[Count, _about("how often the wrapper repeats a transfer")] = 4
-    copy_first_wait_s: Annotated[Seconds, _about("wait before the first repetition, doubled each time")] = 2.0
+    copy_retries: Annotated[Count, _about("how often the wrapper repeats a transfer")] = 15
+    copy_first_wait_s: Annotated[Count, _about("seconds before the first repetition, doubled up to a minute")] = 1
 
 
 class LogMonitor(Section, frozen=True, kw_only=True):

@@ -39,6 +39,7 @@ wms_safe='ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-'
 wms_dir='' wms_pid='' wms_watcher='' wms_begun='' wms_tell='' wms_setsid=''
 wms_notes='' wms_missing='' wms_remarks=''
 wms_exit=-1 wms_signal=0 wms_wall=0 wms_user=0 wms_sys=0 wms_rss=0 wms_patience=60
+wms_longest_wait=60
 
 wms_note() { # a remark; no quote, backslash or control character in it
     wms_notes="${wms_notes:+$wms_notes,}\"$1\""
@@ -270,7 +271,7 @@ wms_send() { # configuration, further tries, first wait -> 0 all is sent, 1 refu
         [ "$wms_left" -gt 0 ] || return 2
         wms_left=$((wms_left - 1))
         wms_pause "$wms_wait"
-        wms_wait=$((wms_wait * 2))
+        wms_wait=$((wms_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_wait * 2))
     done
 }
 
@@ -338,7 +339,7 @@ wms_download() { # the whole input sandbox, again while it fails and may be trie
             wms_fatal "Cannot download $wms_file from $wms_base/input/$wms_file ($wms_reason)"
         wms_isb_left=$((wms_isb_left - 1))
         wms_pause "$wms_isb_wait"
-        wms_isb_wait=$((wms_isb_wait * 2))
+        wms_isb_wait=$((wms_isb_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_isb_wait * 2))
     done
     [ -z "$wms_unchecked" ] || wms_note 'no sha256sum here, the input sandbox was not checked'
 }
