@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-CE     ?= local
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test check bench install dev packages docs clean
+.PHONY: demo test check core bench soak install dev packages docs clean
 
 demo: install
 	$(BIN)/wms demo --dir .wms
@@ -14,25 +14,37 @@ dev: $(VENV)/.dev
 
 $(VENV)/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(PIP) install -e .
 	@touch $@
 
 $(VENV)/.dev: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(PIP) install -e '.[dev]'
 	@touch $(VENV)/.installed $@
 
+# Debian packages of the real components that the tests start
 packages:
 	sh tests/testbed/packages.sh
 
-test: dev packages
-	$(BIN)/python -m pytest
+# The pure core under coverage (100 % or failure), then everything else.
+test: dev packages core
+	$(BIN)/python -m pytest --ignore=tests/core
+
+core: dev
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest tests/core
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 check: dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/core tests/daemons tests/suite
+
+# Properties with many more examples.
+soak: dev
+	$(BIN)/python -m pytest -m soak
 
 bench: dev
 	$(BIN)/python -m bench
@@ -41,4 +53,4 @@ docs: dev
 	$(BIN)/python -m docs
 
 clean:
-	rm -rf .venv .wms build *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .wms build *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
