@@ -54,7 +54,7 @@ def wait_done(jobs: Sequence[str], patience_s: float = 300.0) -> None:
         while left:
             found = client.status(left)
             states = {job: str(status["state"]) for job, status in found.items() if isinstance(status, dict)}
-            if bad := {s for s in states.values()} & {"Aborted", "Cancelled"}:
+            if bad := set(states.values()) & {"Aborted", "Cancelled"}:
                 raise AssertionError(f"jobs ended as {bad}")
             left = [job for job in left if states.get(job) != "Done"]
             if time.monotonic() > end:

@@ -17,27 +17,24 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 for _name in ("WMS_DIR", "WMS_ENDPOINT", "WMS_LB", "WMS_CONFIG", "X509_USER_PROXY", "X509_CERT_DIR"):
     os.environ.pop(_name, None)
 
-OURS = (b"wms.daemon", b"wmsd", b"wms-runner")
+MARK = f"WMS_TEST_SESSION={os.getpid()}-{os.urandom(6).hex()}"
+os.environ["WMS_TEST_SESSION"] = MARK.partition("=")[2]
 
 
-def _ours() -> dict[str, str]:
-    """Processes of this system by pid and start time."""
-    found = {}
+def _marked() -> list[str]:
+    """Processes that inherited the mark of this session, but ourselves."""
+    found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            command = (path / "cmdline").read_bytes()
-            started = (path / "stat").read_text().rpartition(")")[2].split()[19]
+            if MARK.encode() in (path / "environ").read_bytes().split(b"\0"):
+                found.append(f"{path.name} {(path / 'cmdline').read_bytes()[:200]!r}")
         except OSError:
             continue
-        if any(name in command for name in OURS):
-            found[f"{path.name} {started}"] = command.replace(b"\0", b" ").decode(errors="replace")[:200]
     return found
 
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_left_running() -> Iterator[None]:
     """A process that the tests started and did not end is a failure; it is named, not killed."""
-    before = _ours()
     yield
-    left = {key: command for key, command in _ours().items() if key not in before}
-    assert not left, f"left running: {left}"
+    assert not (left := _marked()), f"left running: {left}"

@@ -21,7 +21,7 @@ from wm.requests import Requests, description
 from wm.supermarket import Snapshot
 from wms import queue
 from wms.consumer import Record
-from wms.errors import WmsError
+from wms.errors import ConfigError, JdlError, WmsError
 from wms.eventlog import Journal
 from wms.messages import JOBADAPTER, ListMatch, MatchAnswer, Run, Submit, decode
 from wms.outbox import Outbox
@@ -46,14 +46,15 @@ class Broker:
         self._requests = requests
         settings = kit.settings.wm
         texts = {"site": settings.requirements} if settings.requirements else SITE_REQUIREMENTS
-        self._policy = Policy(settings.match_retry_s, settings.expiry_s, site(texts, kit.host))
+        try:
+            self._policy = Policy(settings.match_retry_s, settings.expiry_s, site(texts, kit.host))
+        except JdlError as error:
+            raise ConfigError(f"wm.requirements: {error.message}") from None
 
     async def work(self) -> None:
         """Plan until nothing is due."""
-        if not self._market.snapshot.version:
-            await self._market.refresh()
         while rows := await self._kit.database.read(store.due, self._kit.now(), BATCH):
-            snapshot, now = self._market.snapshot, self._kit.now()
+            snapshot, now = await self._market.current(), self._kit.now()
             decisions = await self._planned(rows, snapshot, now)
             await self._kit.database.transact(self._record, rows, decisions, now)
 
@@ -96,9 +97,7 @@ class Broker:
         return partial(queue.post, parcels=answers, now=self._kit.now())
 
     async def _answer(self, question: ListMatch) -> MatchAnswer:
-        if not self._market.snapshot.version:
-            await self._market.refresh()
-        snapshot, now = self._market.snapshot, self._kit.now()
+        snapshot, now = await self._market.current(), self._kit.now()
         try:
             request = Request(question.query, description(question.jdl), question.owner, question.fqans,
                               question.vo, submitted=now)

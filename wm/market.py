@@ -56,6 +56,14 @@ class Market:
     def _update(self, source: Source, purchase: Purchase) -> None:
         self._supermarket = self._supermarket.updated(source, purchase, self._kit.now())
 
+    async def current(self) -> Snapshot:
+        """The snapshot to match with now: made anew when an entry of it has ceased to hold."""
+        if not self.snapshot.version:
+            await self.refresh()
+        elif self.snapshot.expires <= self._kit.now():
+            await self._publish()
+        return self.snapshot
+
     async def _publish(self) -> None:
         old, self.snapshot = self.snapshot, self._supermarket.snapshot(self._kit.now(), self.snapshot)
         if changed(old, self.snapshot):

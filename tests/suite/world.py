@@ -33,6 +33,7 @@ from wms.capability import Capability
 from wms.ce import CeJob, CeState, Phase, Rejected, Submitted
 from wms.config import Settings, parse
 from wms.database import Database, make_engine, metadata
+from wms.errors import Unavailable
 from wms.httpd import Call
 from wms.identity import Identity
 from wms.operations import OPERATIONS, OutcomeReport, RegisterRequest, StartRequest
@@ -60,6 +61,7 @@ class HandCe:
     outputs: dict[str, str] = field(default_factory=dict)
     submissions: int = 0
     refuse: str = ""
+    silent: bool = False
 
     async def submit(self, jobs: Sequence[CeJob]) -> list[Submitted | Rejected]:
         return [self._take(job) for job in jobs]
@@ -94,6 +96,8 @@ class HandCe:
         return sorted(self.jobs)
 
     async def describe(self) -> list[dict[str, Any]]:
+        if self.silent:
+            raise Unavailable("the CE does not answer")
         return [{"GlueCEUniqueID": "hand.example.org:2119/jobmanager-hand-q", "GlueCEInfoHostName": "hand.example.org",
                  "GlueCEStateStatus": "Production", "GlueCEInfoTotalCPUs": self.slots, "GlueCEName": "q",
                  "GlueCEStateEstimatedResponseTime": 0, "GlueCEStateFreeCPUs": self.slots}]
@@ -120,7 +124,8 @@ def make_certificates(directory: Path) -> Path:
     authority = make_authority(NOW, serial=1, kind="ec")
     for name, content in trust_files(authority.certificate).items():
         (here / name).write_bytes(content)
-    (here / "host.pem").write_bytes(host_certificate(authority, ["wms.example.org"], NOW, serial=2, kind="ec").certificate)
+    host = host_certificate(authority, ["wms.example.org"], NOW, serial=2, kind="ec")
+    (here / "host.pem").write_bytes(host.certificate)
     return here
 
 
@@ -136,6 +141,7 @@ class World:
     dead: bool = False
     payloads: dict[str, int] = field(default_factory=dict)
     nonces: dict[str, str] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
     _serial: int = 0
 
     def __post_init__(self) -> None:
@@ -145,7 +151,7 @@ class World:
         certificates = make_certificates(self.directory)
         self.settings: Settings = parse(
             f"{{state_dir: {self.directory}, tls: {{certificate: {certificates}/host.pem, ca_dir: {certificates}}}, "
-            f"information: {{refresh_s: 10}}, wm: {{expiry_s: 600}}, "
+            f"information: {{refresh_s: 10, ttl_s: 60, files: {list(self.files)}}}, wm: {{expiry_s: 600}}, "
             f"ns: {{register_timeout_s: 300, output_keep_s: 900}}}}")
         self.credentials = {owner: credential_id(owner, "p") for owner in (ALICE, BOB)}
         for owner, credential in self.credentials.items():
@@ -258,7 +264,7 @@ class World:
         """The payload ends; the wrapper reports (or only prints) and leaves."""
         job, attempt = self.ce.jobs[token].job, int(token.rsplit("-", 1)[1])
         code = sequence_code(self.ce.jobs[token])
-        self.ce.outputs[token] = f"job exit status = {exit_code}\njw exit status = 0\n" if not failure else failure
+        self.ce.outputs[token] = failure if failure else f"job exit status = {exit_code}\njw exit status = 0\n"
         if report:
             self.call("ns.attempt_done", OutcomeReport(exit_code=exit_code, wall_s=1.0, failure=failure,
                                                            sequence_code=code, nonce=self.nonces.get(token, "")),
