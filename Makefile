@@ -40,7 +40,7 @@ check: dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest tests/core tests/daemons tests/suite
+	$(BIN)/python -m pytest --numprocesses=2 tests/core tests/daemons tests/suite
 
 # Properties with many more examples.
 soak: dev
