@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from ns import files, store
 from ns.admission import Admitted, admit
 from ns.delegation import still_usable, usable
+from ns.matching import ListMatches
 from ns.once import once
 from wms.authz import require_owner
 from wms.errors import (
@@ -37,9 +38,10 @@ QUEUE = "workload_manager"
 class Jobs:
     """The operations; each mutation is one transaction with its events, messages and remembered reply."""
 
-    def __init__(self, kit: Kit) -> None:
+    def __init__(self, kit: Kit, matches: ListMatches) -> None:
         self._kit = kit
         self._limits = kit.settings.ns
+        self._matches = matches
 
     # -- what the service is -----------------------------------------------------------------------------
 
@@ -59,6 +61,8 @@ class Jobs:
         host, port = self._kit.lb_address
         id, now = JobId.make(host, port, secrets.token_bytes(16)), self._kit.now()
         admitted = admit(body, self._kit.settings)
+        if admitted.submit_to:
+            await self._matches.check_pin(call, body.jdl, admitted.vo)
         return await self._kit.database.transact(self._register, call, admitted, id, now)
 
     def _register(self, conn: sa.Connection, call: Call, admitted: Admitted, id: JobId, now: float) -> Registered:

@@ -10,13 +10,14 @@ from twisted.internet.defer import Deferred
 
 from ns.admission import admit
 from wms import queue
-from wms.errors import NotAllowedNow, RemoteError, TimedOut
+from wms.errors import NotAllowedNow, RemoteError, TimedOut, UnknownResource
 from wms.httpd import Call
 from wms.messages import WM_MATCH, ListMatch, MatchAnswer, decode
 from wms.operations import Check, ListMatchRequest, Match, MatchList, RegisterRequest
 from wms.queue import Message
 from wms.service import Kit, within
 
+PIN_CHECK_S = 5.0
 REPLY_TOPICS = "ns-"
 """Prefix of the topics of answers, one topic a process."""
 
@@ -35,14 +36,27 @@ class ListMatches:
         admitted = admit(RegisterRequest(body.jdl, "", body.vo), kit.settings, sandbox=False)
         if admitted.submit_to:
             raise NotAllowedNow("Forcing CEId for job-list-match does not make sense.", value=admitted.submit_to)
-        question = ListMatch(uuid4().hex, body.jdl, call.user.dn, admitted.vo, call.user.fqans, self.topic)
-        answer: Deferred[MatchAnswer] = Deferred()
+        try:
+            return _reply(await self._answer(call, body.jdl, admitted.vo, kit.settings.ns.list_match_timeout_s))
+        except TimedOut:
+            raise TimedOut("The Workload Manager did not answer in time.", hint="Try again.") from None
+
+    async def check_pin(self, call: Call, jdl: str, vo: str) -> None:
+        """Refuse a job that is pinned to a CE nobody knows (UnknownResource); with the WM away nothing is said."""
+        try:
+            answer = await self._answer(call, jdl, vo, PIN_CHECK_S)
+        except TimedOut:
+            return
+        if answer.error is not None and answer.error["code"] == UnknownResource.code:
+            raise RemoteError(answer.error, UnknownResource.status)
+
+    async def _answer(self, call: Call, jdl: str, vo: str, patience_s: float) -> MatchAnswer:
+        kit, answer = self._kit, Deferred[MatchAnswer]()
+        question = ListMatch(uuid4().hex, jdl, call.user.dn, vo, call.user.fqans, self.topic)
         self._open[question.query] = answer
         try:
             await kit.database.transact(queue.put, WM_MATCH, question, now=kit.now())
-            return _reply(await within(kit.clock, kit.settings.ns.list_match_timeout_s, answer))
-        except TimedOut:
-            raise TimedOut("The Workload Manager did not answer in time.", hint="Try again.") from None
+            return await within(kit.clock, patience_s, answer)
         finally:
             self._open.pop(question.query, None)
 

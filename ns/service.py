@@ -30,8 +30,8 @@ CREDENTIAL_KEPT_S = 86_400.0
 
 def make(kit: Kit) -> Daemon:
     """The daemon `ns`."""
-    jobs, output, attempts = Jobs(kit), Output(kit), Attempts(kit)
-    delegations, matches, keeper = Delegations(kit), ListMatches(kit), Keeper(kit)
+    matches, delegations, keeper = ListMatches(kit), Delegations(kit), Keeper(kit)
+    jobs, output, attempts = Jobs(kit, matches), Output(kit), Attempts(kit)
     return Daemon("ns", [
         Consumer(kit, NS, keeper.handle),
         Consumer(kit, matches.topic, matches.handle),

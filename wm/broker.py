@@ -14,14 +14,14 @@ import sqlalchemy as sa
 from wm import store
 from wm.market import Market
 from wm.matchmaker import match, why
-from wm.planner import Planned, Policy, Refuse, Wait, plan
+from wm.planner import Planned, Policy, Refuse, Wait, plan, unknown_pin
 from wm.request import WMS_REQUIREMENTS as SITE_REQUIREMENTS
 from wm.request import Request, site
 from wm.requests import Requests, description
 from wm.supermarket import Snapshot
 from wms import queue
 from wms.consumer import Record
-from wms.errors import ConfigError, JdlError, WmsError
+from wms.errors import ConfigError, JdlError, UnknownResource, WmsError
 from wms.eventlog import Journal
 from wms.messages import JOBADAPTER, ListMatch, MatchAnswer, Run, Submit, decode
 from wms.outbox import Outbox
@@ -101,6 +101,9 @@ class Broker:
         try:
             request = Request(question.query, description(question.jdl), question.owner, question.fqans,
                               question.vo, submitted=now)
+            if pin := unknown_pin(request, snapshot):
+                raise UnknownResource(f"There is no computing element {pin} in the information system.", value=pin,
+                                      hint="job-list-match shows those that match.")
             return await _choose(self._kit, len(snapshot.ces), lambda: self._match(request, snapshot, now))
         except WmsError as error:
             return MatchAnswer(question.query, (), "", error=error.record())

@@ -54,7 +54,7 @@ def plan(request: Request, snapshot: Snapshot, now: float, rng: Chance,
     deadline = _deadline(request, policy)
     if now >= deadline:
         return Refuse("request expired")
-    if unknown := _unknown(request, snapshot):
+    if unknown := unknown_pin(request, snapshot):
         return Refuse(f"unknown resource: SubmitTo names {unknown}, which is not in the information system")
     matches = match(request, snapshot, now, policy.site)
     if not matches.ranked:
@@ -67,7 +67,7 @@ def _deadline(request: Request, policy: Policy) -> float:
     return request.submitted + policy.expiry_s if expiry is None else expiry
 
 
-def _unknown(request: Request, snapshot: Snapshot) -> str:
+def unknown_pin(request: Request, snapshot: Snapshot) -> str:
     """The CE that SubmitTo names and nobody knows; before the first purchase all are thought to be known."""
     pin = request.description.submit_to
     known = not pin or not snapshot.version or pin in snapshot.ces or pin in snapshot.void

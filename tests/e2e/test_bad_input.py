@@ -147,6 +147,10 @@ def test_a_server_that_is_down(user: Person):
     assert f"localhost:{closed}" in message
 
 
+def test_a_computing_element_that_nobody_knows(user: Person):
+    user.is_refused("UI_WRONG_RESOURCE_ID", "job-submit", "-r", "ce.example.org:2119/jobmanager-pbs-long", "good.jdl")
+
+
 def test_a_syntax_error(user: Person):
     user.writes("bad.jdl", 'Executable = "/bin/true";\nArguments = ;\n')
     assert "bad.jdl" in (message := user.is_refused("UI_JDL_WRONG_SYNTAX", "job-submit", "bad.jdl"))

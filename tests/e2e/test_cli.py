@@ -157,13 +157,6 @@ def test_a_job_for_one_computing_element(user: Person, ce: str):
     assert status(user, done(user, job))["Destination"] == ce
 
 
-def test_a_computing_element_that_nobody_knows_ends_the_job_and_is_named(user: Person):
-    job = user.submits("test.jdl", "-r", "ce.example.org:2119/jobmanager-pbs-long")
-    found = status(user, done(user, job))
-    assert found["Current Status"] == "Aborted"
-    assert "SubmitTo names ce.example.org:2119/jobmanager-pbs-long" in str(found["Status Reason"])
-
-
 def test_nomsg_prints_the_identifier_and_nothing_else(user: Person):
     ran = user.sees("job-submit", "--nomsg", "test.jdl")
     assert re.fullmatch(f"{ID}\n", ran.out)

@@ -24,7 +24,7 @@ SEED = int(os.environ.get("WMS_KILL_SEED") or time.time_ns() % 1_000_000)
 EVERY_S = 1.0
 SUBMITTERS = 2
 PATIENCE_S = 140.0
-PATIENT = {"copy_retries": 8, "copy_first_wait_s": 1.0}
+PATIENT = {"copy_retries": 8, "copy_first_wait_s": 1}
 """A job whose output cannot be delivered within the wrapper's patience is run again, as its RetryCount allows:
 so that patience must be greater than the longest time for which the Network Server is dead at each try."""
 
@@ -142,7 +142,7 @@ def patient(deployment: Deployment) -> None:
     """
     deployment.two_ports()
     deployment.configure(ce={"local": {"backend": "local", "slots": 12}},
-                         jobadapter={"copy_retries": 8, "copy_first_wait_s": 1.0})
+                         jobadapter={"copy_retries": 8, "copy_first_wait_s": 1})
 
 
 @pytest.mark.timeout(2 * PATIENCE_S)

@@ -14,7 +14,7 @@ from deployment import PATIENCE_S, Deployment, belonging_to, until
 from clients import site
 from wms import beat
 
-QUICK = {"logmonitor": {"poll_s": 1.0, "report_grace_s": 1.0}, "jobadapter": {"copy_first_wait_s": 1.0}}
+QUICK = {"logmonitor": {"poll_s": 1.0, "report_grace_s": 1.0}, "jobadapter": {"copy_first_wait_s": 1}}
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.suite.world import BOB, World
-from wms.errors import CancelNotAllowed, IdempotencyConflict, NotAllowedNow, NotAuthorized, OutputNotReady
+from wms.errors import CancelNotAllowed, IdempotencyConflict, NotAllowedNow, NotAuthorized, OutputNotReady, RemoteError
 from wms.operations import ListMatchRequest, OutcomeReport, PurgeRequest, RegisterRequest, StartRequest
 from wms.seqcode import START
 
@@ -241,3 +241,16 @@ def test_the_last_word_of_another_wrapper_does_not_count(world: World) -> None:
     world.start_payload(world.token(job))
     world.call("ns.attempt_done", OutcomeReport(failure="Cannot download x", nonce="of another"), job=job, attempt=1)
     assert world.state(job) == "Running"
+
+
+def test_a_job_pinned_to_a_ce_nobody_knows_is_refused_and_leaves_nothing(world: World) -> None:
+    world.submit()
+    with pytest.raises(RemoteError) as refused:
+        world.submit('Executable = "/bin/true"; SubmitTo = "no.such.ce:2119/jobmanager-x-y";')
+    assert refused.value.code == "UI_WRONG_RESOURCE_ID"
+    assert len(world.call("lb.jobs").jobs) == 1
+
+
+def test_a_job_pinned_to_a_ce_goes_there(world: World) -> None:
+    job = world.submit('Executable = "/bin/true"; SubmitTo = "hand.example.org:2119/jobmanager-hand-q";')
+    assert world.state(job) == "Scheduled"
