@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 import msgspec
 import sqlalchemy as sa
@@ -43,7 +43,7 @@ RETRY_CE_S = 15.0
 MAX_TRIES = 40
 FORGET_AFTER_S = 86_400.0
 
-Verdict = Submitted | Rejected | Unavailable
+Verdict: TypeAlias = "Submitted | Rejected | Hopeless | Unavailable"
 
 
 def make(kit: Kit) -> Daemon:
@@ -57,6 +57,14 @@ def make(kit: Kit) -> Daemon:
         EffectConsumer(kit, JOBADAPTER, adapter.act, batch=BATCH),
         Ticker(kit, "forget", 3600.0, forget),
     ])
+
+
+@dataclass(frozen=True, slots=True)
+class Hopeless:
+    """No CE can be asked for this attempt, and another attempt cannot heal it."""
+
+    token: str
+    reason: str
 
 
 @dataclass(slots=True)
@@ -100,13 +108,13 @@ class Adapter:
             match self._prepared(run, row.token, phases[row.token]):
                 case CeJob() as job:
                     by_backend[run.backend].append((run, job))
-                case Rejected() as verdict:
+                case Rejected() | Hopeless() as verdict:
                     verdicts.append((run, verdict))
         for name, jobs in by_backend.items():
             verdicts += await self._hand_over(name, jobs)
         return verdicts
 
-    def _prepared(self, run: Run, token: str, phase: str) -> CeJob | Rejected | None:
+    def _prepared(self, run: Run, token: str, phase: str) -> CeJob | Rejected | Hopeless | None:
         """What the CE is to get; None for what it has."""
         if phase == store.STOPPED:
             return Rejected(token, "stopped before it was handed to the CE", True)
@@ -115,7 +123,7 @@ class Adapter:
         try:
             return self._adapt(run, token)
         except (JdlError, Refused) as error:
-            return Rejected(token, error.message, True)
+            return Hopeless(token, error.message)
 
     def _row(self, run: Run, phase: str) -> store.Submission:
         id = run.job.rsplit("/", 1)[-1]
@@ -155,6 +163,8 @@ class Adapter:
                 self._submitted(out, run, token, handle)
             case Rejected(token=token, reason=reason):
                 self._refused(out, run, token, reason)
+            case Hopeless(token, reason):
+                self._refused(out, run, token, reason, retry=False)
             case Unavailable() if run.tries < MAX_TRIES:
                 again = msgspec.structs.replace(run, tries=run.tries + 1)
                 out.send(JOBADAPTER, again, run.job, delay_s=RETRY_CE_S)
@@ -177,13 +187,13 @@ class Adapter:
         out.log(journal.events)
         out.send(LOGMONITOR, Watch(run.job, run.attempt, run.backend, run.ce, token, handle, journal.code), run.job)
 
-    def _refused(self, out: Outbox, run: Run, token: str, reason: str) -> None:
+    def _refused(self, out: Outbox, run: Run, token: str, reason: str, *, retry: bool = True) -> None:
         journal = self._journal(run, out.now)
         journal.add("Transfer", destination=Source.LRMS.value, dest_host=run.ce.partition(":")[0], job=token,
                     result="FAIL", reason=reason)
         store.mark(out.conn, [token], store.STOPPED, out.now)
         out.log(journal.events)
-        out.send(LOGMONITOR, NotPlaced(run.job, run.attempt, run.ce, reason, journal.code), run.job)
+        out.send(LOGMONITOR, NotPlaced(run.job, run.attempt, run.ce, reason, journal.code, retry), run.job)
 
     # -- the rest ----------------------------------------------------------------------------------------
 

@@ -141,13 +141,14 @@ class CancelAsked(Record, frozen=True):
 
 
 class NotPlaced(Record, frozen=True):
-    """The Job Adapter could not hand the attempt to the CE."""
+    """The Job Adapter could not hand the attempt to the CE; `retry` is False when another cannot help."""
 
     job: str
     attempt: int
     ce: str
     reason: str
     sequence_code: str
+    retry: bool = True
 
 
 # -- to the Network Server -------------------------------------------------------------------------------

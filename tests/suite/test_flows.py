@@ -254,3 +254,13 @@ def test_a_job_pinned_to_a_ce_nobody_knows_is_refused_and_leaves_nothing(world: 
 def test_a_job_pinned_to_a_ce_goes_there(world: World) -> None:
     job = world.submit('Executable = "/bin/true"; SubmitTo = "hand.example.org:2119/jobmanager-hand-q";')
     assert world.state(job) == "Scheduled"
+
+
+def test_a_job_whose_credential_is_gone_is_aborted_without_further_attempts(world: World) -> None:
+    for path in (world.directory / "credentials").iterdir():
+        path.unlink()
+    job = world.submit()
+    status = world.status(job)
+    assert status["state"] == "Aborted"
+    assert "the delegated credential is gone" in status["reason"]
+    assert "Resubmission" not in world.history(job)
