@@ -91,7 +91,8 @@ class Endings:
     def _not_placed(self, out: Outbox, refused: NotPlaced) -> None:
         row = store.find(out.conn, refused.job, refused.attempt)
         if row.phase != store.OVER:
-            self.end(out, row._replace(ce=refused.ce, sequence_code=refused.sequence_code), Failure(refused.reason, refused.retry))
+            row = row._replace(ce=refused.ce, sequence_code=refused.sequence_code)
+            self.end(out, row, Failure(refused.reason, refused.retry))
 
     def end(self, out: Outbox, row: WatchRow, ending: Ending) -> None:
         """The attempt is over: log it, tell whoever has to act."""
