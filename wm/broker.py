@@ -12,6 +12,7 @@ from typing import Any, TypeVar, assert_never
 import sqlalchemy as sa
 
 from wm import store
+from wm.alike import Alike
 from wm.market import Market
 from wm.matchmaker import match, why
 from wm.planner import Planned, Policy, Refuse, Wait, plan, unknown_pin
@@ -44,6 +45,7 @@ class Broker:
         self._kit = kit
         self._market = market
         self._requests = requests
+        self._alike = Alike()
         settings = kit.settings.wm
         texts = {"site": settings.requirements} if settings.requirements else SITE_REQUIREMENTS
         try:
@@ -60,7 +62,8 @@ class Broker:
 
     def _planned(self, rows: Sequence[store.Job], snapshot: Snapshot, now: float) -> Awaitable[list[Decision]]:
         def work() -> list[Decision]:
-            return [plan(_request(row, row.request()), snapshot, now, self._kit.rng, self._policy) for row in rows]
+            return [plan(_request(row, row.request()), snapshot, now, self._kit.rng, self._policy, self._alike.match)
+                    for row in rows]
 
         return _choose(self._kit, len(rows) * len(snapshot.ces), work)
 

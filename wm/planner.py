@@ -5,7 +5,9 @@ Not the doing, and not how matching works.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from wm.matchmaker import Matches, match, why
 from wm.request import SITE, Request, Site
@@ -24,6 +26,7 @@ class Policy:
 
 
 POLICY = Policy()
+Matching: TypeAlias = "Callable[[Request, Snapshot, float, Site], Matches]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +51,15 @@ class Refuse:
     reason: str
 
 
-def plan(request: Request, snapshot: Snapshot, now: float, rng: Chance,
-         policy: Policy = POLICY) -> Planned | Wait | Refuse:
-    """Where the job goes, or why not and until when."""
+def plan(request: Request, snapshot: Snapshot, now: float, rng: Chance, policy: Policy = POLICY,
+         matching: Matching = match) -> Planned | Wait | Refuse:
+    """Where the job goes, or why not and until when. `matching` may remember answers for requests that are alike."""
     deadline = _deadline(request, policy)
     if now >= deadline:
         return Refuse("request expired")
     if unknown := unknown_pin(request, snapshot):
         return Refuse(f"unknown resource: SubmitTo names {unknown}, which is not in the information system")
-    matches = match(request, snapshot, now, policy.site)
+    matches = matching(request, snapshot, now, policy.site)
     if not matches.ranked:
         return Wait(why(matches), min(now + policy.match_retry_s, deadline))
     return _planned(matches, rng)

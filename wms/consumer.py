@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from wms import queue
 from wms.queue import Message
-from wms.service import Kit, Nap, Progressing, background
+from wms.service import Kit, Nap, Progressing, background, linger
 
 Record = Callable[[sa.Connection], object]
 Handle = Callable[[sa.Connection, Sequence[Message], float], object]
@@ -73,6 +73,7 @@ class _Reader(Progressing):
                 pause = FIRST_RETRY_S
             if pause:
                 await self._nap.sleep(pause)
+                await linger(self._kit, self.last, self._nap)
 
     def _pause(self, due: float | None) -> float:
         """Seconds until the next round: none when there may be more at once."""

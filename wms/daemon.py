@@ -39,6 +39,8 @@ reactor: Any = _reactor
 GROUP = "wms.daemons"
 ORDER = ("lb", "proxyrenewal", "logmonitor", "jobadapter", "wm", "ns")
 """Starting order: who is told comes before who tells. Stopping is the reverse."""
+LINGER_S = 0.02
+"""Under load a loop makes at most 50 rounds a second."""
 NEEDS_BACKENDS = frozenset({"wm", "jobadapter", "logmonitor"})
 ANSWER_S = 5.0
 """How long a process that ends waits for the calls it is answering."""
@@ -141,7 +143,7 @@ class Process:
             migrations.check(self._database.engine)
         return Kit(settings, self._database, reactor, random.SystemRandom(), self._backends(), self._log,
                    settings.host, settings.lb_address(), read_or_make(settings.state_dir),
-                   instance=f"{socket.gethostname()}/{self._name}")
+                   instance=f"{socket.gethostname()}/{self._name}", linger_s=LINGER_S)
 
     def _backends(self) -> dict[str, Backend]:
         if not NEEDS_BACKENDS & set(self._names):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -43,6 +44,7 @@ class Kit:
     """Everything a daemon may touch: a plain record, handed to `make`.
 
     `secret` signs capability tokens; `instance` names this process to the queue, the same after a restart.
+    A loop that is woken again within `linger_s` of its last round waits that long, so that work gathers to batches.
     """
 
     settings: Settings
@@ -56,6 +58,7 @@ class Kit:
     secret: bytes
     instance: str = ""
     poll_s: float = 5.0
+    linger_s: float = 0.0
 
     def now(self) -> float:
         """Epoch seconds."""
@@ -201,6 +204,13 @@ class Ticker(Progressing):
                 self.failed += 1
                 self._kit.log.failure("{ticker} failed", ticker=self.name)
             await self._nap.sleep(self._period_s)
+            await linger(self._kit, self.last, self._nap)
+
+
+async def linger(kit: Kit, last: float, nap: Nap) -> None:
+    """Under load rounds follow each other closely: let work gather since the round at `last`. Idle costs nothing."""
+    if 0.0 <= kit.now() - last < kit.linger_s and not nap.ended:
+        await deferLater(kit.clock, kit.linger_s)
 
 
 class Nap:

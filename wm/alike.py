@@ -1,0 +1,33 @@
+"""Remembers matches: jobs that are alike in all that matching sees are matched once a snapshot. Pure.
+
+Alike are jobs with the same description of the same owner and VO that failed at the same places.
+"""
+
+from __future__ import annotations
+
+from wm.matchmaker import Matches, match
+from wm.request import Request, Site
+from wm.supermarket import Snapshot
+
+MOST = 10_000
+Key = tuple[int, str, str, tuple[str, ...], tuple[str, ...]]
+
+
+class Alike:
+    """`match` with a memory of one snapshot; what it returns may name another request that is alike.
+
+    A description is known by its identity; the memory holds it, so no other can take its place.
+    """
+
+    def __init__(self) -> None:
+        self._snapshot: Snapshot | None = None
+        self._known: dict[Key, Matches] = {}
+
+    def match(self, request: Request, snapshot: Snapshot, now: float, site: Site) -> Matches:
+        if snapshot is not self._snapshot or len(self._known) >= MOST or now >= snapshot.expires:
+            self._snapshot, self._known = snapshot, {}
+        key = (id(request.description), request.owner, request.vo, request.fqans, request.previous)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = match(request, snapshot, now, site)
+        return found
