@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from jobadapter.shell import Word
 from jobadapter.wrapper import InputFile, Retry, Step, WrapperJob, render
 from wms.ce import CeJob
 from wms.jdl.arguments import Variable, split_arguments
-from wms.jdl.description import JobDescription, describe
-from wms.jdl.parser import parse
+from wms.jdl.described import described
 from wms.messages import Run
 
 
@@ -24,15 +22,9 @@ class Surroundings:
     output_limit: int
 
 
-@lru_cache(maxsize=1024)
-def description(jdl: str) -> JobDescription:
-    """The description of an admitted job."""
-    return describe(parse(jdl))
-
-
 def adapt(run: Run, token: str, capability: str, proxy: bytes, code: str, around: Surroundings) -> CeJob:
     """The submission of one attempt; raises JdlInvalid or SandboxPathRefused for what cannot be run anywhere."""
-    job, id = description(run.jdl), run.job.rsplit("/", 1)[-1]
+    job, id = described(run.jdl), run.job.rsplit("/", 1)[-1]
     script = render(WrapperJob(
         job=run.job, attempt=run.attempt, base_url=f"{around.ns_url}/ns/v1/attempts/{id}/{run.attempt}",
         token=capability, ca_pem=around.ca_pem, executable=job.executable, arguments=words(job.arguments),

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ns.lifetime import needed_s, shortfall
 from wms.config import Settings
 from wms.errors import Refused, SandboxFileMissing, SandboxPathRefused, SandboxTooLarge
-from wms.jdl.description import JobDescription, describe
-from wms.jdl.parser import parse
+from wms.jdl.described import described
+from wms.jdl.description import JobDescription
 from wms.operations import File, RegisterRequest
 from wms.sandbox import base_name, check_name, is_remote, repeated
 
@@ -42,8 +42,7 @@ def admit(body: RegisterRequest, settings: Settings, *, sandbox: bool = True) ->
     if len(body.jdl.encode()) > limits.max_jdl_bytes:
         raise SandboxTooLarge(f"The job description has more than {limits.max_jdl_bytes} bytes.",
                               limit=limits.max_jdl_bytes)
-    ad = parse(body.jdl)
-    description = describe(ad)
+    description = described(body.jdl)
     if description.job_types != ("Normal",) or description.type != "Job":
         raise Refused(f"Jobs of type {', '.join(description.job_types)} cannot be run by this service.",
                       hint="Submit a job of JobType Normal.", value=list(description.job_types))
@@ -53,7 +52,7 @@ def admit(body: RegisterRequest, settings: Settings, *, sandbox: bool = True) ->
             raise Refused("A job with input files is started after they were uploaded.",
                           hint="Register without `start`, upload, start.")
     vo = description.virtual_organisation or body.vo or settings.vo
-    return Admitted(description, vo, tuple(str(w.message) for w in (*ad.warnings, *description.warnings)))
+    return Admitted(description, vo, tuple(str(w.message) for w in (*description.ad.warnings, *description.warnings)))
 
 
 def _check_sandbox(description: JobDescription, files: Sequence[File], settings: Settings) -> None:

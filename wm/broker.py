@@ -18,12 +18,13 @@ from wm.matchmaker import match, why
 from wm.planner import Planned, Policy, Refuse, Wait, plan, unknown_pin
 from wm.request import WMS_REQUIREMENTS as SITE_REQUIREMENTS
 from wm.request import Request, site
-from wm.requests import Requests, description
+from wm.requests import Requests
 from wm.supermarket import Snapshot
 from wms import queue
 from wms.consumer import Record
 from wms.errors import ConfigError, JdlError, UnknownResource, WmsError
 from wms.eventlog import Journal
+from wms.jdl.described import described
 from wms.messages import JOBADAPTER, ListMatch, MatchAnswer, Run, Submit, decode
 from wms.outbox import Outbox
 from wms.queue import Message, Parcel
@@ -102,7 +103,7 @@ class Broker:
     async def _answer(self, question: ListMatch) -> MatchAnswer:
         snapshot, now = await self._market.current(), self._kit.now()
         try:
-            request = Request(question.query, description(question.jdl), question.owner, question.fqans,
+            request = Request(question.query, described(question.jdl), question.owner, question.fqans,
                               question.vo, submitted=now)
             if pin := unknown_pin(request, snapshot):
                 raise UnknownResource(f"There is no computing element {pin} in the information system.", value=pin,
@@ -137,7 +138,7 @@ def _delay(out: Outbox, row: store.Job, reason: str, until: float, journal: Jour
 
 
 def _request(row: store.Job, submit: Submit) -> Request:
-    return Request(submit.job, description(submit.jdl), submit.owner, submit.fqans, submit.vo,
+    return Request(submit.job, described(submit.jdl), submit.owner, submit.fqans, submit.vo,
                    tuple(filter(None, row.previous.split("\n"))), row.attempt, submit.submitted)
 
 

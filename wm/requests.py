@@ -6,7 +6,6 @@ Matching is elsewhere (`wm.broker`): a job that arrives or comes back only becom
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import assert_never
 
 import sqlalchemy as sa
@@ -16,8 +15,7 @@ from wm.resubmission import Attempts, Deep, Fault, GiveUp, Limits, Shallow, deci
 from wms.database import note_topic
 from wms.errors import Unavailable
 from wms.eventlog import Journal
-from wms.jdl.description import JobDescription, describe
-from wms.jdl.parser import parse
+from wms.jdl.described import described
 from wms.messages import (
     JOBADAPTER,
     LOGMONITOR,
@@ -37,12 +35,6 @@ from wms.seqcode import Source
 from wms.service import Kit
 
 QUEUE = "workload_manager"
-
-
-@lru_cache(maxsize=4096)
-def description(jdl: str) -> JobDescription:
-    """The description of a registered job; it was admitted before, so it is sound."""
-    return describe(parse(jdl))
 
 
 class Requests:
@@ -111,7 +103,7 @@ class Requests:
                 assert_never(decision)
 
     def _limits(self, jdl: str) -> Limits:
-        job, site = description(jdl), self._kit.settings.wm
+        job, site = described(jdl), self._kit.settings.wm
         return Limits(job.retry_count, job.shallow_retry_count, site.max_retry_count,
                       site.max_shallow_retry_count)
 
