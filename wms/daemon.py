@@ -39,8 +39,8 @@ reactor: Any = _reactor
 GROUP = "wms.daemons"
 ORDER = ("lb", "proxyrenewal", "logmonitor", "jobadapter", "wm", "ns")
 """Starting order: who is told comes before who tells. Stopping is the reverse."""
-LINGER_S = 0.02
-"""Under load a loop makes at most 50 rounds a second."""
+LINGER_S = 0.05
+"""Under load a loop makes at most 20 rounds a second."""
 NEEDS_BACKENDS = frozenset({"wm", "jobadapter", "logmonitor"})
 ANSWER_S = 5.0
 """How long a process that ends waits for the calls it is answering."""
