@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, Container, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
 from wms import queue
 from wms.queue import Message
-from wms.service import Kit, Nap, Progressing, background, linger
+from wms.service import Kit, Loop, linger
 
 Record = Callable[[sa.Connection], object]
 Handle = Callable[[sa.Connection, Sequence[Message], float], object]
@@ -36,26 +36,14 @@ def retry_delay_s(attempts: int) -> float:
     return min(LAST_RETRY_S, FIRST_RETRY_S * 2.0 ** max(0, attempts - 1))
 
 
-class _Reader(Progressing):
-    """The loop that both consumers share: rounds until empty, then a nap until woken or due."""
+class _Reader(Loop):
+    """What both consumers share: rounds until empty, then a nap until woken or due."""
 
     def __init__(self, kit: Kit, topic: str, *, batch: int) -> None:
-        super().__init__()
-        self.name = topic
-        self._kit = kit
+        super().__init__(kit, topic)
         self._topic = topic
         self._batch = batch
-        self._nap = Nap(kit.clock)
-        self._loop: Deferred[None] | None = None
         kit.database.on_messages(self._woken)
-
-    async def start(self) -> None:
-        self._loop = background(self._run(), self._kit.log)
-
-    async def stop(self) -> None:
-        self._nap.end()
-        if self._loop is not None:
-            await self._loop
 
     def _woken(self, topics: Container[str]) -> None:
         if self._topic in topics:

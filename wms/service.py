@@ -170,15 +170,13 @@ class Suite:
                 self._log.failure("{daemon} failed to stop", daemon=daemon.name)
 
 
-class Ticker(Progressing):
-    """Calls `work` every `period_s` (first at once), never twice at a time; a failure is logged and counted."""
+class Loop(Progressing):
+    """A part that goes round and round between its start and its stop; the nap between rounds can be woken."""
 
-    def __init__(self, kit: Kit, name: str, period_s: float, work: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, kit: Kit, name: str) -> None:
         super().__init__()
         self.name = name
         self._kit = kit
-        self._period_s = period_s
-        self._work = work
         self._nap = Nap(kit.clock)
         self._loop: Deferred[None] | None = None
 
@@ -189,6 +187,19 @@ class Ticker(Progressing):
         self._nap.end()
         if self._loop is not None:
             await self._loop
+
+    async def _run(self) -> None:
+        """Until the nap has ended."""
+        raise AssertionError("a loop is one of its subclasses")
+
+
+class Ticker(Loop):
+    """Calls `work` every `period_s` (first at once), never twice at a time; a failure is logged and counted."""
+
+    def __init__(self, kit: Kit, name: str, period_s: float, work: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(kit, name)
+        self._period_s = period_s
+        self._work = work
 
     def poke(self) -> None:
         """Do not wait for the period."""
