@@ -9,7 +9,8 @@ from wm.matchmaker import Matches, match
 from wm.request import Request, Site
 from wm.supermarket import Snapshot
 
-MOST = 10_000
+MOST = 200_000
+"""Ranked CEs that are remembered, of all answers together; one answer counts for one more."""
 Key = tuple[int, str, str, tuple[str, ...], tuple[str, ...]]
 
 
@@ -22,12 +23,14 @@ class Alike:
     def __init__(self) -> None:
         self._snapshot: Snapshot | None = None
         self._known: dict[Key, Matches] = {}
+        self._size = 0
 
     def match(self, request: Request, snapshot: Snapshot, now: float, site: Site) -> Matches:
-        if snapshot is not self._snapshot or len(self._known) >= MOST or now >= snapshot.expires:
-            self._snapshot, self._known = snapshot, {}
+        if snapshot is not self._snapshot or self._size >= MOST or now >= snapshot.expires:
+            self._snapshot, self._known, self._size = snapshot, {}, 0
         key = (id(request.description), request.owner, request.vo, request.fqans, request.previous)
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = match(request, snapshot, now, site)
+            self._size += 1 + len(found.ranked)
         return found

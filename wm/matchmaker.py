@@ -68,9 +68,9 @@ class Matches:
     site: Site
     ranked: tuple[Ranked, ...]
 
-    @cached_property
+    @property
     def verdicts(self) -> tuple[Verdict, ...]:
-        """One for each CE of the snapshot, by id."""
+        """One for each CE of the snapshot, by id; made anew each time, as there may be many."""
         checks = (*_checks(self.request, self.now, self.site), *self._last_checks())
         return tuple(_verdict(ce, checks) for _, ce in sorted(self.snapshot.ces.items()))
 
@@ -84,10 +84,11 @@ class Matches:
         """How each check in turn narrowed the set."""
         checks = (*_checks(self.request, self.now, self.site), *self._last_checks())
         refused: dict[str, list[Value]] = {check.name: [] for check in checks}
-        for verdict in self.verdicts:
+        verdicts = self.verdicts
+        for verdict in verdicts:
             if verdict.refused_by:
                 refused[verdict.refused_by].append(verdict.value)
-        return tuple(_tallies(len(self.verdicts), refused))
+        return tuple(_tallies(len(verdicts), refused))
 
 
 def match(request: Request, snapshot: Snapshot, now: float = 0.0, site: Site = SITE) -> Matches:

@@ -50,3 +50,11 @@ def test_a_snapshot_with_an_entry_that_ended_is_not_remembered() -> None:
     alike, snapshot = Alike(), replace(market(4), expires=10.0)
     first = alike.match(ONE, snapshot, 0.0, SITE)
     assert alike.match(ONE, snapshot, 11.0, SITE) is not first
+
+
+def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wm.alike.MOST", 2)
+    alike, snapshot = Alike(), market(4)
+    first = alike.match(ONE, snapshot, 0.0, SITE)
+    alike.match(replace(ONE, owner="/CN=b"), snapshot, 0.0, SITE)
+    assert alike.match(ONE, snapshot, 0.0, SITE) is not first
