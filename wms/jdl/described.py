@@ -10,9 +10,15 @@ from wms.jdl.description import JobDescription, describe
 from wms.jdl.parser import parse
 
 MOST = 1024
+LONGEST = 20_000
+"""Texts and characters that are remembered: a long description is read anew each time."""
+
+
+def described(text: str) -> JobDescription:
+    """The description of a job; raises JdlError or JdlInvalid."""
+    return _remembered(text) if len(text) <= LONGEST else describe(parse(text))
 
 
 @lru_cache(maxsize=MOST)
-def described(text: str) -> JobDescription:
-    """The description of a job; raises JdlError or JdlInvalid."""
+def _remembered(text: str) -> JobDescription:
     return describe(parse(text))
