@@ -93,14 +93,6 @@ def after_failure(not_after: float, failures: int, now: float, rng: random.Rando
     return Due(at, f"renewal failed {failures} times, {_minutes(remaining)} remain")
 
 
-def outlives(not_after: float, needed_until: float, renewable: bool) -> str | None:
-    """A warning for the submitter when the credential ends before the job may, else None."""
-    if renewable or not_after >= needed_until:
-        return None
-    return (f"The proxy ends {_minutes(needed_until - not_after)} before the job may end, and no MyProxy "
-            "server is named that could renew it")
-
-
 def _spread(rng: random.Random, policy: Policy) -> float:
     return rng.uniform(1 - policy.jitter, 1 + policy.jitter)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxyrenewal.schedule import POLICY, Due, Expired, after_failure, after_success, next_renewal, outlives
+from proxyrenewal.schedule import POLICY, Due, Expired, after_failure, after_success, next_renewal
 
 NOW = 1_800_000_000.0
 STEADY = replace(POLICY, jitter=0.0)
@@ -99,11 +99,3 @@ def test_attempts_become_denser_as_the_end_approaches():
 def test_what_has_expired_is_forgotten():
     assert after_failure(NOW - 120, 1, NOW, random.Random(1)) == Expired("the credential expired 2 min ago")
     assert next_renewal(NOW, NOW, random.Random(1)) == Expired("the credential expired 0 min ago")
-
-
-@pytest.mark.parametrize(("life", "renewable", "warned"), [
-    (3600, False, True), (7200, False, False), (7201, False, False), (3600, True, False)])
-def test_a_submitter_is_warned_of_a_credential_ending_too_early(life: float, renewable: bool, warned: bool):
-    warning = outlives(NOW + life, NOW + 7200, renewable)
-    assert (warning is not None) == warned
-    assert warning is None or warning.startswith("The proxy ends 60 min before the job may end")
