@@ -15,7 +15,7 @@ REPORTING = r"""
 wms_nl='
 '
 wms_safe='ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-'
-wms_dir='' wms_pid='' wms_watcher='' wms_begun='' wms_tell='' wms_setsid=''
+wms_dir='' wms_pid='' wms_watcher='' wms_begun='' wms_tell='' wms_setsid='' wms_starting='' wms_caught=''
 wms_notes='' wms_missing='' wms_remarks=''
 wms_exit=-1 wms_signal=0 wms_wall=0 wms_user=0 wms_sys=0 wms_rss=0 wms_patience=60
 wms_longest_wait=60
@@ -76,7 +76,11 @@ wms_kill() { # signal to everything the job started
     kill -s "$1" -- "-$wms_pid" 2>/dev/null || kill -s "$1" "$wms_pid" 2>/dev/null
 }
 
-wms_trapped() { # name of the signal
+wms_trapped() { # name of the signal; while the job is being started, its process has no name yet: later
+    if [ -n "$wms_starting" ]; then
+        wms_caught=$1
+        return
+    fi
     trap '' XCPU QUIT INT TERM
     [ -z "$wms_pid" ] || wms_kill TERM
     wms_start_count=0 wms_patience=10
@@ -93,10 +97,13 @@ wms_unwatch() { # no more looking at memory
 }
 
 wms_run() { # a function in a process group of its own -> wms_status
+    wms_starting=1
     if [ -z "$wms_setsid" ]; then set -m 2>/dev/null; fi
     "$1" &
     wms_pid=$!
     if [ -z "$wms_setsid" ]; then set +m; fi
+    wms_starting=''
+    [ -z "$wms_caught" ] || wms_trapped "$wms_caught"
     if [ "$wms_memory_period" -gt 0 ]; then
         wms_watch_memory </dev/null >/dev/null 2>&1 &
         wms_watcher=$!

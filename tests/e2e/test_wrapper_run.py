@@ -427,3 +427,19 @@ def test_a_signal_ends_the_job_with_a_last_word(
     assert failure(peer, (process.returncode, output)) == f"Job has been terminated (got {number.name})"
     assert not Path(f"/proc/{child}").exists() or Path(f"/proc/{child}/stat").read_text().split()[2] == "Z"
     assert list(node.home.iterdir()) == []
+
+
+def test_a_signal_between_start_and_name_of_the_job_still_ends_all_of_it(
+    node: Node, peer: Peer, tmp_path: Path
+) -> None:
+    up = tmp_path / "up"
+    os.mkfifo(up)
+    text = render(job(peer, "/bin/sh", arguments=literal("-c", f"sleep 1000 & echo $! >{up}; wait")))
+    begun = '    "$1" &\n    wms_pid=$!\n'
+    assert text.count(begun) == 1
+    at_once = f'    "$1" &\n    read -r child <{up}; echo "child=$child"; kill -s INT $$; wms_pid=$!\n'
+    with node.begin(text.replace(begun, at_once)) as process:
+        output, _ = process.communicate()
+    assert failure(peer, (process.returncode, output)) == "Job has been terminated (got SIGINT)"
+    child = int(output.split("child=")[1].split()[0])
+    assert not Path(f"/proc/{child}").exists() or Path(f"/proc/{child}/stat").read_text().split()[2] == "Z"
