@@ -1,0 +1,178 @@
+"""The operations of the Network Server: delegation, submission, cancellation, output, and the wrapper's calls."""
+
+from __future__ import annotations
+
+from wms.operations.row import Operation, Record, ns
+
+
+class File(Record, frozen=True):
+    """A sandbox file: `size` in bytes, `sha256` in hexadecimal."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+class Empty(Record, frozen=True):
+    pass
+
+
+class Version(Record, frozen=True):
+    version: str
+    server: str
+
+
+class Limits(Record, frozen=True):
+    """What the service accepts; sizes in bytes, `min_proxy_s` in seconds of remaining lifetime."""
+
+    max_file_bytes: int
+    max_sandbox_bytes: int
+    max_input_files: int
+    max_output_files: int
+    max_jdl_bytes: int
+    min_proxy_s: int
+
+
+class DelegationRequest(Record, frozen=True):
+    csr_pem: str
+
+
+class DelegationChain(Record, frozen=True):
+    """The signed proxy certificate first, then the caller's own chain, PEM."""
+
+    chain_pem: str
+
+
+class DelegationInfo(Record, frozen=True):
+    id: str
+    subject: str
+    not_after: float
+
+
+class RegisterRequest(Record, frozen=True):
+    """A job to register; `start` submits in one go and is refused while `files` is not empty."""
+
+    jdl: str
+    delegation: str
+    vo: str = ""
+    files: tuple[File, ...] = ()
+    start: bool = False
+
+
+class Registered(Record, frozen=True):
+    """`upload` names the files still wanted; `warnings` are sentences for the user."""
+
+    job: str
+    upload: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class JobReply(Record, frozen=True):
+    job: str
+    warnings: tuple[str, ...] = ()
+
+
+class ListMatchRequest(Record, frozen=True):
+    jdl: str
+    vo: str = ""
+
+
+class Match(Record, frozen=True):
+    ce: str
+    rank: float
+
+
+class Check(Record, frozen=True):
+    """How many CEs a check saw and how many it refused."""
+
+    check: str
+    seen: int
+    refused: int
+
+
+class MatchList(Record, frozen=True):
+    """Best rank first; `reason` says why it is empty; `checks` how each check narrowed the set."""
+
+    ces: tuple[Match, ...]
+    reason: str = ""
+    checks: tuple[Check, ...] = ()
+
+
+class OutputList(Record, frozen=True):
+    job: str
+    outcome: str
+    files: tuple[File, ...]
+
+
+class PurgeRequest(Record, frozen=True):
+    """`received`: the checksum of each output file as the caller has it on disk."""
+
+    received: dict[str, str] = {}
+
+
+class StartRequest(Record, frozen=True):
+    """The wrapper asks for the one start of its attempt; `nonce` is the same in its own repetitions."""
+
+    nonce: str
+    node: str
+    sequence_code: str
+
+
+class StartGranted(Record, frozen=True):
+    granted: bool
+    sequence_code: str
+
+
+class OutcomeReport(Record, frozen=True):
+    """The wrapper's last word: times in seconds, memory in kB; `failure` is empty when the payload ended.
+
+    `nonce` is the one it asked for the start with: the word of any other wrapper does not count.
+    """
+
+    exit_code: int = -1
+    signal: int = 0
+    wall_s: float = 0.0
+    cpu_user_s: float = 0.0
+    cpu_system_s: float = 0.0
+    max_rss_kb: int = 0
+    notes: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    failure: str = ""
+    sequence_code: str = ""
+    nonce: str = ""
+
+
+ROWS: tuple[Operation, ...] = (
+    ns("version", "GET", "/version", "anyone", "Version of the service.", reply=Version),
+    ns("limits", "GET", "/limits", "anyone", "Limits a client should respect before it uploads.", reply=Limits),
+    ns("request_delegation", "POST", "/delegations/{delegation}", "user",
+        "A new key here and its signing request; the key never travels.", reply=DelegationRequest),
+    ns("put_delegation", "PUT", "/delegations/{delegation}", "user",
+        "The signed proxy for the pending key.", request=DelegationChain, reply=DelegationInfo),
+    ns("delegation", "GET", "/delegations/{delegation}", "user", "One of the caller's delegations.",
+        reply=DelegationInfo),
+    ns("register", "POST", "/jobs", "user", "Register a job; with `start`, submit it in one go.",
+        request=RegisterRequest, reply=Registered, idempotency_key=True),
+    ns("upload", "PUT", "/jobs/{unique}/input/{name}", "owner", "One input sandbox file.", reply=File,
+        stream="up"),
+    ns("start", "POST", "/jobs/{unique}/start", "owner", "Start a registered job.", reply=JobReply,
+        idempotency_key=True),
+    ns("cancel", "POST", "/jobs/{unique}/cancel", "owner", "Ask for cancellation.", reply=JobReply,
+        idempotency_key=True),
+    ns("list_match", "POST", "/match", "user", "The CEs that match a job description, best first.",
+        request=ListMatchRequest, reply=MatchList),
+    ns("list_output", "GET", "/jobs/{unique}/output", "owner", "The output sandbox files of a job.",
+        reply=OutputList),
+    ns("output", "GET", "/jobs/{unique}/output/{name}", "owner", "One output sandbox file.", stream="down"),
+    ns("purge", "POST", "/jobs/{unique}/purge", "owner",
+        "Confirm what was received and give the sandbox back; the job becomes Cleared.",
+        request=PurgeRequest, reply=JobReply, idempotency_key=True),
+    ns("attempt_input", "GET", "/attempts/{unique}/{attempt}/input/{name}", "attempt",
+        "One input sandbox file, for the wrapper.", stream="down"),
+    ns("attempt_start", "POST", "/attempts/{unique}/{attempt}/start", "attempt",
+        "Take the one start of this attempt.", request=StartRequest, reply=StartGranted),
+    ns("attempt_output", "PUT", "/attempts/{unique}/{attempt}/output/{name}", "attempt",
+        "One output sandbox file, from the wrapper.", reply=File, stream="up"),
+    ns("attempt_done", "POST", "/attempts/{unique}/{attempt}/done", "attempt",
+        "The outcome of the attempt, from the wrapper.", request=OutcomeReport, reply=Empty),
+)
