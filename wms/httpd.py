@@ -20,10 +20,20 @@ from twisted.python.failure import Failure
 from twisted.web import http
 
 from wms.capability import Capability, verify
-from wms.errors import NotAuthorized, NotFound, Refused, SandboxTooLarge, Unauthenticated, WmsError, WrongMethod
+from wms.errors import (
+    NotAuthorized,
+    NotFound,
+    Refused,
+    SandboxTooLarge,
+    TimedOut,
+    Unauthenticated,
+    WmsError,
+    WrongMethod,
+)
 from wms.identity import Identity
 from wms.operations import OPERATIONS, Operation
 from wms.proxy import identify
+from wms.streaming import Flow, StreamReply
 from wms.tls import peer_chain
 
 MAX_JSON_BYTES = 4_000_000
@@ -76,7 +86,7 @@ class Call:
         return self.identity
 
 
-Reply = msgspec.Struct | dict[str, Any] | Page | FileReply
+Reply = msgspec.Struct | dict[str, Any] | Page | FileReply | StreamReply
 Handler = Callable[[Call], Awaitable[Reply]]
 
 
@@ -224,14 +234,13 @@ class Request(http.Request):
 
     def _call(self, operation: Operation, params: Mapping[str, str]) -> Call:
         identity, chain = self._caller()
-        capability = self._capability() if operation.right == "attempt" else None
-        if operation.right not in ("anyone", "attempt", "reader") and identity is None:
+        shown = operation.right == "logger" and self.requestHeaders.hasHeader(b"authorization")
+        capability = self._capability() if operation.right == "attempt" or shown else None
+        if operation.right not in ("anyone", "attempt", "reader") and identity is None and capability is None:
             raise Unauthenticated("This operation needs a client certificate or proxy.",
                                   hint="Make a proxy and point X509_USER_PROXY at it.")
-        if capability is not None and capability.job.rsplit("/", 1)[-1] != params.get("unique"):
-            raise NotAuthorized("This token is for another job.")
-        if capability is not None and str(capability.attempt) != params.get("attempt"):
-            raise NotAuthorized("This token is for another attempt.")
+        if capability is not None and operation.right == "attempt":
+            _require_same(capability, params)
         limit = self.router.max_upload if operation.stream == "up" else MAX_JSON_BYTES
         if self.received > limit:
             raise _too_large(f"The body of {self.received} bytes", limit)
@@ -291,6 +300,8 @@ class Request(http.Request):
             return
         if isinstance(reply, FileReply):
             await self._send_file(reply)
+        elif isinstance(reply, StreamReply):
+            await self._send_stream(reply)
         elif isinstance(reply, Page):
             self._send(reply.status, reply.body, reply.content_type)
         else:
@@ -304,6 +315,29 @@ class Request(http.Request):
                 self.setHeader(b"digest", f"sha-256={reply.sha256}".encode())
             if self.method != b"HEAD":
                 await _Sender().beginFileTransfer(file, self)
+        self.finish()
+
+    async def _send_stream(self, reply: StreamReply) -> None:
+        """Piece by piece, for as long as the client reads; it has no length."""
+        self.setHeader(b"content-type", reply.content_type.encode())
+        self.setHeader(b"cache-control", b"no-store")
+        self.setHeader(b"x-content-type-options", b"nosniff")
+        self.write(b"")
+        flow = Flow(self.router.clock)
+        self.registerProducer(flow, True)
+        try:
+            if self.method != b"HEAD":
+                async for piece in reply.pieces:
+                    self.write(piece)
+                    await flow.ready()
+        except TimedOut:
+            transport: Any = self.channel.transport
+            transport.abortConnection()
+            raise _Left from None
+        finally:
+            await reply.pieces.aclose()
+            if not self._gone:
+                self.unregisterProducer()
         self.finish()
 
     def _refuse(self, error: WmsError) -> None:
@@ -331,6 +365,14 @@ class Request(http.Request):
         self.setHeader(b"x-content-type-options", b"nosniff")
         self.write(body if self.method != b"HEAD" else b"")
         self.finish()
+
+
+def _require_same(capability: Capability, params: Mapping[str, str]) -> None:
+    """Raises NotAuthorized unless the path names the job and the attempt of the token."""
+    if capability.job.rsplit("/", 1)[-1] != params.get("unique"):
+        raise NotAuthorized("This token is for another job.")
+    if str(capability.attempt) != params.get("attempt"):
+        raise NotAuthorized("This token is for another attempt.")
 
 
 def _too_large(what: str, limit: int) -> SandboxTooLarge:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from wms.errors import NoSuchJob
 from wms.httpd import IDLE_TIMEOUT_S, MAX_JSON_BYTES, Call, Factory, FileReply, Page, Reply, Router, served_paths
 from wms.identity import Identity
 from wms.operations import Empty, JobIds, RegisterRequest, Version
+from wms.streaming import STALLED_S, StreamReply
 
 SECRET = b"s" * 32
 ALICE = Identity(dn="/CN=alice", ca_dn="/CN=ca", fqans=(), limited=False, not_after=1e6, chain_length=1)
@@ -489,3 +490,81 @@ def test_line_ends_in_a_path_never_become_headers(service: Service) -> None:
 def test_statuses_are_records(service: Service) -> None:
     service.ask("POST", "/lb/v1/statuses", {"jobs": ["a", "b"]})
     assert service.calls[0].body == JobIds(("a", "b"))
+
+
+# -- replies that grow -------------------------------------------------------------------------------------
+
+
+@dataclass
+class Pieces:
+    """A source of pieces: each `give` lets one go; `closed` when nobody wants more."""
+
+    asked: int = 0
+    closed: bool = False
+    _wanted: Deferred[bytes] | None = None
+
+    async def flow(self) -> AsyncGenerator[bytes, None]:
+        try:
+            while True:
+                self.asked += 1
+                self._wanted = Deferred()
+                piece = await self._wanted
+                if not piece:
+                    return
+                yield piece
+        finally:
+            self.closed = True
+
+    def give(self, piece: bytes) -> None:
+        wanted, self._wanted = self._wanted, None
+        assert wanted is not None
+        wanted.callback(piece)
+
+
+def growing(service: Service) -> tuple[Pieces, Any, Any]:
+    pieces = Pieces()
+    service.replies["ns.version"] = replying(StreamReply(pieces.flow(), "text/event-stream"))
+    channel, transport = service.connect()
+    channel.dataReceived(request("GET", "/ns/v1/version"))
+    return pieces, channel, transport
+
+
+def test_a_stream_is_sent_piece_by_piece_and_ends(service: Service) -> None:
+    pieces, _channel, transport = growing(service)
+    head = transport.value()
+    assert b"200 OK" in head
+    assert b"text/event-stream" in head
+    assert b"chunked" in head.lower()
+    pieces.give(b"one")
+    assert transport.value().endswith(b"3\r\none\r\n")
+    pieces.give(b"two")
+    pieces.give(b"")
+    assert transport.value().endswith(b"3\r\ntwo\r\n0\r\n\r\n")
+    assert pieces.closed
+
+
+def test_a_reader_who_does_not_keep_up_is_given_no_more_until_he_does(service: Service) -> None:
+    pieces, _channel, transport = growing(service)
+    transport.producer.pauseProducing()
+    pieces.give(b"one")
+    assert pieces.asked == 1
+    transport.producer.resumeProducing()
+    assert pieces.asked == 2
+    pieces.give(b"")
+
+
+def test_a_reader_who_takes_nothing_for_long_is_left(service: Service) -> None:
+    pieces, _channel, transport = growing(service)
+    transport.producer.pauseProducing()
+    pieces.give(b"one")
+    service.clock.advance(STALLED_S)
+    assert transport.disconnected
+    assert pieces.closed
+    assert service.incidents() == []
+
+
+def test_a_reader_who_leaves_closes_the_source(service: Service) -> None:
+    pieces, channel, _transport = growing(service)
+    channel.connectionLost(Failure(ConnectionDone()))
+    assert pieces.closed
+    assert service.incidents() == []
