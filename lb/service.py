@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from twisted.logger import Logger
 
 from lb import store
+from lb.keeper import Follower, keep
 from lb.operations import handlers
 from lb.waiting import Waiters
 from wms.consumer import Consumer, Handle
@@ -31,16 +32,21 @@ _NOT_READABLE = (msgspec.DecodeError, UnicodeDecodeError)
 def make(kit: Kit) -> Daemon:
     """The daemon."""
     waiters = Waiters(kit.clock)
-    inbox = Consumer(kit, LB, keeper(waiters, kit.log), batch=BATCH, after=waiters.tell)
+    inbox = Consumer(kit, LB, keeper(waiters, kit.log, followers(kit)), batch=BATCH, after=waiters.tell)
     return Daemon("lb", [waiters, inbox], handlers(kit, waiters))
 
 
-def keeper(waiters: Waiters, log: Logger) -> Handle:
+def followers(kit: Kit) -> Sequence[Follower]:
+    """Who follows the changes of jobs, in the order in which they are told."""
+    return ()
+
+
+def keeper(waiters: Waiters, log: Logger, followers: Sequence[Follower]) -> Handle:
     """Stores the events of a batch of messages; what cannot be stored is set aside, alone."""
     def handle(conn: sa.Connection, messages: Sequence[Message], now: float) -> None:
         broken: list[tuple[bytes, str]] = []
         arriving = [event for message in messages for event in _events(message.body, broken)]
-        ingested = store.ingest(conn, arriving, now)
+        ingested = keep(conn, arriving, now, followers)
         broken += [(_encode(refusal.event), refusal.reason) for refusal in ingested.refused]
         store.refuse(conn, broken, now)
         waiters.note(ingested.changed)

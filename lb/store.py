@@ -1,4 +1,4 @@
-"""The tables of Logging & Bookkeeping and `ingest`, their one writer: events in, rows and states out.
+"""`ingest`, the one writer of jobs and events of Logging & Bookkeeping: events in, rows and states out.
 
 A state is a fold over the events of its job in their logical order, so neither the order nor the repetition
 of arrivals matters. Not the questions (lb.query), and not what events mean (lb.machine).
@@ -18,51 +18,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from lb.machine import Record, fold, in_order, step
 from lb.order import order
 from lb.rows import from_row, to_row
-from wms.database import metadata
+from lb.tables import events as events
+from lb.tables import jobs as jobs
+from lb.tables import refused as refused
 from wms.errors import BadEvent
 from wms.event import Event, duplicate_key, validate
 from wms.identity import canonical_dn
 from wms.jobid import JobId
 from wms.jobstatus import JobStatus
 
-_Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-
-jobs = sa.Table(
-    "lb_jobs", metadata,
-    sa.Column("id", _Id, primary_key=True, autoincrement=True),
-    sa.Column("job", sa.Text, nullable=False, unique=True, comment="the unique part of the job's identifier"),
-    sa.Column("server", sa.Text, nullable=False, comment="host:port of the identifier"),
-    sa.Column("owner", sa.Text, nullable=False, server_default="", comment="canonical DN"),
-    sa.Column("state", sa.SmallInteger, nullable=False, server_default="0"),
-    sa.Column("type", sa.Text, nullable=False, server_default="", comment="empty: not registered"),
-    sa.Column("parent", sa.Text, nullable=False, server_default="", comment="identifier of the parent job"),
-    sa.Column("created", sa.Float, nullable=False, comment="time of the first event, epoch s"),
-    sa.Column("updated", sa.Float, nullable=False, server_default="0", comment="time of the last accepted"),
-    sa.Column("version", sa.Integer, nullable=False, server_default="0", comment="number of its events"),
-    sa.Column("record", sa.LargeBinary, nullable=False, server_default="", comment="lb.machine.Record"),
-    sa.Index("lb_jobs_owner", "owner", "created", "id"),
-    sa.Index("lb_jobs_state", "state"),
-)
-
-events = sa.Table(
-    "lb_events", metadata,
-    sa.Column("job", _Id, primary_key=True, autoincrement=False, comment="lb_jobs.id"),
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False, comment="by arrival, from 0"),
-    sa.Column("type", sa.SmallInteger, nullable=False),
-    sa.Column("source", sa.SmallInteger, nullable=False),
-    sa.Column("seqcode", sa.LargeBinary, nullable=False, comment="sorts as the code does"),
-    sa.Column("timestamp", sa.Float, nullable=False),
-    sa.Column("arrived", sa.Float, nullable=False),
-    sa.Column("body", sa.LargeBinary, nullable=False, comment="lb.rows.Body"),
-)
-
-refused = sa.Table(
-    "lb_refused", metadata,
-    sa.Column("id", _Id, primary_key=True, autoincrement=True),
-    sa.Column("at", sa.Float, nullable=False),
-    sa.Column("body", sa.LargeBinary, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-)
+NOWHERE = "none"
 
 
 class Refusal(NamedTuple):
@@ -72,14 +37,29 @@ class Refusal(NamedTuple):
     reason: str
 
 
+class Change(NamedTuple):
+    """A job that got news: key of its row, unique part of its identifier, record before (None: it is new) and
+    after, the events that were new, in their order."""
+
+    key: int
+    unique: str
+    before: Record | None
+    after: Record
+    events: Sequence[Event]
+
+
 class Ingested(NamedTuple):
-    """What became of a batch: events stored, events known before, events refused; the new status of each job
-    that got news, by the unique part of its identifier."""
+    """What became of a batch: events stored, events known before, events refused, jobs that got news."""
 
     stored: int
     duplicates: int
     refused: list[Refusal]
-    changed: dict[str, JobStatus]
+    changes: list[Change]
+
+    @property
+    def changed(self) -> dict[str, JobStatus]:
+        """The new status of each job that got news, by the unique part of its identifier."""
+        return {change.unique: change.after for change in self.changes}
 
 
 class _Held(NamedTuple):
@@ -126,7 +106,7 @@ def ingest(conn: sa.Connection, arriving: Iterable[Event], now: float) -> Ingest
     _write(conn, advances, now)
     stored = sum(len(advance.fresh) for advance in advances)
     return Ingested(stored, sum(len(given) for _job, given in pairs) - stored, refusals,
-                    {advance.held.unique: advance.record for advance in advances})
+                    [Change(job.key, job.unique, job.record, record, fresh) for job, fresh, record in advances])
 
 
 def _grouped(arriving: Iterable[Event]) -> tuple[dict[JobId, list[Event]], list[Refusal]]:
@@ -201,8 +181,10 @@ def _row(advance: _Advance) -> dict[str, Any]:
     held, fresh, record = advance
     return {
         "key": held.key, "owner": _canonical(record.owner), "state": record.state.code,
-        "type": record.jobtype.value, "parent": record.parent_job,
+        "type": record.jobtype.value, "parent": record.parent_job.rpartition("/")[2],
         "created": min(held.created, *(event.timestamp for event in fresh)),
+        "done_code": record.done_code.value, "entered": record.state_enter_time,
+        "destination": record.destination, "location": "" if record.location == NOWHERE else record.location,
         "updated": record.last_update_time, "version": held.size + len(fresh), "record": _encode(record)}
 
 

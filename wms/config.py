@@ -98,6 +98,39 @@ class Lb(Section, frozen=True, kw_only=True):
     address: Annotated[str, _about("host:port in job ids; empty: host and the port of lb.listen")] = ""
     max_jobs: Annotated[Count, _about("most jobs in one answer")] = 10_000
     max_wait_s: Annotated[Seconds, _about("longest wait of a status query for news")] = 60.0
+    max_events: Annotated[Count, _about("most events in one answer")] = 100_000
+    index_rule: Annotated[str, _about("who must ask by an indexed attribute: everybody, users (not administrators), "
+                                      "nobody")] = "everybody"
+    policy: Annotated[str, _about("file of the policy: who may do which of the 12 actions; empty: built in")] = ""
+    super_users: Annotated[tuple[str, ...], _about("DNs of administrators, besides the policy")] = ()
+    grey_jobs: Annotated[bool, _about("keep events of others about jobs that nobody has registered yet")] = False
+    exclusive_zombies: Annotated[bool, _about("refuse the exclusive registration of a purged job")] = True
+    feed_s: Annotated[Seconds, _about("age of the oldest job in a feed")] = 3600.0
+    statistics: Annotated[str, _about("who sees counters and statistics: everybody, administrators")] = "everybody"
+    dump_dir: Annotated[str, _about("directory of dumps and purged jobs; empty: state_dir/lb")] = ""
+    purge_cleared_s: Annotated[Seconds, _about("age at which a Cleared job may be purged")] = 259_200.0
+    purge_aborted_s: Annotated[Seconds, _about("age at which an Aborted job may be purged")] = 604_800.0
+    purge_cancelled_s: Annotated[Seconds, _about("age at which a Cancelled job may be purged")] = 604_800.0
+    purge_other_s: Annotated[Seconds, _about("age at which any other job may be purged")] = 2_678_400.0
+    purge_period_s: Annotated[Seconds, _about("how often the server purges by itself; 0: never")] = 0.0
+    notify_s: Annotated[Seconds, _about("validity of a notification that asks for none")] = 7200.0
+    notify_max_s: Annotated[Seconds, _about("longest validity of a notification")] = 86_400.0
+    brokers: Annotated[tuple[str, ...], _about("message brokers: stomp://user:password@host:61613 or "
+                                               "amqp://user:password@host:5672/vhost")] = ()
+    topic_prefixes: Annotated[tuple[str, ...], _about("how the topic of a notification may begin")] = ("grid.emi.",)
+    webhook_hosts: Annotated[tuple[str, ...], _about("hosts that web hooks may go to, *.example.org for all below; "
+                                                     "empty: none")] = ()
+
+
+class Interlogger(Section, frozen=True, kw_only=True):
+    """Interlogger: ships the events that were spooled on this host."""
+
+    spool: Annotated[str, _about("directory of the spool; empty: state_dir/lb-spool")] = ""
+    scan_s: Annotated[Seconds, _about("how often the spool is looked through")] = 60.0
+    retry_s: Annotated[Seconds, _about("longest pause before a server is tried again")] = 60.0
+    parallel: Annotated[Count, _about("connections to a server at the same time")] = 4
+    batch: Annotated[Count, _about("most events in one request")] = 500
+    quarantine_after_s: Annotated[Seconds, _about("events no server takes go aside after this")] = 2_592_000.0
 
 
 class ProxyRenewal(Section, frozen=True, kw_only=True):
@@ -123,6 +156,7 @@ class Settings(Section, frozen=True, kw_only=True):
     jobadapter: JobAdapter = JobAdapter()
     logmonitor: LogMonitor = LogMonitor()
     lb: Lb = Lb()
+    interlogger: Interlogger = Interlogger()
     proxyrenewal: ProxyRenewal = ProxyRenewal()
     ce: Annotated[dict[str, dict[str, Any]],
                   _about("computing elements by name: {backend: local, ...settings of that backend}")] = {}

@@ -216,6 +216,38 @@ class TooManyResults(Refused):
     code = "LB_TOO_MANY_RESULTS"
 
 
+class NoIndex(Refused):
+    """A query that would look at every job (1416 of the original)."""
+
+    code = "LB_NO_INDEX"
+
+
+class JobExists(Refused):
+    """An exclusive registration of a job that is or was here (EEXIST)."""
+
+    code = "LB_JOB_EXISTS"
+    status = 409
+
+
+class NothingFound(NotFound):
+    """A query without a single job in its answer (ENOENT)."""
+
+    code = "LB_NOTHING_FOUND"
+
+
+class NoSuchNotification(NotFound):
+    """No such registration, or its time is over."""
+
+    code = "LB_NO_SUCH_NOTIFICATION"
+
+
+class NotPermitted(Refused):
+    """The server's policy does not permit this action to the caller (EPERM)."""
+
+    code = "LB_NOT_PERMITTED"
+    status = 403
+
+
 class RemoteError(WmsError):
     """An error that another party reported; keeps its code, status, hint and details."""
 

@@ -106,7 +106,7 @@ def test_numbers_in_a_job_have_no_gaps(book: Book) -> None:
 
 
 def test_an_empty_batch_is_no_work(book: Book) -> None:
-    assert book.ingest([]) == (0, 0, [], {})
+    assert book.ingest([]) == (0, 0, [], [])
 
 
 # -- through the queue -----------------------------------------------------------------------------------
