@@ -43,11 +43,12 @@ KEY = re.compile(r"[\x21-\x7e]{8,128}")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A reply that is not JSON."""
+    """A reply that is not JSON; `headers` (name, value) besides those that every reply has."""
 
     body: bytes
     content_type: str = "text/html; charset=utf-8"
     status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +304,8 @@ class Request(http.Request):
         elif isinstance(reply, StreamReply):
             await self._send_stream(reply)
         elif isinstance(reply, Page):
+            for name, value in reply.headers:
+                self.setHeader(name.encode(), value.encode())
             self._send(reply.status, reply.body, reply.content_type)
         else:
             self._send(200, msgspec.json.encode(reply), "application/json")
