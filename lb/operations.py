@@ -1,6 +1,6 @@
 """The remote operations of Logging & Bookkeeping: from a call to a reply.
 
-Rows are read in lb.query, rights decided in wms.authz, pages made in lb.web.
+Rows are read in lb.query, rights decided in wms.authz; pages are in lb.page_operations.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from typing import Any
 
 import msgspec
 
-from lb import query, web
+from lb import query
+from lb.page_operations import page_handlers
 from lb.query import Found
 from lb.waiting import ANY, Waiters
 from wms import queue
 from wms.authz import may_read, require_owner
 from wms.errors import BadJobId, NoSuchJob, NotAuthorized, Refused, TooManyResults, WmsError
-from wms.httpd import Call, Handler, Page
+from wms.httpd import Call, Handler
 from wms.identity import Identity
 from wms.jobid import JobId
 from wms.jobstatus import JobState
@@ -37,7 +38,7 @@ def handlers(kit: Kit, waiters: Waiters) -> dict[str, Handler]:
     """All operations of this daemon by name."""
     book = Bookkeeping(kit, waiters)
     return {"lb.status": book.status, "lb.statuses": book.statuses, "lb.jobs": book.jobs,
-            "lb.events": book.events, "lb.page": book.page}
+            "lb.events": book.events, **page_handlers(book)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Bookkeeping:
                         return status_record(found)
                     known = max(known, found.version)
                 await nap.sleep(min(left, RECHECK_S))
-        return status_record(await self._readable(call))
+        return status_record(await self.readable(call))
 
     async def statuses(self, call: Call) -> Statuses:
         """Many jobs; what is wrong with the others is said for each."""
@@ -71,7 +72,7 @@ class Bookkeeping:
         named = {text: self._unique(text) for text in asked}
         uniques = {unique for unique in named.values() if isinstance(unique, str)}
         found = await self.kit.database.read(query.statuses, uniques)
-        if uniques - found.keys() and await self._settled():
+        if uniques - found.keys() and await self.settled():
             found = await self.kit.database.read(query.statuses, uniques)
         answers = {text: _answer(call.user, unique, found) for text, unique in named.items()}
         return Statuses(
@@ -82,7 +83,7 @@ class Bookkeeping:
         """A page of the caller's jobs, without their descriptions."""
         most = self.kit.settings.lb.max_jobs
         limit = min(most, max(1, int(_number(call.query, "limit", PAGE_JOBS))))
-        await self._settled()
+        await self.settled()
         page = await self.kit.database.read(
             query.user_jobs, call.user.dn, limit=limit, state=_state(call.query.get("state", "")),
             cursor=call.query.get("cursor", ""))
@@ -90,33 +91,23 @@ class Bookkeeping:
 
     async def events(self, call: Call) -> EventList:
         """The events of one job."""
-        found = await self._readable(call)
+        found = await self.readable(call)
         events = await self.kit.database.read(query.events, found.unique)
         return EventList(found.status.job_id, tuple(map(msgspec.to_builtins, events)))
 
-    async def page(self, call: Call) -> Page:
-        """The identifier of a job as a URL; a refusal is a page too."""
-        form = web.form(call.query, call.accept)
-        try:
-            found = await self._readable(call)
-            events = await self.kit.database.read(query.events, found.unique)
-        except WmsError as error:
-            return web.refusal(form, error, call.params["unique"])
-        history = "history" in call.query.get("flags", "").replace("+", " ").split()
-        return web.job_page(form, found, events, self.kit.now(), history=history)
-
-    async def _readable(self, call: Call) -> Found:
+    async def readable(self, call: Call) -> Found:
+        """The job of the path; raises NoSuchJob, NotAuthorized."""
         user, unique = call.user, call.params["unique"]
         try:
             found = await self.kit.database.read(query.status, unique)
         except NoSuchJob:
-            if not await self._settled():
+            if not await self.settled():
                 raise
             found = await self.kit.database.read(query.status, unique)
         require_owner(user, found.status.owner)
         return found
 
-    async def _settled(self) -> bool:
+    async def settled(self) -> bool:
         """Wait until all events that were on their way here are stored: who has submitted sees the job.
 
         False if there were none. At most SETTLE_S, then the question is answered with what there is.
