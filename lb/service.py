@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 from twisted.logger import Logger
 
-from lb import store
+from lb import statistics_store, store
 from lb.keeper import Follower, keep
 from lb.operations import handlers
 from lb.waiting import Waiters
@@ -20,9 +20,10 @@ from wms.event import Event
 from wms.eventlog import decode_events
 from wms.messages import LB
 from wms.queue import Message
-from wms.service import Daemon, Kit
+from wms.service import Daemon, Kit, Ticker
 
 BATCH = 400
+ROLL_S = 60.0
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_event = msgspec.json.Decoder(Event).decode
 _encode = msgspec.json.Encoder().encode
@@ -33,12 +34,13 @@ def make(kit: Kit) -> Daemon:
     """The daemon."""
     waiters = Waiters(kit.clock)
     inbox = Consumer(kit, LB, keeper(waiters, kit.log, followers(kit)), batch=BATCH, after=waiters.tell)
-    return Daemon("lb", [waiters, inbox], handlers(kit, waiters))
+    rolling = Ticker(kit, "statistics", ROLL_S, lambda: kit.database.transact(statistics_store.roll, kit.now()))
+    return Daemon("lb", [waiters, inbox, rolling], handlers(kit, waiters))
 
 
 def followers(kit: Kit) -> Sequence[Follower]:
     """Who follows the changes of jobs, in the order in which they are told."""
-    return ()
+    return (statistics_store.follow,)
 
 
 def keeper(waiters: Waiters, log: Logger, followers: Sequence[Follower]) -> Handle:

@@ -1,0 +1,128 @@
+"""The sums of lb.statistics in their table, each in one ring: the finest that still holds its time.
+
+They are written in the transaction that stores the events; `roll` moves those that grew old to the next ring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import ceil
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from lb.statistics import ALL, PHASES, RINGS, Interval, Ring, Sample, Sums, rate, ring_of, samples
+from lb.store import Change
+from lb.tables import samples as table
+from wms.event import Event
+
+LATE_S = 900
+"""Sums stay this much longer than their ring reaches, until they are moved."""
+Key = tuple[int, int, str, str]  # ring, slot, kind, destination
+_COLUMNS = ("ring", "slot", "kind", "destination", "number", "total", "squares")
+
+
+class Point(NamedTuple):
+    """The sums of a slot that begins at `at` (epoch s) and lasts `seconds`."""
+
+    at: float
+    seconds: int
+    sums: Sums
+
+    @property
+    def rate(self) -> float:
+        """Jobs a second."""
+        return self.sums.number / self.seconds
+
+
+def follow(conn: sa.Connection, changes: Sequence[Change], now: float) -> Sequence[Event]:
+    """Count what these changes of jobs mean; a follower of lb.keeper. Gives no events."""
+    found = [sample for change in changes for sample in samples(change.before, change.after, change.events)]
+    if found:
+        _add(conn, _slots(found, now))
+    return ()
+
+
+def _slots(found: Iterable[Sample], now: float) -> dict[Key, Sums]:
+    sums: dict[Key, Sums] = {}
+    for kind, destination, at, seconds, sign in found:
+        ring = ring_of(at, now)
+        if ring:
+            more = Sums(sign, sign * seconds, sign * seconds * seconds)
+            for place in (ALL, destination) if destination else (ALL,):
+                key = ring, int(at // ring), kind, place
+                sums[key] = more.plus(sums[key]) if key in sums else more
+    return sums
+
+
+def _add(conn: sa.Connection, sums: Mapping[Key, Sums]) -> None:
+    """In one order: writers of several processes do not lock each other out."""
+    if not sums:
+        return
+    adding = (postgresql if conn.dialect.name == "postgresql" else sqlite).insert(table)
+    conn.execute(
+        adding.on_conflict_do_update(index_elements=table.primary_key, set_={
+            name: table.c[name] + adding.excluded[name] for name in Sums._fields}),
+        [dict(zip(_COLUMNS, (*key, *sums[key]), strict=True)) for key in sorted(sums)])
+
+
+def roll(conn: sa.Connection, now: float) -> None:
+    """Move the sums that are too old for their ring to the next, delete those too old for any."""
+    for ring, coarser in zip(RINGS, (*RINGS[1:], None), strict=True):
+        kept = int((now - ring.span) // ring.seconds)
+        old = sa.delete(table).where(table.c.ring == ring.seconds, table.c.slot < kept)
+        if coarser is None:
+            conn.execute(old)
+        else:
+            moved: dict[Key, Sums] = {}
+            for _ring, slot, kind, destination, *sums in conn.execute(old.returning(*table.c)).all():
+                key = coarser.seconds, slot * ring.seconds // coarser.seconds, kind, destination
+                moved[key] = Sums(*sums).plus(moved.get(key, Sums()))
+            _add(conn, moved)
+
+
+def series(conn: sa.Connection, kind: str, destination: str, ring: Ring, until: float) -> list[Point]:
+    """The last slots of a ring, oldest first, ending with the one that `until` (epoch s) is in.
+
+    `kind` is one of `rate(state)`, `dwell(state)`, `duration(begin, end)` of lb.statistics.
+    """
+    last = int(until // ring.seconds)
+    points = {slot: Sums() for slot in range(last - ring.slots + 1, last + 1)}
+    begin = (last - ring.slots + 1) * ring.seconds
+    end = (until // RINGS[0].seconds + 1) * RINGS[0].seconds
+    for at, sums in _between(conn, (kind,), destination, Interval(begin, end, ring.seconds)):
+        points[at // ring.seconds] = points[at // ring.seconds].plus(sums)
+    return [Point(slot * ring.seconds, ring.seconds, sums) for slot, sums in points.items()]
+
+
+def summed(conn: sa.Connection, kinds: Collection[str], destination: str, interval: Interval) -> Sums:
+    """The sums of an interval, of several kinds together."""
+    whole = Sums()
+    for _at, sums in _between(conn, kinds, destination, interval):
+        whole = whole.plus(sums)
+    return whole
+
+
+def destinations(conn: sa.Connection, now: float) -> list[str]:
+    """Every destination with statistics, in order."""
+    found: set[str] = set()
+    for ring in RINGS:
+        slots = range(int((now - ring.span - LATE_S) // ring.seconds), int(now // ring.seconds) + 1)
+        found.update(conn.execute(sa.select(table.c.destination).distinct().where(
+            table.c.ring == ring.seconds, table.c.slot.in_(slots), table.c.kind.in_(map(rate, PHASES)))).scalars())
+    return sorted(found - {ALL})
+
+
+def _between(conn: sa.Connection, kinds: Collection[str], destination: str,
+             interval: Interval) -> Iterable[tuple[int, Sums]]:
+    """(begin of the slot, sums), the slots of one ring or of finer ones: a sum is in one ring only."""
+    for ring in RINGS:
+        if ring.seconds <= interval.resolution:
+            oldest = max(interval.begin, interval.end - ring.span - LATE_S)
+            slots = range(int(oldest // ring.seconds), ceil(interval.end / ring.seconds))
+            for slot, *sums in conn.execute(sa.select(
+                    table.c.slot, table.c.number, table.c.total, table.c.squares).where(
+                    table.c.ring == ring.seconds, table.c.slot.in_(slots), table.c.kind.in_(kinds),
+                    table.c.destination == destination)):
+                yield slot * ring.seconds, Sums(*sums)
