@@ -5,7 +5,7 @@ Only the table of zombies; what is purged and when is decided in lb.purge.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -54,7 +54,7 @@ def forget(conn: sa.Connection, uniques: Collection[str]) -> None:
         conn.execute(zombies.delete().where(zombies.c.job.in_(uniques)))
 
 
-def revived(conn: sa.Connection, changes: Sequence[Change], now: float) -> Iterable[Event]:
+def revived(conn: sa.Connection, changes: Sequence[Change], now: float) -> Sequence[Event]:
     """A follower of changes: whoever is registered is no zombie any longer."""
     forget(conn, [change.unique for change in changes if _born(change)])
     return ()

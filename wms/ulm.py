@@ -6,19 +6,54 @@ A codec only: what a line must contain is the table of event types.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 from wms.errors import BadEvent
-from wms.event import MAX_FIELDS, Event, event_type, microseconds, validate
+from wms.event import EVENT_TYPES, MAX_FIELDS, Event, EventType, event_type, microseconds, validate
 
 PROGRAM = "edg-wms"
+
+
+class Outcome(IntEnum):
+    """What may be wrong with a line, `lb_code` in the details of BadEvent; EXTRA_FIELDS is none of an error."""
+
+    BROKEN = 1401
+    UNDEFINED_EVENT = 1402
+    INCOMPLETE = 1403
+    DUPLICATE_KEY = 1404
+    MISUSE = 1405
+    EXTRA_FIELDS = 1406
+
+
+class Parsed(NamedTuple):
+    """An event and the keys of its line that nobody knows, in upper case."""
+
+    event: Event
+    extra: tuple[str, ...]
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PAIR = re.compile(r'[ \t]*([A-Za-z0-9_.]+)=(?:"([^"\\\n]*(?:\\.[^"\\\n]*)*)"|([^\s"]*))(?=[ \t]|$)')
 _DATE = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.(\d{1,6}))?", re.ASCII)
 _ESCAPE = re.compile(r'["\\\n]')
 _ESCAPED = re.compile(r"\\(.)")
 _NAMED = {"\n": "\\n", '"': '\\"', "\\": "\\\\"}
+_NEEDED = ("DG.JOBID", "DG.SOURCE", "DG.SEQCODE", "DATE", "HOST")
+_BASE = frozenset({*_NEEDED, "DG.EVNT", "PROG", "LVL", "DG.PRIORITY", "DG.SRC_INSTANCE", "DG.USER", "DG.ARRIVED",
+                   "DG.LLLID", "DG.TYPE"})
+
+
+def _keys(found: EventType) -> dict[str, str]:
+    return {field.name: f"DG.{found.name.upper()}.{field.name.upper()}" for field in found.fields}
+
+
+_FIELD_KEYS = {name: _keys(found) for name, found in EVENT_TYPES.items()}
+_OWN_KEYS = {name: _BASE.union(keys.values()) for name, keys in _FIELD_KEYS.items()}
+_ALL_KEYS = frozenset(key for keys in _FIELD_KEYS.values() for key in keys.values())
 
 
 def to_ulm(event: Event) -> str:
@@ -28,16 +63,58 @@ def to_ulm(event: Event) -> str:
 
 def from_ulm(line: str) -> Event:
     """Reads one line; keys in any case and order, unknown keys are dropped. Raises BadEvent."""
-    values = _values(line.removesuffix("\n"))
-    found = event_type(_required(values, "DG.EVNT"))
-    keys = {field.name: f"DG.{found.name.upper()}.{field.name.upper()}" for field in found.fields}
-    return validate(Event(
-        found.name, job=_required(values, "DG.JOBID"), source=_required(values, "DG.SOURCE"),
-        seqcode=_required(values, "DG.SEQCODE"), timestamp=_seconds(_required(values, "DATE")),
-        host=_required(values, "HOST"), user=values.get("DG.USER", ""), level=values.get("LVL", "SYSTEM"),
-        priority=_number(values.get("DG.PRIORITY", "0")), instance=values.get("DG.SRC_INSTANCE", ""),
-        fields={name: values[key] for name, key in keys.items() if key in values},
-        arrived=_seconds(values["DG.ARRIVED"]) if "DG.ARRIVED" in values else 0.0))
+    return parse(line).event
+
+
+def parse(line: str) -> Parsed:
+    """The same, with the keys that were dropped. The details of BadEvent have `lb_code`, an Outcome."""
+    values = _values(line.removesuffix("\n").removesuffix("\r"))
+    found = _type(values)
+    for key in _NEEDED:
+        _required(values, key)
+    extra = tuple(values.keys() - _OWN_KEYS[found.name])
+    for key in extra:
+        if key in _ALL_KEYS:
+            raise _bad(Outcome.MISUSE, f"{found.name} with {key}, which is of another event", key)
+    return Parsed(_event(found, values), extra)
+
+
+def seconds(text: str) -> float:
+    """Epoch seconds of `YYYYMMDDhhmmss[.uuuuuu]`. Raises BadEvent."""
+    found = _DATE.fullmatch(text)
+    try:
+        if found is None:
+            raise ValueError(text)
+        return (_moment(*found.groups()[:6]) * 1_000_000 + int((found[7] or "").ljust(6, "0"))) / 1e6
+    except ValueError as error:
+        raise BadEvent(f"not a date: {text[:50]!r}", hint="YYYYMMDDhhmmss.uuuuuu", field="DATE",
+                       lb_code=int(Outcome.MISUSE)) from error
+
+
+def _type(values: Mapping[str, str]) -> EventType:
+    name = _required(values, "DG.EVNT")
+    try:
+        return event_type(name)
+    except BadEvent as error:
+        raise _bad(Outcome.UNDEFINED_EVENT, error.message, "DG.EVNT") from error
+
+
+def _event(found: EventType, values: Mapping[str, str]) -> Event:
+    keys = _FIELD_KEYS[found.name]
+    for field in found.fields:
+        if not field.optional:
+            _required(values, keys[field.name])
+    arrived = values.get("DG.ARRIVED", "")
+    try:
+        return validate(Event(
+            found.name, job=values["DG.JOBID"], source=values["DG.SOURCE"], seqcode=values["DG.SEQCODE"],
+            timestamp=seconds(values["DATE"]), host=values["HOST"], user=values.get("DG.USER", ""),
+            level=values.get("LVL") or "SYSTEM", priority=_number(values.get("DG.PRIORITY") or "0"),
+            instance=values.get("DG.SRC_INSTANCE", ""),
+            fields={name: values[key] for name, key in keys.items() if key in values},
+            arrived=seconds(arrived) if arrived else 0.0))
+    except BadEvent as error:
+        raise _bad(Outcome.MISUSE, error.message, error.details["field"]) from error
 
 
 def _pairs(event: Event) -> Iterator[str]:
@@ -62,18 +139,18 @@ def _pairs(event: Event) -> Iterator[str]:
 
 def _values(line: str) -> dict[str, str]:
     values: dict[str, str] = {}
-    at = 0
-    while at < len(line.rstrip(" \t")):
+    at, end = 0, len(line.rstrip(" \t"))
+    while at < end:
         found = _PAIR.match(line, at)
         if found is None:
-            raise BadEvent("broken ULM", position=at)
+            raise _bad(Outcome.BROKEN, f"broken ULM at character {at}", "", position=at)
         key = found[1].upper()
         if key in values:
-            raise BadEvent(f"duplicate key {key}", field=key)
+            raise _bad(Outcome.DUPLICATE_KEY, f"duplicate key {key}", key)
         values[key] = found[3] if found[2] is None else _ESCAPED.sub(_unescape, found[2])
         at = found.end()
-    if len(values) > MAX_FIELDS:
-        raise BadEvent(f"{len(values)} fields, at most {MAX_FIELDS} are taken", field="fields")
+        if len(values) > MAX_FIELDS:
+            raise _bad(Outcome.BROKEN, f"more than {MAX_FIELDS} fields", "fields")
     return values
 
 
@@ -85,14 +162,18 @@ def _quoted(value: str) -> str:
     return '"' + _ESCAPE.sub(lambda found: _NAMED[found[0]], value) + '"'
 
 
-def _required(values: dict[str, str], key: str) -> str:
+def _required(values: Mapping[str, str], key: str) -> str:
     if not values.get(key):
-        raise BadEvent(f"message without {key}", field=key)
+        raise _bad(Outcome.INCOMPLETE, f"message without {key}", key)
     return values[key]
 
 
+def _bad(outcome: Outcome, message: str, field: str, **more: int) -> BadEvent:
+    return BadEvent(message, field=field, lb_code=int(outcome), **more)
+
+
 def _number(text: str) -> int:
-    if not re.fullmatch(r"-?\d{1,9}", text, re.ASCII):
+    if not re.fullmatch(r"-?\d{1,19}", text, re.ASCII):
         raise BadEvent("DG.PRIORITY is not a whole number", field="DG.PRIORITY")
     return int(text)
 
@@ -102,13 +183,8 @@ def _date(seconds: float) -> str:
     return f"{_EPOCH + timedelta(seconds=whole):%Y%m%d%H%M%S}.{rest:06d}"
 
 
-def _seconds(text: str) -> float:
-    found = _DATE.fullmatch(text)
-    try:
-        if found is None:
-            raise ValueError(text)
-        year, month, day, hour, minute, second = map(int, found.groups()[:6])
-        at = datetime(year, month, day, hour, minute, second, int((found[7] or "").ljust(6, "0")), UTC)
-    except ValueError as error:
-        raise BadEvent(f"not a date: {text[:50]!r}", hint="YYYYMMDDhhmmss.uuuuuu", field="DATE") from error
-    return (at - _EPOCH) // timedelta(microseconds=1) / 1e6
+@lru_cache(maxsize=1024)
+def _moment(*parts: str) -> int:
+    """Whole epoch seconds; many lines tell of the same second."""
+    year, month, day, hour, minute, second = map(int, parts)
+    return (datetime(year, month, day, hour, minute, second, tzinfo=UTC) - _EPOCH) // timedelta(seconds=1)
