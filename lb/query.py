@@ -24,8 +24,8 @@ from wms.identity import canonical_dn
 from wms.jobstatus import JobState, JobStatus
 
 _decode = msgspec.msgpack.Decoder(JobStatus).decode
-_COLUMNS = (jobs.c.job, jobs.c.version, jobs.c.record)
-_ONE = sa.select(*_COLUMNS).where(jobs.c.job == sa.bindparam("unique"), jobs.c.type != "")
+COLUMNS = (jobs.c.job, jobs.c.version, jobs.c.record)
+_ONE = sa.select(*COLUMNS).where(jobs.c.job == sa.bindparam("unique"), jobs.c.type != "")
 _CURSOR = struct.Struct(">dq")
 
 
@@ -46,8 +46,8 @@ class JobsPage(NamedTuple):
 
 def statuses(conn: sa.Connection, uniques: Collection[str]) -> dict[str, Found]:
     """The registered ones of these jobs, by unique part."""
-    chosen = sa.select(*_COLUMNS).where(jobs.c.job.in_(uniques), jobs.c.type != "")
-    return {row.job: _found(*row) for row in conn.execute(chosen).all()}
+    chosen = sa.select(*COLUMNS).where(jobs.c.job.in_(uniques), jobs.c.type != "")
+    return {row.job: found(*row) for row in conn.execute(chosen).all()}
 
 
 def status(conn: sa.Connection, unique: str) -> Found:
@@ -55,7 +55,7 @@ def status(conn: sa.Connection, unique: str) -> Found:
     row = conn.execute(_ONE, {"unique": unique}).one_or_none()
     if row is None:
         raise no_such_job(unique)
-    return _found(*row)
+    return found(*row)
 
 
 def no_such_job(unique: str) -> NoSuchJob:
@@ -67,16 +67,16 @@ def no_such_job(unique: str) -> NoSuchJob:
 def user_jobs(conn: sa.Connection, owner: str, *, limit: int, state: JobState | None = None,
               cursor: str = "") -> JobsPage:
     """A page of the jobs of `owner` (a DN), newest first; jobs that come meanwhile disturb no page."""
-    chosen = (sa.select(*_COLUMNS, jobs.c.created, jobs.c.id)
+    chosen = (sa.select(*COLUMNS, jobs.c.created, jobs.c.id)
               .where(jobs.c.owner == canonical_dn(owner), jobs.c.type != "")
               .order_by(jobs.c.created.desc(), jobs.c.id.desc()).limit(limit + 1))
     if state is not None:
         chosen = chosen.where(jobs.c.state == state.code)
     if cursor:
-        chosen = chosen.where(sa.tuple_(jobs.c.created, jobs.c.id) < sa.tuple_(*_read_cursor(cursor)))
+        chosen = chosen.where(sa.tuple_(jobs.c.created, jobs.c.id) < sa.tuple_(*read_cursor(cursor)))
     rows = conn.execute(chosen).all()
-    following = _cursor(rows[limit - 1].created, rows[limit - 1].id) if len(rows) > limit else ""
-    return JobsPage([_found(*row[:3]) for row in rows[:limit]], following)
+    following = cursor_text(rows[limit - 1].created, rows[limit - 1].id) if len(rows) > limit else ""
+    return JobsPage([found(*row[:3]) for row in rows[:limit]], following)
 
 
 def events(conn: sa.Connection, unique: str) -> list[Event]:
@@ -89,15 +89,18 @@ def events(conn: sa.Connection, unique: str) -> list[Event]:
     return sorted((from_row(dict(row), url) for row in rows), key=order)
 
 
-def _found(unique: str, version: int, record: bytes) -> Found:
+def found(unique: str, version: int, record: bytes) -> Found:
+    """A row of COLUMNS, decoded."""
     return Found(unique, version, _decode(record))
 
 
-def _cursor(created: float, id: int) -> str:
+def cursor_text(created: float, id: int) -> str:
+    """The cursor of what follows this place."""
     return urlsafe_b64encode(_CURSOR.pack(created, id)).decode()
 
 
-def _read_cursor(text: str) -> tuple[float, int]:
+def read_cursor(text: str) -> tuple[float, int]:
+    """The place of a cursor; raises Refused."""
     try:
         created, id = _CURSOR.unpack(urlsafe_b64decode(text))
     except (Base64Error, ValueError, struct.error):
