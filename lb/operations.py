@@ -1,6 +1,6 @@
 """The remote operations of Logging & Bookkeeping: from a call to a reply.
 
-Rows are read in lb.query, rights decided in wms.authz; pages are in lb.page_operations.
+Rows are read in lb.query, rights decided at the gate (lb.denials); pages are in lb.page_operations.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from typing import Any
 import msgspec
 
 from lb import query
+from lb.denials import Gate
 from lb.page_operations import page_handlers
 from lb.query import Found
+from lb.rights import View
+from lb.views import shown, shown_events
 from lb.waiting import ANY, Waiters
 from wms import queue
-from wms.authz import may_read, require_owner
-from wms.errors import BadJobId, NoSuchJob, NotAuthorized, Refused, TooManyResults, WmsError
+from wms.errors import BadJobId, NoSuchJob, Refused, TooManyResults, WmsError
+from wms.event import Event
 from wms.httpd import Call, Handler
 from wms.identity import Identity
 from wms.jobid import JobId
@@ -34,9 +37,9 @@ LONG_TEXTS = ("jdl", "matched_jdl", "condor_jdl", "rsl")
 _STATES = {state.value.lower(): state for state in JobState}
 
 
-def handlers(kit: Kit, waiters: Waiters) -> dict[str, Handler]:
+def handlers(kit: Kit, waiters: Waiters, gate: Gate) -> dict[str, Handler]:
     """All operations of this daemon by name."""
-    book = Bookkeeping(kit, waiters)
+    book = Bookkeeping(kit, waiters, gate)
     return {"lb.status": book.status, "lb.statuses": book.statuses, "lb.jobs": book.jobs,
             "lb.events": book.events, **page_handlers(book)}
 
@@ -47,6 +50,7 @@ class Bookkeeping:
 
     kit: Kit
     waiters: Waiters
+    gate: Gate
 
     async def status(self, call: Call) -> dict[str, Any]:
         """One job; with wait_s, as soon as it has more than newer_than events (not given: than now)."""
@@ -57,9 +61,9 @@ class Bookkeeping:
             while (left := ends - self.kit.now()) > 0 and not nap.ended:
                 found = (await self.kit.database.read(query.statuses, [unique])).get(unique)
                 if found is not None:
-                    require_owner(user, found.status.owner)
+                    seen = self._seen(user, found)
                     if found.version > known >= 0:
-                        return status_record(found)
+                        return status_record(seen)
                     known = max(known, found.version)
                 await nap.sleep(min(left, RECHECK_S))
         return status_record(await self.readable(call))
@@ -74,7 +78,7 @@ class Bookkeeping:
         found = await self.kit.database.read(query.statuses, uniques)
         if uniques - found.keys() and await self.settled():
             found = await self.kit.database.read(query.statuses, uniques)
-        answers = {text: _answer(call.user, unique, found) for text, unique in named.items()}
+        answers = {text: self._answer(call.user, unique, found) for text, unique in named.items()}
         return Statuses(
             tuple(status_record(answer) for answer in answers.values() if isinstance(answer, Found)),
             {text: answer.record() for text, answer in answers.items() if isinstance(answer, WmsError)})
@@ -87,25 +91,39 @@ class Bookkeeping:
         page = await self.kit.database.read(
             query.user_jobs, call.user.dn, limit=limit, state=_state(call.query.get("state", "")),
             cursor=call.query.get("cursor", ""))
-        return JobList(tuple(map(short_record, page.jobs)), page.cursor)
+        seen = [self._seen(call.user, job) for job in page.jobs]
+        return JobList(tuple(map(short_record, seen)), page.cursor)
 
     async def events(self, call: Call) -> EventList:
         """The events of one job."""
-        found = await self.readable(call)
-        events = await self.kit.database.read(query.events, found.unique)
+        found, events = await self.history(call)
         return EventList(found.status.job_id, tuple(map(msgspec.to_builtins, events)))
 
+    async def history(self, call: Call) -> tuple[Found, list[Event]]:
+        """The job of the path and its events, as the caller may see them; raises NoSuchJob, NotAuthorized."""
+        found = await self._found(call)
+        seen = self.gate.view(call.user, found.status)
+        if seen is View.NONE:
+            raise self.gate.refusal(call.user, found.status.job_id)
+        events = await self.kit.database.read(query.events, found.unique) if seen > View.MONITORING else []
+        return (found._replace(status=shown(found.status, seen, self.gate.salt)),
+                shown_events(events, seen, self.gate.salt))
+
     async def readable(self, call: Call) -> Found:
-        """The job of the path; raises NoSuchJob, NotAuthorized."""
-        user, unique = call.user, call.params["unique"]
+        """The job of the path, as the caller may see it; raises NoSuchJob, NotAuthorized."""
+        return self._seen(call.user, await self._found(call))
+
+    def _seen(self, user: Identity, found: Found) -> Found:
+        return found._replace(status=self.gate.readable(user, found.status))
+
+    async def _found(self, call: Call) -> Found:
+        unique = call.params["unique"]
         try:
-            found = await self.kit.database.read(query.status, unique)
+            return await self.kit.database.read(query.status, unique)
         except NoSuchJob:
             if not await self.settled():
                 raise
-            found = await self.kit.database.read(query.status, unique)
-        require_owner(user, found.status.owner)
-        return found
+            return await self.kit.database.read(query.status, unique)
 
     async def settled(self) -> bool:
         """Wait until all events that were on their way here are stored: who has submitted sees the job.
@@ -120,6 +138,15 @@ class Bookkeeping:
                 await nap.sleep(RECHECK_S)
                 left = await database.read(queue.span, LB)
         return awaited is not None
+
+    def _answer(self, user: Identity, unique: str | WmsError, found: Mapping[str, Found]) -> Found | WmsError:
+        if isinstance(unique, WmsError):
+            return unique
+        job = found.get(unique)
+        if job is None:
+            return query.no_such_job(unique)
+        status = self.gate.shown(user, job.status)
+        return job._replace(status=status) if status else self.gate.refusal(user, job.status.job_id)
 
     def _unique(self, text: str) -> str | WmsError:
         """The unique part of an identifier of this server, or what is wrong with it."""
@@ -143,15 +170,6 @@ def status_record(found: Found) -> dict[str, Any]:
 def short_record(found: Found) -> dict[str, Any]:
     """The same without the descriptions of the job, for lists."""
     return {name: value for name, value in status_record(found).items() if name not in LONG_TEXTS}
-
-
-def _answer(user: Identity, unique: str | WmsError, found: Mapping[str, Found]) -> Found | WmsError:
-    if isinstance(unique, WmsError):
-        return unique
-    job = found.get(unique)
-    if job is None:
-        return query.no_such_job(unique)
-    return job if may_read(user, job.status.owner) else NotAuthorized("This job belongs to somebody else.")
 
 
 def _number(parameters: Mapping[str, str], name: str, default: float) -> float:

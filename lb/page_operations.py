@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from lb import query, web
+from lb import web
 from lb.query import Found
 from wms.errors import WmsError
+from wms.event import Event
 from wms.httpd import Call, Handler, Page
 from wms.service import Kit
 
@@ -22,6 +23,8 @@ class Book(Protocol):
     def kit(self) -> Kit: ...
 
     async def readable(self, call: Call) -> Found: ...
+
+    async def history(self, call: Call) -> tuple[Found, list[Event]]: ...
 
     async def settled(self) -> bool: ...
 
@@ -43,8 +46,7 @@ class Pages:
         form = web.form(call.query, call.accept)
         kit = self.book.kit
         try:
-            found = await self.book.readable(call)
-            events = await kit.database.read(query.events, found.unique)
+            found, events = await self.book.history(call)
         except WmsError as error:
             return web.refusal(form, error, call.params["unique"])
         history = "history" in call.query.get("flags", "").replace("+", " ").split()

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from twisted.logger import Logger
 
 from lb import statistics_store, store
+from lb.denials import Gate
 from lb.keeper import Follower, keep
 from lb.operations import handlers
 from lb.waiting import Waiters
@@ -32,10 +33,10 @@ _NOT_READABLE = (msgspec.DecodeError, UnicodeDecodeError)
 
 def make(kit: Kit) -> Daemon:
     """The daemon."""
-    waiters = Waiters(kit.clock)
+    waiters, gate = Waiters(kit.clock), Gate(kit)
     inbox = Consumer(kit, LB, keeper(waiters, kit.log, followers(kit)), batch=BATCH, after=waiters.tell)
     rolling = Ticker(kit, "statistics", ROLL_S, lambda: kit.database.transact(statistics_store.roll, kit.now()))
-    return Daemon("lb", [waiters, inbox, rolling], handlers(kit, waiters))
+    return Daemon("lb", [waiters, inbox, rolling], handlers(kit, waiters, gate))
 
 
 def followers(kit: Kit) -> Sequence[Follower]:
