@@ -77,7 +77,7 @@ def _clause(number: int, text: str, asked: Asked, table: Table) -> Iterator[Cond
         found = _ALTERNATIVE.match(text, at)
         if found is None:
             _wanted("one of = <> >< < >", number, at, text)
-        given = Given(head[1], found[1], found[2].strip(), None, (head[2] or "").strip())
+        given = Given(head[1], found[1], found[2], None, (head[2] or "").strip())
         yield _placed(_where(number, at), table, given, asked)
         at = found.end() + 1
         if at > len(text):
