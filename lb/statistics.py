@@ -5,12 +5,13 @@ A sum belongs to the time of its event, not of its arrival. Not where sums are k
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from math import ceil, sqrt
 from typing import Final, NamedTuple
 
 from lb.machine import Record, in_order, step
-from wms.event import Event
+from lb.transitions import TABLES, expanded
+from wms.event import Event, result
 from wms.jobstatus import DoneCode, JobState
 
 ALL: Final = "ALL"
@@ -75,27 +76,33 @@ PHASES: Final = tuple(phase for state in JobState if state not in (
 DURATIONS: Final = (
     ("Submitted", "Running"), ("Submitted", DONE_OK), ("Submitted", DONE_FAILED), ("Scheduled", "Running"),
     ("Running", DONE_OK), ("Running", DONE_FAILED))
+_NEW = JobState.UNDEFINED.value
 
 
-def rate(phase: str) -> str:
-    """The kind that counts how often this state was entered."""
-    return phase
+def rate(phase: str) -> tuple[str, ...]:
+    """The kinds that together count how often this state was entered."""
+    return tuple(_STEP[left, phase] for left in (_NEW, *PHASES))
 
 
-def dwell(phase: str) -> str:
-    """The kind of the seconds between entering this state and leaving it, by the time of leaving."""
-    return f"in {phase}"
+def dwell(phase: str) -> tuple[str, ...]:
+    """The kinds of the seconds between entering this state and leaving it, by the time of leaving."""
+    return tuple(_STEP[phase, entered] for entered in PHASES)
 
 
-def duration(begin: str, end: str) -> str:
+def duration(begin: str, end: str) -> tuple[str, ...]:
     """The kind of the seconds from entering one state to entering the other, by the time of the latter."""
-    return f"{begin} to {end}"
+    return (f"{begin} to {end}",)
 
 
-_RATE = {phase: rate(phase) for phase in PHASES}
-_DWELL = {phase: dwell(phase) for phase in PHASES}
-_SINCE = {phase: [(begin, duration(begin, end)) for begin, end in DURATIONS if end == phase] for phase in PHASES}
+_STEP = {(left, entered): f"{left} > {entered}" for left in (_NEW, *PHASES) for entered in PHASES}
+_SINCE = {phase: [(begin, *duration(begin, end)) for begin, end in DURATIONS if end == phase] for phase in PHASES}
 _UNPLACED = frozenset({"Submitted", "Waiting"})  # no destination is chosen yet
+_COMPUTED = "named_state"  # what moves a collection to the state of its children
+_LEADS_TO = {
+    jobtype: {key: rule.state.code if rule.state is not None else 0 for key, rule in expanded(table).items()
+              if rule.state is not None or _COMPUTED in rule.moves}
+    for jobtype, table in TABLES.items()}
+_CODES: dict[str, int] = {state.value: state.code for state in JobState}
 
 
 def ring_of(at: float, now: float) -> int:
@@ -105,7 +112,7 @@ def ring_of(at: float, now: float) -> int:
     return next((ring.seconds for ring in RINGS if at >= now - ring.span), 0)
 
 
-def samples(before: Record | None, after: Record, fresh: Sequence[Event]) -> Iterator[Sample]:
+def samples(before: Record | None, after: Record, fresh: Sequence[Event]) -> list[Sample]:
     """What a change of a job adds to the statistics; nothing if its state did not move.
 
     Events in order add each state they enter, however often. When the past of a job turns out otherwise, the
@@ -113,71 +120,99 @@ def samples(before: Record | None, after: Record, fresh: Sequence[Event]) -> Ite
     any order of arrival.
     """
     if before is None:
-        if after.jobtype:
-            yield from _steps(Record(version=after.version), _registered_first(fresh))
-    elif before.state_enter_times != after.state_enter_times:
-        if not before.jobtype or not in_order(before, fresh[0]):
-            yield from _correction(before, after)
-        elif len(fresh) == 1:
-            yield from _entered(after, _phase(before), before.state_enter_time)
-        else:
-            yield from _steps(before, fresh)
+        before = Record(version=after.version)
+    if before.state_enter_times == after.state_enter_times:
+        return []
+    if _goes_on(before, after) and (len(fresh) < _CYCLE or _climbs(after, fresh)):
+        return _climb(before, after)
+    if not before.newest or (before.jobtype and in_order(before, fresh[0])):
+        return _steps(before, fresh)
+    return _correction(before, after)
+
+
+_CYCLE = 3  # states entered before one of them is entered again
+
+
+def _goes_on(before: Record, after: Record) -> bool:
+    """True if all that happened is that later states were entered: the earlier ones stand as they were."""
+    known, at, code = before.state_enter_times, after.state_enter_times, before.state.code
+    return (all(state in at and at[state] == since for state, since in known.items())
+            and all(_CODES[state] > code for state in at if state not in known))
+
+
+def _climbs(after: Record, events: Iterable[Event]) -> bool:
+    """True if no event leads to a state before that of an earlier one: no state can have been entered twice.
+
+    A state that is computed (code 0 here) may be any.
+    """
+    leads_to = _LEADS_TO[after.jobtype]
+    codes = [leads_to.get((event.type, event.source, result(event)), -1) for event in events]
+    entered = [code for code in codes if code >= 0]
+    return entered == sorted(entered)
+
+
+def _climb(before: Record, after: Record) -> list[Sample]:
+    found: list[Sample] = []
+    left, since = _phase(before), before.state_enter_time
+    for state, at in after.state_enter_times.items():
+        if state not in before.state_enter_times:
+            entered = _named(state, after)
+            _enter(found, left, since, entered, at, after)
+            left, since = entered, at
+    return found
+
+
+def _steps(record: Record, events: Sequence[Event]) -> list[Sample]:
+    found: list[Sample] = []
+    for event in events if record.jobtype else _registered_first(events):
+        left, since, times = _phase(record), record.state_enter_time, record.state_enter_times
+        record, _verdict = step(record, event)
+        if record.state_enter_times is not times:
+            _enter(found, left, since, _phase(record), record.state_enter_time, record)
+    return found
 
 
 def _registered_first(events: Sequence[Event]) -> Sequence[Event]:
-    first = next(index for index, event in enumerate(events) if event.type == "RegJob")
+    first = next((index for index, event in enumerate(events) if event.type == "RegJob"), 0)
     return [events[first], *events[:first], *events[first + 1:]] if first else events
 
 
-def _steps(record: Record, events: Sequence[Event]) -> Iterator[Sample]:
-    for event in events:
-        was, since, times = _phase(record), record.state_enter_time, record.state_enter_times
-        record, _verdict = step(record, event)
-        if record.state_enter_times is not times:
-            yield from _entered(record, was, since)
-
-
-def _correction(before: Record, after: Record) -> Iterator[Sample]:
+def _correction(before: Record, after: Record) -> list[Sample]:
     gone, come = set(_whole(before)), set(_whole(after))
-    yield from (sample._replace(sign=-1) for sample in gone - come)
-    yield from come - gone
+    return [*(sample._replace(sign=-1) for sample in gone - come), *(come - gone)]
 
 
-def _whole(record: Record) -> Iterator[Sample]:
+def _whole(record: Record) -> list[Sample]:
     """What the last entries into each state would have added, had they come one after the other."""
-    left, since = "", 0.0
+    found: list[Sample] = []
+    left, since = _NEW, 0.0
     for state in JobState:
         if state in record.state_enter_times:
-            phase, at = _named(state, record), record.state_enter_times[state]
-            yield from _entry(phase, at, record.destination, record.state_enter_times, left, since)
-            left, since = phase, at
+            entered, at = _named(state, record), record.state_enter_times[state]
+            _enter(found, left, since, entered, at, record)
+            left, since = entered, at
+    return found
 
 
-def _entered(record: Record, left: str, since: float) -> Iterator[Sample]:
-    return _entry(_phase(record), record.state_enter_time, record.destination, record.state_enter_times, left, since)
-
-
-def _entry(phase: str, at: float, destination: str, times: Mapping[str, float], left: str,
-           since: float) -> Iterator[Sample]:
-    """A state is entered that was reached from `left`, entered at `since`."""
-    place = "" if phase in _UNPLACED else destination
-    if phase in _RATE:
-        yield Sample(_RATE[phase], place, at, 0.0)
-    if left in _DWELL:
-        yield Sample(_DWELL[left], "" if left in _UNPLACED else destination, at, max(0.0, at - since))
-    for begin, kind in _SINCE.get(phase, ()):
-        if begin in times:
-            yield Sample(kind, place, at, max(0.0, at - times[begin]))
+def _enter(found: list[Sample], left: str, since: float, entered: str, at: float, record: Record) -> None:
+    """A state is entered from another, which was entered at `since`."""
+    kind = _STEP.get((left, entered))
+    if kind is not None:
+        place = "" if entered in _UNPLACED else record.destination
+        found.append(Sample(kind, place, at, max(0.0, at - since) if since else 0.0))
+        for begin, kind in _SINCE[entered]:
+            if begin in record.state_enter_times:
+                found.append(Sample(kind, place, at, max(0.0, at - record.state_enter_times[begin])))
 
 
 def _phase(record: Record) -> str:
     return _named(record.state, record)
 
 
-def _named(state: JobState, record: Record) -> str:
-    if state is JobState.DONE:
+def _named(state: str, record: Record) -> str:
+    if state == JobState.DONE:
         return DONE_OK if record.done_code is DoneCode.OK else DONE_FAILED
-    return state.value
+    return str(state)
 
 
 class Interval(NamedTuple):

@@ -1,24 +1,26 @@
 """The sums of lb.statistics in their table, each in one ring: the finest that still holds its time.
 
-They are written in the transaction that stores the events; `roll` moves those that grew old to the next ring.
+They are written by destination in the transaction that stores the events; `roll` moves those that grew old to the
+next ring. Sums of ALL destinations are kept beside them in every ring but the finest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import ceil
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from lb.statistics import ALL, PHASES, RINGS, Interval, Ring, Sample, Sums, rate, ring_of, samples
+from lb.statistics import ALL, RINGS, Interval, Ring, Sample, Sums, rate, ring_of, samples
 from lb.store import Change
 from lb.tables import samples as table
 from wms.event import Event
 
-LATE_S = 900
-"""Sums stay this much longer than their ring reaches, until they are moved."""
+LATE_S: Final = 900
+"""Sums are found this much longer than their ring reaches, until they are moved."""
+FINEST: Final = RINGS[0].seconds
 Key = tuple[int, int, str, str]  # ring, slot, kind, destination
 _COLUMNS = ("ring", "slot", "kind", "destination", "number", "total", "squares")
 
@@ -50,21 +52,26 @@ def _slots(found: Iterable[Sample], now: float) -> dict[Key, Sums]:
         ring = ring_of(at, now)
         if ring:
             more = Sums(sign, sign * seconds, sign * seconds * seconds)
-            for place in (ALL, destination) if destination else (ALL,):
+            for place in (destination,) if ring == FINEST else _places(destination):
                 key = ring, int(at // ring), kind, place
-                sums[key] = more.plus(sums[key]) if key in sums else more
+                known = sums.get(key)
+                sums[key] = known.plus(more) if known else more
     return sums
+
+
+def _places(destination: str) -> Iterable[str]:
+    """Where a sum is kept in a ring that is not the finest."""
+    return (destination, ALL) if destination else (ALL,)
 
 
 def _add(conn: sa.Connection, sums: Mapping[Key, Sums]) -> None:
     """In one order: writers of several processes do not lock each other out."""
-    if not sums:
-        return
-    adding = (postgresql if conn.dialect.name == "postgresql" else sqlite).insert(table)
-    conn.execute(
-        adding.on_conflict_do_update(index_elements=table.primary_key, set_={
-            name: table.c[name] + adding.excluded[name] for name in Sums._fields}),
-        [dict(zip(_COLUMNS, (*key, *sums[key]), strict=True)) for key in sorted(sums)])
+    if sums:
+        adding = (postgresql if conn.dialect.name == "postgresql" else sqlite).insert(table)
+        conn.execute(
+            adding.on_conflict_do_update(index_elements=table.primary_key, set_={
+                name: table.c[name] + adding.excluded[name] for name in Sums._fields}),
+            [dict(zip(_COLUMNS, (*key, *sums[key]), strict=True)) for key in sorted(sums)])
 
 
 def roll(conn: sa.Connection, now: float) -> None:
@@ -75,23 +82,27 @@ def roll(conn: sa.Connection, now: float) -> None:
         if coarser is None:
             conn.execute(old)
         else:
-            moved: dict[Key, Sums] = {}
-            for _ring, slot, kind, destination, *sums in conn.execute(old.returning(*table.c)).all():
-                key = coarser.seconds, slot * ring.seconds // coarser.seconds, kind, destination
-                moved[key] = Sums(*sums).plus(moved.get(key, Sums()))
-            _add(conn, moved)
+            _add(conn, _moved(conn.execute(old.returning(*table.c)), ring, coarser))
 
 
-def series(conn: sa.Connection, kind: str, destination: str, ring: Ring, until: float) -> list[Point]:
+def _moved(rows: Iterable[Any], ring: Ring, coarser: Ring) -> dict[Key, Sums]:
+    moved: dict[Key, Sums] = {}
+    for _ring, slot, kind, destination, number, total, squares in rows:
+        for place in _places(destination) if ring.seconds == FINEST else (destination,):
+            key = coarser.seconds, slot * ring.seconds // coarser.seconds, kind, place
+            moved[key] = Sums(number, total, squares).plus(moved.get(key, Sums()))
+    return moved
+
+
+def series(conn: sa.Connection, kinds: Collection[str], destination: str, ring: Ring, until: float) -> list[Point]:
     """The last slots of a ring, oldest first, ending with the one that `until` (epoch s) is in.
 
-    `kind` is one of `rate(state)`, `dwell(state)`, `duration(begin, end)` of lb.statistics.
+    `kinds` is `rate(state)`, `dwell(state)` or `duration(begin, end)` of lb.statistics.
     """
     last = int(until // ring.seconds)
     points = {slot: Sums() for slot in range(last - ring.slots + 1, last + 1)}
-    begin = (last - ring.slots + 1) * ring.seconds
-    end = (until // RINGS[0].seconds + 1) * RINGS[0].seconds
-    for at, sums in _between(conn, (kind,), destination, Interval(begin, end, ring.seconds)):
+    begin, end = (last - ring.slots + 1) * ring.seconds, (until // FINEST + 1) * FINEST
+    for at, sums in _between(conn, kinds, destination, Interval(begin, end, ring.seconds)):
         points[at // ring.seconds] = points[at // ring.seconds].plus(sums)
     return [Point(slot * ring.seconds, ring.seconds, sums) for slot, sums in points.items()]
 
@@ -105,13 +116,13 @@ def summed(conn: sa.Connection, kinds: Collection[str], destination: str, interv
 
 
 def destinations(conn: sa.Connection, now: float) -> list[str]:
-    """Every destination with statistics, in order."""
+    """Every destination that jobs were handed to within the statistics, in order."""
+    kinds = [kind for state in ("Ready", "Scheduled", "Running") for kind in rate(state)]
     found: set[str] = set()
     for ring in RINGS:
-        slots = range(int((now - ring.span - LATE_S) // ring.seconds), int(now // ring.seconds) + 1)
-        found.update(conn.execute(sa.select(table.c.destination).distinct().where(
-            table.c.ring == ring.seconds, table.c.slot.in_(slots), table.c.kind.in_(map(rate, PHASES)))).scalars())
-    return sorted(found - {ALL})
+        found.update(conn.execute(_rows(ring, kinds, now - ring.span - LATE_S, now + ring.seconds).with_only_columns(
+            table.c.destination).distinct()).scalars())
+    return sorted(found - {ALL, ""})
 
 
 def _between(conn: sa.Connection, kinds: Collection[str], destination: str,
@@ -120,9 +131,16 @@ def _between(conn: sa.Connection, kinds: Collection[str], destination: str,
     for ring in RINGS:
         if ring.seconds <= interval.resolution:
             oldest = max(interval.begin, interval.end - ring.span - LATE_S)
-            slots = range(int(oldest // ring.seconds), ceil(interval.end / ring.seconds))
-            for slot, *sums in conn.execute(sa.select(
-                    table.c.slot, table.c.number, table.c.total, table.c.squares).where(
-                    table.c.ring == ring.seconds, table.c.slot.in_(slots), table.c.kind.in_(kinds),
-                    table.c.destination == destination)):
-                yield slot * ring.seconds, Sums(*sums)
+            rows = _rows(ring, kinds, oldest, interval.end).with_only_columns(
+                table.c.slot, *(sa.func.sum(table.c[name]) for name in Sums._fields)).group_by(table.c.slot)
+            if ring.seconds != FINEST or destination != ALL:
+                rows = rows.where(table.c.destination == destination)
+            for slot, number, total, squares in conn.execute(rows):
+                yield slot * ring.seconds, Sums(int(number), total, squares)
+
+
+def _rows(ring: Ring, kinds: Collection[str], begin: float, end: float) -> sa.Select[Any]:
+    """By whole keys, not by ranges of them: each slot holds every kind of every destination."""
+    slots = range(int(begin // ring.seconds), ceil(end / ring.seconds))
+    return sa.select(table).where(
+        table.c.ring == ring.seconds, table.c.slot.in_(slots), table.c.kind.in_(kinds))
