@@ -13,11 +13,12 @@ from lb.branches import BAD, GOOD, TOO_OLD, Moment, reenters
 from lb.order import Order, Place, order, place, sequence
 from lb.parts import CONDITIONS, Part, job_type, named
 from lb.record import MACHINE_VERSION as MACHINE_VERSION
+from lb.record import SETTLED
 from lb.record import Record as Record
 from lb.rules import Rule
 from lb.rules import Verdict as Verdict
 from lb.transitions import TABLES, expanded
-from wms.event import Event, result
+from wms.event import Event, Source, result
 from wms.jobstatus import TERMINAL, DoneCode, JobState, WrapperStatus
 from wms.seqcode import SequenceCode
 
@@ -88,13 +89,39 @@ def _apply(record: Record, event: Event, code: SequenceCode, at: Place) -> Verdi
     """Changes the record, which must be the caller's own."""
     record.newest = max(record.newest, at)
     record.job_id = event.job
-    if not record.jobtype:
-        if event.type != "RegJob":
-            return Verdict.UNREGISTERED
-        record.jobtype = job_type(event)
-    rule, moves, tells = _PLANS[record.jobtype][event.type, event.source, result(event)]
+    if event.type == "RegJob":
+        _registered(record, event)
+    elif not record.jobtype:
+        return Verdict.UNREGISTERED
+    plan = _PLANS[record.jobtype][event.type, event.source, result(event)]
+    rule = plan.rule
     if rule.verdict is Verdict.SUSPECT or (rule.needs and not CONDITIONS[rule.needs](record, event, code)):
         return Verdict.SUSPECT
+    if record.own_state is None or event.type == "CollectionState":
+        return _obey(record, event, code, plan)
+    return _beneath(record, event, code, plan, record.own_state)
+
+
+def _registered(record: Record, event: Event) -> None:
+    """The first registration tells the type; one that was made for a child is a presumption."""
+    made = event.source == Source.LB_SERVER
+    if not record.jobtype or (record.presumed and not made):
+        record.jobtype, record.presumed = job_type(event), made
+
+
+def _beneath(record: Record, event: Event, code: SequenceCode, plan: _Plan, own: JobState) -> Verdict:
+    """The own state of a collection goes on beneath that of its children, and shows once it is settled."""
+    shown, since = record.state, record.state_enter_time
+    record.state, record.own_state = own, None
+    verdict = _obey(record, event, code, plan)
+    record.own_state = record.state
+    if record.state not in SETTLED:
+        record.state, record.state_enter_time = shown, since
+    return verdict
+
+
+def _obey(record: Record, event: Event, code: SequenceCode, plan: _Plan) -> Verdict:
+    rule, moves, tells = plan
     was = record.state
     moment = _judge(record, event, code, rule)
     if moment.verdict is Verdict.OK:
@@ -111,13 +138,16 @@ def _apply(record: Record, event: Event, code: SequenceCode, at: Place) -> Verdi
 
 def _judge(record: Record, event: Event, code: SequenceCode, rule: Rule) -> Moment:
     """Is the event late: is the job over, another attempt elected, something newer heard?"""
+    if rule.computed:
+        late = (record.own_state or record.state) in SETTLED or _before(code, record.collection_seqcode)
+        return Moment(code, Verdict.LATE if late else Verdict.OK, "")
     if event.type != "Cancel" and reenters(record, code):
         record.branch_tag_seqcode = record.deep_resubmit_seqcode = record.last_branch_seqcode = None
     branch = _branch(record, code)
     if rule.verdict is Verdict.IGNORED:
         return Moment(code, Verdict.IGNORED, branch)
     late = not rule.never_late and (
-        _over(record, rule) or _dead(record, rule, branch) or _outrun(record, rule, code)
+        record.state in TERMINAL or _dead(record, rule, branch) or _outrun(record, rule, code)
         or _before(code, record.last_branch_seqcode if branch == GOOD else record.last_seqcode)
         or (event.type == "Cancel" and _before(code, record.last_cancel_seqcode)))
     return Moment(code, Verdict.LATE if late else Verdict.OK, branch)
@@ -130,10 +160,6 @@ def _branch(record: Record, code: SequenceCode) -> str:
     if tag is None:
         return ""
     return GOOD if code.wm == tag.wm else BAD
-
-
-def _over(record: Record, rule: Rule) -> bool:
-    return record.state in TERMINAL and not (rule.from_aborted and record.state is JobState.ABORTED)
 
 
 def _dead(record: Record, rule: Rule, branch: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lb.rules import ANY, STORED, SUSPECT, Key, Rule, Table
+from lb.rules import ANY, COMPUTED, STORED, SUSPECT, Key, Rule, Table
 from wms.event import EVENT_TYPES, Source
 from wms.jobstatus import JobState
 
@@ -95,7 +95,7 @@ FILE_TRANSFER = _never_late({
 })
 
 FILE_TRANSFER_COLLECTION = _never_late({
-    ("CollectionState", ANY, ANY): Rule(None, "named_state", needs="state_name"),
+    ("CollectionState", ANY, ANY): COMPUTED,
     ("Sandbox", ANY, ANY): Rule(tells="ft_facts"),
 })
 

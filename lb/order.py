@@ -14,7 +14,7 @@ from wms.seqcode import START, SequenceCode
 
 Place = tuple[int, ...]
 Order = tuple[Place, str, str, str, str, str]
-_HANDOVER, _ON_NODE, _AFTERWARDS = 1, 2, 3
+_BEFORE, _HANDOVER, _ON_NODE, _AFTERWARDS = -1, 1, 2, 3
 _STAGE = {
     Source.LOG_MONITOR.value: _AFTERWARDS, Source.LRMS.value: _ON_NODE, Source.APPLICATION.value: _ON_NODE,
     Source.LB_SERVER.value: _AFTERWARDS,
@@ -46,7 +46,9 @@ def order(event: Event) -> Order:
 
 def _stage(event: Event) -> int:
     stage = _STAGE.get(event.source, 0)
-    if stage == _AFTERWARDS and event.source == Source.LOG_MONITOR.value:
-        handed_over = event.type == "Transfer" and event.fields["result"] in ("START", "OK")
-        return _HANDOVER if handed_over or event.type == "Accepted" else stage
-    return stage
+    if stage != _AFTERWARDS:
+        return stage
+    if event.source == Source.LB_SERVER.value:
+        return _BEFORE if event.type == "RegJob" else stage
+    handed_over = event.type == "Transfer" and event.fields["result"] in ("START", "OK")
+    return _HANDOVER if handed_over or event.type == "Accepted" else stage

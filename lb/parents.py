@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from lb.record import Record
+from lb.record import SETTLED, Record
 from wms.event import Event, Source, event
 from wms.jobstatus import DoneCode, JobState, JobType
 from wms.seqcode import START
 
 Histogram = Mapping[str, int]
+INTERNAL = 32
+"""Delivery flag (priority) of events that the server gives itself."""
 
 _RUNNING, _DONE, _CLEARED = JobState.RUNNING.value, JobState.DONE.value, JobState.CLEARED.value
 _ABORTED, _REST = JobState.ABORTED.value, JobState.UNKNOWN.value
 _SLOTS = {JobState.RUNNING: _RUNNING, JobState.CLEARED: _CLEARED, JobState.CANCELLED: _CLEARED,
           JobState.ABORTED: _ABORTED}
-_SETTLED = frozenset({JobState.CLEARED, JobState.CANCELLED, JobState.PURGED})
 
 
 def slot(state: JobState, done_code: DoneCode) -> str:
@@ -77,17 +78,21 @@ def collection_event(parent: Record, counted: Histogram, cause: Event, now: floa
                      user: str) -> Event | None:
     """The CollectionState that `cause`, an event of a child, makes necessary; None when nothing changes.
 
-    `now` is in epoch seconds, `host` and `user` are the server's. A settled parent is left alone.
+    `now` is in epoch seconds, `host` and `user` are the server's. What the parent's own events have settled
+    is left alone; aborted by itself it is no longer Waiting for anybody.
     """
-    rule = _RULES.get(parent.jobtype)
-    if rule is None or parent.state in _SETTLED:
+    rule, own = _RULES.get(parent.jobtype), parent.own_state or parent.state
+    if rule is None or own in SETTLED or parent.children_num < 1:
         return None
-    state = rule(counted, parent.children_num)
+    state = rule(counted, max(parent.children_num, sum(counted.values()) - counted.get(_REST, 0)))
+    if state is JobState.WAITING and own is JobState.ABORTED:
+        state = own
     if state is parent.state:
         return None
-    code = (parent.last_seqcode or START).advanced(Source.LB_SERVER)
-    return event("CollectionState", parent.job_id, Source.LB_SERVER, code, now, host, user, state=state.value,
-                 done_code=int(DoneCode.OK), histogram=text(counted), child=cause.job, child_event=cause.type)
+    code = max(parent.last_seqcode or START, parent.collection_seqcode or START).advanced(Source.LB_SERVER)
+    return event("CollectionState", parent.job_id, Source.LB_SERVER, code, now, host, user, priority=INTERNAL,
+                 state=state.value, done_code=int(DoneCode.OK), histogram=text(counted), child=cause.job,
+                 child_event=cause.type)
 
 
 def all_cancelled(children: Iterable[JobState]) -> bool:

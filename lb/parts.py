@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from lb import branches, places
+from lb import branches, family_parts, places
 from lb.branches import Moment
+from lb.family_parts import FAMILY_PARTS
 from lb.middleware_parts import MIDDLEWARE_PARTS, keeping
 from lb.record import Record
 from lb.rules import Verdict
@@ -20,7 +21,6 @@ from wms.seqcode import SequenceCode
 Part = Callable[[Record, Event, Moment], None]
 
 CPU_RESOURCES = frozenset({"user", "sys"})
-_STATES = {state.value.lower(): state for state in JobState if 1 <= state.code <= JobState.CANCELLED.code}
 _JOB_TYPES = {"PARTITIONABLE": JobType.DAG, "PARTITIONED": JobType.DAG}
 
 
@@ -214,17 +214,6 @@ def user_tag(record: Record, event: Event, moment: Moment) -> None:
         record.tag_seqcodes = {**record.tag_seqcodes, name: moment.code}
 
 
-def named_state(record: Record, event: Event, moment: Moment) -> None:
-    record.state = _STATES[event.fields["state"].lower()]
-    if record.state is JobState.DONE:
-        record.done_code = DoneCode(event.fields["done_code"])
-
-
-def names_state(record: Record, event: Event, code: SequenceCode) -> bool:
-    """True if the state and the done code of a collection can be understood."""
-    return event.fields["state"].lower() in _STATES and event.fields["done_code"] in list(DoneCode)
-
-
 def input_sandbox(record: Record, event: Event, moment: Moment) -> None:
     record.isb_transfer = event.fields.get("transfer_job", record.isb_transfer)
 
@@ -257,9 +246,9 @@ PARTS: Mapping[str, Part] = {part.__name__: part for part in (
     condor_id, globus_id, destination, was_scheduled, wrapper_running, ce_node, wrapper_done, wrapper_exit,
     done, done_ok, done_cancelled, done_failed, done_killed, suspend, resume, resource_usage, resubmitted,
     shallow_resubmission, no_resubmission, cancelling, not_cancelling, cancel_reason, leave_proxy,
-    sandbox_retrieved, user_tag, named_state, input_sandbox, output_sandbox, grant_payload, take_payload,
+    sandbox_retrieved, user_tag, input_sandbox, output_sandbox, grant_payload, take_payload,
     branches.elect_own, branches.elect_told,
-)} | MIDDLEWARE_PARTS | {"deep_resubmission": branches.forget, "forget_branches": branches.forget}
+)} | FAMILY_PARTS | MIDDLEWARE_PARTS | {"deep_resubmission": branches.forget, "forget_branches": branches.forget}
 
 
 def named(parts: str) -> tuple[Part, ...]:
@@ -269,5 +258,5 @@ def named(parts: str) -> tuple[Part, ...]:
 
 CONDITIONS: Mapping[str, Callable[[Record, Event, SequenceCode], bool]] = {
     "wn_seq": branches.names_attempt,
-    "state_name": names_state,
+    "state_name": family_parts.names_state,
 }

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import msgspec
 
-from wms.jobstatus import JobStatus
+from wms.jobstatus import JobState, JobStatus
 from wms.seqcode import SequenceCode
 
-MACHINE_VERSION = "1"
+MACHINE_VERSION = "2"
+SETTLED = frozenset({JobState.CLEARED, JobState.CANCELLED, JobState.PURGED})
+"""What no child can move: a collection in one of these by its own events stays there."""
 
 
 class Branch(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -24,7 +26,10 @@ class Branch(msgspec.Struct, frozen=True, omit_defaults=True):
 class Record(JobStatus, omit_defaults=True):
     """Public status and private part. Containers are replaced, never changed, so a shallow copy is a copy.
 
-    `newest` is the place of the newest event seen (see `lb.order`); `usage` is seconds by resource name.
+    `newest` is the place of the newest event seen (see `lb.order`); `usage` is seconds by resource name;
+    `presumed` says that only the parent's registration told the type; `own_state` is what the job's own events
+    make of a collection that shows the state of its children; `edges` are, by the other job, the newest
+    word on the connection: microsecond, whether it has ended, whether the server said so for the other job.
     """
 
     version: str = ""
@@ -40,6 +45,10 @@ class Record(JobStatus, omit_defaults=True):
     payload_granted: str = ""
     payload_taken: str = ""
     usage: dict[str, float] = {}
+    presumed: bool = False
+    own_state: JobState | None = None
+    collection_seqcode: SequenceCode | None = None
+    edges: dict[str, tuple[int, bool, bool]] = {}
 
 
 def public(record: Record) -> JobStatus:

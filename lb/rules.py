@@ -40,12 +40,13 @@ class Rule(NamedTuple):
     after_failure: bool = False  # the elected attempt is no obstacle once it has failed
     wrapper_may_follow: bool = False  # events of the wrapper with a lower LM counter still count
     keeps_clock: bool = False  # does not move the job's last sequence code
-    from_aborted: bool = False  # accepted also when the job is Aborted
+    computed: bool = False  # the state its children give a collection: late only when its own one is settled
 
 
 SUSPECT = Rule(verdict=Verdict.SUSPECT)
 IGNORED = Rule(verdict=Verdict.IGNORED)
 STORED = Rule()  # tells only that the job was seen alive
+COMPUTED = Rule(None, "named_state", "collection_clock", needs="state_name", computed=True, keeps_clock=True)
 
 Key = tuple[str, str, str]
 Table = Mapping[Key, Rule]

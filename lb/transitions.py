@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 
 from lb.middleware import CONDOR, CREAM, CREAM_IN_GLITE, FILE_TRANSFER, FILE_TRANSFER_COLLECTION, PBS, VM
-from lb.rules import ANY, IGNORED, STORED, SUSPECT, Key, Rule, Table, Verdict
+from lb.rules import ANY, COMPUTED, IGNORED, STORED, SUSPECT, Key, Rule, Table, Verdict
 from wms.event import EVENT_TYPES, EventType, Source
 from wms.jobstatus import JobState, JobType
 
@@ -99,7 +99,7 @@ GLITE: dict[Key, Rule] = {
     ("Suspend", ANY, ANY): Rule(None, "suspend"),
     ("Resume", ANY, ANY): Rule(None, "resume"),
     ("UserTag", ANY, ANY): Rule(tells="user_tag"),
-    ("CollectionState", ANY, ANY): Rule(None, "named_state", needs="state_name", from_aborted=True),
+    ("CollectionState", ANY, ANY): COMPUTED,
     ("Sandbox", ANY, "INPUT"): Rule(tells="input_sandbox"),
     ("Sandbox", ANY, "OUTPUT"): Rule(tells="output_sandbox"),
     ("GrantPayloadOwnership", ANY, ANY): Rule(tells="grant_payload", keeps_clock=True),
@@ -110,15 +110,22 @@ GLITE: dict[Key, Rule] = {
     ("Chkpt", ANY, ANY): STORED,
     ("Listener", ANY, ANY): STORED,
     ("CurDescr", ANY, ANY): STORED,
-    ("ConnectJob", ANY, ANY): STORED,
-    ("DisconnectJob", ANY, ANY): STORED,
     ("Notification", ANY, ANY): IGNORED,
     **CREAM_IN_GLITE,
     **{(name, ANY, ANY): SUSPECT for name in EVENT_TYPES
        if name.startswith(("PBS", "Condor", "VM", "FileTransfer"))},
 }
 
-TABLES: Mapping[JobType, Table] = {
+# what the server itself says, of a job of any type
+_SERVED: Table = {
+    ("RegJob", _LBS, ANY): Rule(tells="embryo", verdict=Verdict.IGNORED),
+    ("ConnectJob", _LBS, ANY): Rule(tells="edge", verdict=Verdict.IGNORED),
+    ("DisconnectJob", _LBS, ANY): Rule(tells="edge", verdict=Verdict.IGNORED),
+    ("ConnectJob", ANY, ANY): Rule(tells="edge"),
+    ("DisconnectJob", ANY, ANY): Rule(tells="edge"),
+}
+
+_TABLES: Mapping[JobType, Table] = {
     JobType.SIMPLE: GLITE,
     JobType.DAG: GLITE,
     JobType.COLLECTION: GLITE,
@@ -129,6 +136,7 @@ TABLES: Mapping[JobType, Table] = {
     JobType.FILE_TRANSFER: FILE_TRANSFER,
     JobType.VIRTUAL_MACHINE: VM,
 }
+TABLES: Mapping[JobType, Table] = {jobtype: {**table, **_SERVED} for jobtype, table in _TABLES.items()}
 
 
 def results(row: EventType) -> list[str]:
@@ -157,7 +165,7 @@ def diagram() -> str:
         if rule.state is not None and rule.never_late:
             for over in (_CLEARED, _CANCELLED):
                 arrows[over.value, rule.state.value] = [_label(key)]
-        if rule.from_aborted:
+        if rule.computed:
             arrows[_ABORTED.value, "Live"] = [_label(key)]
     lines += [f"    {origin} --> {state} : {', '.join(events)}" for (origin, state), events in arrows.items()]
     return "\n".join(lines) + "\n"

@@ -15,6 +15,8 @@ from wms.operations import File, OutcomeReport
 NS, WM, JOBADAPTER, LOGMONITOR, LB, PROXYRENEWAL = "ns", "wm", "jobadapter", "logmonitor", "lb", "proxyrenewal"
 WM_MATCH = "wm-match"
 """The Workload Manager's topic for questions, which overtake submissions."""
+LB_CHILDREN = "lb-children"
+"""The topic of Logging & Bookkeeping for children that it has yet to make, so that events overtake them."""
 
 
 class Record(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
@@ -181,6 +183,26 @@ class MatchAnswer(Record, frozen=True):
     error: dict[str, Any] | None = None
 
 
+# -- to Logging & Bookkeeping ----------------------------------------------------------------------------
+
+
+class Expand(Record, frozen=True):
+    """Make the children of a registered collection from index `next` on: all that is told of each is here.
+
+    `at` is the time of the registration (epoch s), `number` how many children there are in all.
+    """
+
+    job: str
+    jobtype: str
+    number: int
+    at: float
+    host: str
+    ns: str
+    user: str = ""
+    seed: str | None = None
+    next: int = 0
+
+
 # -- to Proxy Renewal ------------------------------------------------------------------------------------
 
 
@@ -197,5 +219,5 @@ class Unregister(Record, frozen=True):
 
 
 AnyMessage = (Submit | Resubmit | Cancel | ListMatch | Finished | Run | Kill | Clean | ProxyRenewed | Watch
-              | Reported | CancelAsked | NotPlaced | Close | Ended | MatchAnswer | Register | Unregister)
+              | Reported | CancelAsked | NotPlaced | Close | Ended | MatchAnswer | Expand | Register | Unregister)
 decode = msgspec.json.Decoder(AnyMessage).decode
