@@ -17,7 +17,7 @@ from wms.ulm import Outcome, parse, seconds, to_ulm
 
 MAX_LINE = 1 << 24
 """Bytes of a line; a longer one is a problem."""
-_EPOCH_DIGITS = 12
+_EPOCH = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
 _STAMPED = re.compile(r"(\d{1,14}(?:\.\d{1,6})?)[ \t]+(?=[A-Za-z])", re.ASCII)
 _decode_event = msgspec.json.Decoder(Event).decode
 
@@ -65,6 +65,11 @@ def written(event: Event) -> bytes:
     return to_ulm(event).encode()
 
 
+def moment(stamp: str) -> float:
+    """Epoch seconds of a date as in the keys of ULM, or of a number of seconds. Raises BadEvent."""
+    return float(stamp) if _EPOCH.fullmatch(stamp) else seconds(stamp)
+
+
 def _json(number: int, line: bytes) -> Entry:
     return Entry(number, validate(_decode_event(line)), 0)
 
@@ -76,10 +81,5 @@ def _ulm(number: int, line: bytes) -> Entry:
     stamp = _STAMPED.match(text)
     event, extra = parse(text[stamp.end():] if stamp else text)
     if stamp:
-        event = msgspec.structs.replace(event, arrived=_arrival(stamp[1]))
+        event = msgspec.structs.replace(event, arrived=moment(stamp[1]))
     return Entry(number, event, len(extra))
-
-
-def _arrival(stamp: str) -> float:
-    """A date as in the keys of ULM, or epoch seconds."""
-    return float(stamp) if len(stamp.partition(".")[0]) <= _EPOCH_DIGITS else seconds(stamp)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from wms.errors import BadEvent
 from wms.event import EVENT_TYPES, MAX_FIELDS, Event, EventType, event_type, microseconds, validate
@@ -168,7 +168,7 @@ def _required(values: Mapping[str, str], key: str) -> str:
     return values[key]
 
 
-def _bad(outcome: Outcome, message: str, field: str, **more: int) -> BadEvent:
+def _bad(outcome: Outcome, message: str, field: str, **more: Any) -> BadEvent:
     return BadEvent(message, field=field, lb_code=int(outcome), **more)
 
 
