@@ -62,7 +62,10 @@ class FileReply:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: who calls, with which path parameters, query, decoded body, key, or open upload."""
+    """One request: who calls, with which path parameters, query, decoded body, key, or open upload.
+
+    `question` is what stands after the `?` as it was written, for queries whose form is not that of parameters.
+    """
 
     operation: Operation
     params: Mapping[str, str]
@@ -77,6 +80,7 @@ class Call:
     digest: str
     accept: str
     peer: str
+    question: str = ""
 
     @property
     def user(self) -> Identity:
@@ -248,15 +252,18 @@ class Request(http.Request):
         query = self._query()
         return Call(operation, params, query, identity, chain, capability, self._body(operation),
                     self._key(operation), self.content, self.received,
-                    self._header(b"digest"), self._header(b"accept"), str(getattr(self.client, "host", "")))
+                    self._header(b"digest"), self._header(b"accept"), str(getattr(self.client, "host", "")),
+                    self._question())
 
     def _query(self) -> dict[str, str]:
         """The parameters of the URL; one without a value is there with an empty one."""
-        text = self.uri.decode("latin-1").partition("?")[2]
         try:
-            return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=50))
+            return dict(parse_qsl(self._question(), keep_blank_values=True, max_num_fields=50))
         except ValueError:
             raise Refused("The URL has too many parameters.") from None
+
+    def _question(self) -> str:
+        return self.uri.decode("latin-1").partition("?")[2]
 
     def _body(self, operation: Operation) -> Any:
         if operation.request is None:
