@@ -21,7 +21,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from wms import config, logs, migrations, preflight
+from wms import config, logs, migrations, preflight, queue
 from wms.ce import Backend, load
 from wms.config import Settings, split_address
 from wms.database import Database, make_engine
@@ -41,6 +41,8 @@ ORDER = ("lb", "proxyrenewal", "logmonitor", "jobadapter", "wm", "ns")
 """Starting order: who is told comes before who tells. Stopping is the reverse."""
 LINGER_S = 0.05
 """Under load a loop makes at most 20 rounds a second."""
+NEEDS_NO_DATABASE = frozenset({"interlogger"})
+"""Daemons that keep nothing: a host that runs only these has no database."""
 NEEDS_BACKENDS = frozenset({"wm", "jobadapter", "logmonitor"})
 ANSWER_S = 5.0
 """How long a process that ends waits for the calls it is answering."""
@@ -126,7 +128,7 @@ class Process:
         daemons = [maker(name)(kit) for name in installed() if name in self._names]
         self._heartbeat = Heartbeat(kit, self._name, daemons)
         parts: list[Part] = [self._heartbeat.ticker, *kit.backends.values()]
-        if kit.database.postgresql or len(daemons) < len(installed()):
+        if self._shares_database and (kit.database.postgresql or len(daemons) < len(installed())):
             parts.append(wakeups(kit.database, reactor))
         self._suite = Suite([Daemon("process", parts), *daemons], reactor, self._log)
         await self._suite.start()
@@ -138,12 +140,20 @@ class Process:
     def _kit(self) -> Kit:
         settings = self._settings
         Path(settings.state_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
-        with preflight.database(settings):
-            self._database = Database(settings.database_url(), reactor)
-            migrations.check(self._database.engine)
+        self._database = self._shared_database() if self._shares_database else _own_database()
         return Kit(settings, self._database, reactor, random.SystemRandom(), self._backends(), self._log,
                    settings.host, settings.lb_address(), read_or_make(settings.state_dir),
                    instance=f"{socket.gethostname()}/{self._name}", linger_s=LINGER_S)
+
+    @property
+    def _shares_database(self) -> bool:
+        return not set(self._names) <= NEEDS_NO_DATABASE
+
+    def _shared_database(self) -> Database:
+        with preflight.database(self._settings):
+            database = Database(self._settings.database_url(), reactor)
+            migrations.check(database.engine)
+            return database
 
     def _backends(self) -> dict[str, Backend]:
         if not NEEDS_BACKENDS & set(self._names):
@@ -186,6 +196,13 @@ class Process:
             lambda failure: self._log.failure("stopping", failure=failure))
 
 
+def _own_database() -> Database:
+    """In memory, for the heartbeat."""
+    database = Database("sqlite://", None)
+    queue.messages.create(database.engine)
+    return database
+
+
 EXPECTED = (WmsError, CannotListenError, OSError)
 
 
@@ -213,10 +230,10 @@ def backend(name: str, given: dict[str, Any], settings: Settings) -> Backend:
 # -- command line ----------------------------------------------------------------------------------------
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of `wmsd`: one clear sentence on standard error when something is wrong."""
     try:
-        cli(standalone_mode=False)
+        cli(arguments, standalone_mode=False)
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)
     except click.ClickException as error:
@@ -248,7 +265,7 @@ def settings_of(context: click.Context) -> Settings:
 @click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warn", "error"]))
 @click.pass_context
 def run(context: click.Context, names: tuple[str, ...], log_level: str) -> None:
-    """Run daemons in one process: all, or those named (lb ns wm jobadapter logmonitor proxyrenewal)."""
+    """Run daemons in one process: all, or those named (lb ns wm jobadapter logmonitor proxyrenewal interlogger)."""
     os.umask(0o077)
     known = installed()
     if unknown := [name for name in names if name not in known]:
