@@ -5,7 +5,7 @@ A sum belongs to the time of its event, not of its arrival. Not where sums are k
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import ceil, sqrt
 from typing import Final, NamedTuple
 
@@ -102,6 +102,7 @@ _LEADS_TO = {
     jobtype: {key: rule.state.code if rule.state is not None else 0 for key, rule in expanded(table).items()
               if rule.state is not None or _COMPUTED in rule.moves}
     for jobtype, table in TABLES.items()}
+_CYCLE = 3  # moves until a state can be entered again, and no trace of the first time
 _CODES: dict[str, int] = {state.value: state.code for state in JobState}
 
 
@@ -121,44 +122,41 @@ def samples(before: Record | None, after: Record, fresh: Sequence[Event]) -> lis
     """
     if before is None:
         before = Record(version=after.version)
-    if before.state_enter_times == after.state_enter_times:
+    known, entered = before.state_enter_times, after.state_enter_times
+    if known == entered:
         return []
-    if _goes_on(before, after) and (len(fresh) < _CYCLE or _climbs(after, fresh)):
-        return _climb(before, after)
+    if known.items() <= entered.items():
+        later = [state for state in entered if state not in known]
+        if _climbs(before, after, later, fresh):
+            return _climb(before, after, later)
     if not before.newest or (before.jobtype and in_order(before, fresh[0])):
         return _steps(before, fresh)
     return _correction(before, after)
 
 
-_CYCLE = 3  # states entered before one of them is entered again
-
-
-def _goes_on(before: Record, after: Record) -> bool:
-    """True if all that happened is that later states were entered: the earlier ones stand as they were."""
-    known, at, code = before.state_enter_times, after.state_enter_times, before.state.code
-    return (all(state in at and at[state] == since for state, since in known.items())
-            and all(_CODES[state] > code for state in at if state not in known))
-
-
-def _climbs(after: Record, events: Iterable[Event]) -> bool:
-    """True if no event leads to a state before that of an earlier one: no state can have been entered twice.
+def _climbs(before: Record, after: Record, later: Sequence[str], events: Sequence[Event]) -> bool:
+    """True if no state can have been entered twice: each event leads to where the one before it led, or further.
 
     A state that is computed (code 0 here) may be any.
     """
+    codes = [before.state.code, *map(_CODES.__getitem__, later)]
+    if codes != sorted(codes) or codes[0] == codes[1]:
+        return False
+    if len(later) == 1 or len(events) < _CYCLE:
+        return True
     leads_to = _LEADS_TO[after.jobtype]
-    codes = [leads_to.get((event.type, event.source, result(event)), -1) for event in events]
-    entered = [code for code in codes if code >= 0]
+    told = [leads_to.get((event.type, event.source, result(event)), -1) for event in events]
+    entered = [code for code in told if code >= 0]
     return entered == sorted(entered)
 
 
-def _climb(before: Record, after: Record) -> list[Sample]:
+def _climb(before: Record, after: Record, later: Sequence[str]) -> list[Sample]:
     found: list[Sample] = []
     left, since = _phase(before), before.state_enter_time
-    for state, at in after.state_enter_times.items():
-        if state not in before.state_enter_times:
-            entered = _named(state, after)
-            _enter(found, left, since, entered, at, after)
-            left, since = entered, at
+    for state in later:
+        entered, at = _named(state, after), after.state_enter_times[state]
+        _enter(found, left, since, entered, at, after)
+        left, since = entered, at
     return found
 
 

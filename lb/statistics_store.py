@@ -6,7 +6,8 @@ next ring. Sums of ALL destinations are kept beside them in every ring but the f
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from math import ceil
 from typing import Any, Final, NamedTuple
 
@@ -46,17 +47,27 @@ def follow(conn: sa.Connection, changes: Sequence[Change], now: float) -> Sequen
     return ()
 
 
-def _slots(found: Iterable[Sample], now: float) -> dict[Key, Sums]:
-    sums: dict[Key, Sums] = {}
+def _slots(found: Iterable[Sample], now: float) -> dict[Key, list[float]]:
+    sums: dict[Key, list[float]] = {}
     for kind, destination, at, seconds, sign in found:
         ring = ring_of(at, now)
-        if ring:
-            more = Sums(sign, sign * seconds, sign * seconds * seconds)
-            for place in (destination,) if ring == FINEST else _places(destination):
+        if ring == FINEST:
+            _count(sums, (FINEST, int(at // FINEST), kind, destination), sign, sign * seconds, sign * seconds * seconds)
+        elif ring:
+            for place in _places(destination):
                 key = ring, int(at // ring), kind, place
-                known = sums.get(key)
-                sums[key] = known.plus(more) if known else more
+                _count(sums, key, sign, sign * seconds, sign * seconds * seconds)
     return sums
+
+
+def _count(sums: dict[Key, list[float]], key: Key, number: int, total: float, squares: float) -> None:
+    known = sums.get(key)
+    if known is None:
+        sums[key] = [number, total, squares]
+    else:
+        known[0] += number
+        known[1] += total
+        known[2] += squares
 
 
 def _places(destination: str) -> Iterable[str]:
@@ -64,14 +75,22 @@ def _places(destination: str) -> Iterable[str]:
     return (destination, ALL) if destination else (ALL,)
 
 
-def _add(conn: sa.Connection, sums: Mapping[Key, Sums]) -> None:
+def _add(conn: sa.Connection, sums: Mapping[Key, Sequence[float]]) -> None:
     """In one order: writers of several processes do not lock each other out."""
     if sums:
-        adding = (postgresql if conn.dialect.name == "postgresql" else sqlite).insert(table)
-        conn.execute(
-            adding.on_conflict_do_update(index_elements=table.primary_key, set_={
-                name: table.c[name] + adding.excluded[name] for name in Sums._fields}),
-            [dict(zip(_COLUMNS, (*key, *sums[key]), strict=True)) for key in sorted(sums)])
+        text, values = _adding(conn.dialect)
+        conn.exec_driver_sql(text, [values((*key, *sums[key])) for key in sorted(sums)])
+
+
+@lru_cache(maxsize=4)
+def _adding(dialect: sa.Dialect) -> tuple[str, Callable[[Sequence[Any]], Any]]:
+    """The statement that adds a row, and how its driver wants the row: to make it anew takes longer than to run it."""
+    adding = (postgresql if dialect.name == "postgresql" else sqlite).insert(table)
+    compiled = adding.on_conflict_do_update(index_elements=table.primary_key, set_={
+        name: table.c[name] + adding.excluded[name] for name in Sums._fields}).compile(
+            dialect=dialect, column_keys=list(_COLUMNS))
+    named = not getattr(compiled, "positiontup", None)
+    return str(compiled), (lambda row: dict(zip(_COLUMNS, row, strict=True))) if named else tuple
 
 
 def roll(conn: sa.Connection, now: float) -> None:
@@ -85,12 +104,11 @@ def roll(conn: sa.Connection, now: float) -> None:
             _add(conn, _moved(conn.execute(old.returning(*table.c)), ring, coarser))
 
 
-def _moved(rows: Iterable[Any], ring: Ring, coarser: Ring) -> dict[Key, Sums]:
-    moved: dict[Key, Sums] = {}
-    for _ring, slot, kind, destination, number, total, squares in rows:
+def _moved(rows: Iterable[Any], ring: Ring, coarser: Ring) -> dict[Key, list[float]]:
+    moved: dict[Key, list[float]] = {}
+    for _ring, slot, kind, destination, *sums in rows:
         for place in _places(destination) if ring.seconds == FINEST else (destination,):
-            key = coarser.seconds, slot * ring.seconds // coarser.seconds, kind, place
-            moved[key] = Sums(number, total, squares).plus(moved.get(key, Sums()))
+            _count(moved, (coarser.seconds, slot * ring.seconds // coarser.seconds, kind, place), *sums)
     return moved
 
 
