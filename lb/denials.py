@@ -10,9 +10,9 @@ from collections import Counter
 from pathlib import Path
 
 from lb.policy import parse_policy
-from lb.rights import BUILT_IN, Action, Policy, Rules, View, policy_of, shown, view
+from lb.rights import BUILT_IN, Action, Owned, Policy, Rules, View, policy_of, shown, view
 from wms.errors import ConfigError, NotAuthorized, NotPermitted, WmsError
-from wms.identity import Identity
+from wms.identity import Identity, same_dn
 from wms.jobstatus import JobStatus
 from wms.proxy import certificates
 from wms.rfc3820 import subject_dn
@@ -58,7 +58,7 @@ class Gate:
             raise NotPermitted(f"The policy of this server does not grant you {action}.", action=str(action),
                                caller=who.dn, hint="Ask its administrators.")
 
-    def view(self, who: Identity, status: JobStatus) -> View:
+    def view(self, who: Identity, status: Owned) -> View:
         """How much of a job the caller sees; NONE is no refusal yet."""
         return view(self.policy, who, status)
 
@@ -80,10 +80,14 @@ class Gate:
         return NotAuthorized("This job belongs to somebody else.", caller=who.dn,
                              hint="Use the credential with which the job was submitted, or ask its owner for access.")
 
-    def denied(self, action: str, caller: str, job: str) -> None:
-        """Log and count one refusal."""
-        self.counts[str(action)] += 1
-        self._kit.log.warn("{caller} may not {action} {job}", caller=caller, action=str(action), job=job)
+    def denied(self, action: str, caller: str, job: str, number: int = 1) -> None:
+        """Log and count refusals of one thing."""
+        self.counts[str(action)] += number
+        self._kit.log.warn("{caller} may not {action} {job}", caller=caller, action=str(action), job=job, number=number)
+
+    def is_server(self, who: Identity) -> bool:
+        """Is the caller this host itself?"""
+        return bool(self.server) and same_dn(who.dn, self.server)
 
     def _made(self, rules: Rules) -> Policy:
         return policy_of(rules, self.server, self._kit.settings.lb.super_users)

@@ -9,14 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from lb import acl
 from lb.acl import plain_fqan
 from lb.views import View as View
 from lb.views import shown as shown
 from wms.identity import Identity, same_dn
-from wms.jobstatus import JobStatus
 
 ANYBODY = ".*"
 
@@ -69,6 +68,19 @@ class Rule(NamedTuple):
 Rules = Mapping[Action, tuple[Rule, ...]]
 
 
+class Owned(Protocol):
+    """What rights need of a job: DNs, and its access list as in lb.acl."""
+
+    @property
+    def owner(self) -> str: ...
+
+    @property
+    def payload_owner(self) -> str: ...
+
+    @property
+    def access_rights(self) -> list[str]: ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Policy:
     """Rules by action: any that matches grants it. An administrator may do everything."""
@@ -97,7 +109,7 @@ def policy_of(rules: Rules = BUILT_IN, server: str = "", super_users: Iterable[s
     return Policy({action: (*rules.get(action, ()), *always.get(action, ())) for action in Action})
 
 
-def view(policy: Policy, who: Identity, status: JobStatus) -> View:
+def view(policy: Policy, who: Identity, status: Owned) -> View:
     """What the caller sees of this job: the first that holds."""
     if _owns(who, status) or policy.permits(Action.ADMIN_ACCESS, who):
         return View.FULL
@@ -108,17 +120,17 @@ def view(policy: Policy, who: Identity, status: JobStatus) -> View:
     return View.MONITORING if policy.permits(Action.STATUS_FOR_MONITORING, who) else View.NONE
 
 
-def may_tag(who: Identity, status: JobStatus) -> bool:
+def may_tag(who: Identity, status: Owned) -> bool:
     """May the caller add a tag to this job: its owner, the owner of its payload, or by the access list?"""
     return _owns(who, status) or acl.grants(status.access_rights, acl.TAG, who)
 
 
-def is_owner(who: Identity, status: JobStatus) -> bool:
+def is_owner(who: Identity, status: Owned) -> bool:
     """Did the caller, or who is known by the same name, register the job?"""
     return bool(status.owner) and _same(who.dn, status.owner)
 
 
-def _owns(who: Identity, status: JobStatus) -> bool:
+def _owns(who: Identity, status: Owned) -> bool:
     return is_owner(who, status) or (bool(status.payload_owner) and _same(who.dn, status.payload_owner))
 
 
