@@ -9,15 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 
 from lb import zombies
 from lb.keeper import Follower, keep
+from lb.parents import COLLECTIONS, Cause, Histogram, collection_event
+from lb.record import Record
 from lb.store import Change
-from lb.tables import events, jobs
+from lb.tables import events, histograms, jobs
 from lb.ulm_log import Entry, Problem, written
 from wms.event import Event, duplicate_key
+from wms.jobstatus import JobState
 
+_decode = msgspec.msgpack.Decoder(Record).decode
+_CLASSES = (JobState.RUNNING.value, JobState.DONE.value, JobState.CLEARED.value, JobState.ABORTED.value)
 UNKNOWN = 0
 """The code of a refusal that is not one of reading."""
 
@@ -31,22 +37,64 @@ class Batch(NamedTuple):
     extra: int
     problems: list[Problem]
     changed: list[str]
+    collections: frozenset[str]
 
 
 def load(conn: sa.Connection, found: Iterable[Entry | Problem], now: float, followers: Sequence[Follower]) -> Batch:
     """Store the events of these lines with their arrival; what is known already is success.
 
     `followers` are those that keep what belongs to a state, as relatives do; not those that tell others of changes.
+    The states of `collections` are as the log tells them until all is loaded: then `settle` them.
     """
     found = list(found)
     entries = [one for one in found if isinstance(one, Entry)]
-    ingested = keep(conn, [entry.event for entry in entries], now, [arrivals, zombies.revived, *followers])
+    ingested = keep(conn, [entry.event for entry in entries], now,
+                    [arrivals, zombies.revived, *map(_as_told, followers)])
     numbers = {duplicate_key(entry.event): entry.number for entry in entries}
     refused = [Problem(numbers[duplicate_key(event)], written(event), reason, UNKNOWN)
                for event, reason in ingested.refused]
     problems = sorted([*(one for one in found if isinstance(one, Problem)), *refused])
     return Batch(len(entries), ingested.stored, ingested.duplicates, sum(entry.extra for entry in entries), problems,
-                 list(ingested.changed))
+                 list(ingested.changed), frozenset(_collections(ingested.changes)))
+
+
+def settle(conn: sa.Connection, collections: Iterable[str], host: str, followers: Sequence[Follower]) -> int:
+    """Give collections (unique parts) the states of their children where the log told no such thing, at the time of
+    the newest of them; how many there were. `host` is the server's.
+    """
+    counted = sa.select(histograms, jobs.c.record).join(jobs, jobs.c.job == histograms.c.parent).where(
+        histograms.c.parent.in_(list(collections)), jobs.c.type.in_(map(str, COLLECTIONS)))
+    number = 0
+    for parent, *counts, record in conn.execute(counted).all():
+        said = _said(conn, parent, _decode(record), dict(zip(_CLASSES, counts, strict=True)), host)
+        if said is not None:
+            keep(conn, [said], said.timestamp, followers)
+            number += 1
+    return number
+
+
+def _said(conn: sa.Connection, parent: str, record: Record, counted: Histogram, host: str) -> Event | None:
+    newest = conn.execute(_NEWEST, {"parent": parent}).first()
+    if newest is None:
+        return None
+    updated, unique, server = newest
+    return collection_event(record, counted, Cause(f"https://{server}/{unique}", "RegJob"), updated, host, f"/CN={host}")
+
+
+def _as_told(follower: Follower) -> Follower:
+    """The same follower, without the states of collections: the log has them."""
+    def follow(conn: sa.Connection, changes: Sequence[Change], now: float) -> Sequence[Event]:
+        return [event for event in follower(conn, changes, now) if event.type != "CollectionState"]
+
+    return follow
+
+
+def _collections(changes: Iterable[Change]) -> Iterable[str]:
+    for change in changes:
+        if change.after.parent_job:
+            yield change.after.parent_job.rpartition("/")[2]
+        if change.after.jobtype in COLLECTIONS:
+            yield change.unique
 
 
 def arrivals(conn: sa.Connection, changes: Sequence[Change], now: float) -> Sequence[Event]:
@@ -63,3 +111,6 @@ def arrivals(conn: sa.Connection, changes: Sequence[Change], now: float) -> Sequ
 
 _ARRIVED = events.update().where(
     events.c.job == sa.bindparam("key"), events.c.number == sa.bindparam("at")).values(arrived=sa.bindparam("stamp"))
+_NEWEST = (sa.select(jobs.c.updated, jobs.c.job, jobs.c.server)
+           .where(jobs.c.parent == sa.bindparam("parent"), jobs.c.parent != sa.literal_column("''"))
+           .order_by(jobs.c.updated.desc(), jobs.c.id).limit(1))

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from lb import zombies
+from lb import family, zombies
 from lb.archive import Growing
 from lb.dump import line
 from lb.purge_rules import SPECIAL, Limits
-from lb.tables import events, histograms, jobs, tags
+from lb.tables import events, jobs, tags
 from lb.zombies import Zombie
 from wms.jobstatus import COMPOSITE
 
@@ -105,10 +105,10 @@ def named(conn: sa.Connection, uniques: Collection[str]) -> tuple[list[Doomed], 
     """The rows of these jobs, whatever their age: those that may go, and those that go only with their parent."""
     found = [Doomed(*row) for row in conn.execute(sa.select(*_COLUMNS).where(
         jobs.c.job.in_(uniques), jobs.c.type != "").order_by(jobs.c.id))]
-    free = [job for job in _orphans(conn, found)]
-    parents = {job.unique for job in found}
-    bound = [job for job in found if job not in free and job.parent not in parents]
-    return free, bound
+    free = _orphans(conn, found)
+    along = {job.unique for job in found}
+    ids = {job.id for job in free}
+    return free, [job for job in found if job.id not in ids and job.parent not in along]
 
 
 def is_ripe(conn: sa.Connection, root: Doomed, limits: Limits) -> bool:
@@ -163,4 +163,4 @@ def _delete(conn: sa.Connection, going: Sequence[Doomed]) -> None:
     if keys:
         for column in (events.c.job, tags.c.job, jobs.c.id):
             conn.execute(column.table.delete().where(column.in_(keys)))
-        conn.execute(histograms.delete().where(histograms.c.parent.in_([job.unique for job in going])))
+        family.forget(conn, [job.unique for job in going if job.composite])
