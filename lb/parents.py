@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from lb.record import SETTLED, Record
 from wms.event import Event, Source, event
@@ -21,6 +22,37 @@ _RUNNING, _DONE, _CLEARED = JobState.RUNNING.value, JobState.DONE.value, JobStat
 _ABORTED, _REST = JobState.ABORTED.value, JobState.UNKNOWN.value
 _SLOTS = {JobState.RUNNING: _RUNNING, JobState.CLEARED: _CLEARED, JobState.CANCELLED: _CLEARED,
           JobState.ABORTED: _ABORTED}
+CLASSES = (_RUNNING, _DONE, _CLEARED, _ABORTED)
+"""The slots that are counted; the rest is what is left of the number of children."""
+_STIRRING = frozenset({*CLASSES, JobState.CANCELLED.value})
+UNCOUNTED = frozenset({"", "1"})
+"""Versions of the machine whose records were never counted for their parents."""
+
+
+class Cause(NamedTuple):
+    """The news of a job that its collection may follow: URL of the job, type of the event."""
+
+    job: str
+    type: str
+
+
+class Place(NamedTuple):
+    """Where a job counts: unique part of its parent ("" nowhere), its slot, whether it was ever out of the rest."""
+
+    parent: str
+    slot: str
+    stirred: bool
+
+
+_NOWHERE = Place("", _REST, False)
+
+
+def place(record: Record | None) -> Place:
+    """Where a job counts, by its record (None: there is none); older machines counted no children."""
+    if record is None or not record.parent_job or record.version in UNCOUNTED:
+        return _NOWHERE
+    return Place(record.parent_job.rpartition("/")[2], slot(record.state, record.done_code),
+                 not _STIRRING.isdisjoint(record.state_enter_times))
 
 
 def slot(state: JobState, done_code: DoneCode) -> str:
@@ -71,12 +103,13 @@ def transfers_state(counted: Histogram, number: int) -> JobState:
     return JobState.WAITING
 
 
+COLLECTIONS = frozenset({JobType.COLLECTION, JobType.FILE_TRANSFER_COLLECTION})
 _RULES = {JobType.COLLECTION: collection_state, JobType.FILE_TRANSFER_COLLECTION: transfers_state}
 
 
-def collection_event(parent: Record, counted: Histogram, cause: Event, now: float, host: str,
+def collection_event(parent: Record, counted: Histogram, cause: Cause, now: float, host: str,
                      user: str) -> Event | None:
-    """The CollectionState that `cause`, an event of a child, makes necessary; None when nothing changes.
+    """The CollectionState that `cause`, of a child or the parent, makes necessary; None when nothing changes.
 
     `now` is in epoch seconds, `host` and `user` are the server's. What the parent's own events have settled
     is left alone; aborted by itself it is no longer Waiting for anybody.

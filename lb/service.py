@@ -11,15 +11,16 @@ import msgspec
 import sqlalchemy as sa
 from twisted.logger import Logger
 
-from lb import statistics_store, store
+from lb import family, statistics_store, store
 from lb.denials import Gate
+from lb.intake import Intake
 from lb.keeper import Follower, keep
 from lb.operations import handlers
 from lb.waiting import Waiters
 from wms.consumer import Consumer, Handle
 from wms.event import Event
 from wms.eventlog import decode_events
-from wms.messages import LB
+from wms.messages import LB, LB_CHILDREN
 from wms.queue import Message
 from wms.service import Daemon, Kit, Ticker
 
@@ -34,14 +35,17 @@ _NOT_READABLE = (msgspec.DecodeError, UnicodeDecodeError)
 def make(kit: Kit) -> Daemon:
     """The daemon."""
     waiters, gate = Waiters(kit.clock), Gate(kit)
-    inbox = Consumer(kit, LB, keeper(waiters, kit.log, followers(kit)), batch=BATCH, after=waiters.tell)
+    told = followers(kit)
+    inbox = Consumer(kit, LB, keeper(waiters, kit.log, told), batch=BATCH, after=waiters.tell)
+    births = Consumer(kit, LB_CHILDREN, family.expander(waiters, told), batch=1, after=waiters.tell)
     rolling = Ticker(kit, "statistics", ROLL_S, lambda: kit.database.transact(statistics_store.roll, kit.now()))
-    return Daemon("lb", [waiters, inbox, rolling], handlers(kit, waiters, gate))
+    intake = Intake(kit, waiters, gate, told)
+    return Daemon("lb", [waiters, inbox, births, rolling], {**handlers(kit, waiters, gate), **intake.handlers()})
 
 
 def followers(kit: Kit) -> Sequence[Follower]:
     """Who follows the changes of jobs, in the order in which they are told."""
-    return (statistics_store.follow,)
+    return (family.follower(kit.host), statistics_store.follow,)
 
 
 def keeper(waiters: Waiters, log: Logger, followers: Sequence[Follower]) -> Handle:

@@ -6,7 +6,7 @@ of arrivals matters. Not the questions (lb.query), and not what events mean (lb.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, reduce
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
@@ -15,12 +15,13 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from lb.machine import Record, fold, in_order, step
+from lb.machine import MACHINE_VERSION, Record, fold, in_order, step
 from lb.order import order
 from lb.rows import from_row, to_row
 from lb.tables import events as events
 from lb.tables import jobs as jobs
 from lb.tables import refused as refused
+from lb.tables import tags as tags
 from wms.errors import BadEvent
 from wms.event import Event, duplicate_key, validate
 from wms.identity import canonical_dn
@@ -28,6 +29,12 @@ from wms.jobid import JobId
 from wms.jobstatus import JobStatus
 
 NOWHERE = "none"
+LONGEST_ID = 255
+"""Characters of the unique part of an identifier."""
+LONGEST_COLUMN = 400
+"""Characters of a text by which jobs are found; what is longer is found by its beginning."""
+LONGEST_TAG = 200
+"""Characters of the value of a tag by which jobs are found; a longer name is not found at all."""
 
 
 class Refusal(NamedTuple):
@@ -120,7 +127,20 @@ def _grouped(arriving: Iterable[Event]) -> tuple[dict[JobId, list[Event]], list[
             refusals.append(Refusal(event, error.message))
         else:
             groups.setdefault(valid.job, []).append(valid)
-    return {JobId.parse(url): group for url, group in groups.items()}, refusals
+    found = {JobId.parse(url): group for url, group in groups.items()}
+    refusals += [Refusal(event, f"an identifier longer than {LONGEST_ID} characters")
+                 for id in found if len(id.unique) > LONGEST_ID for event in found[id]]
+    return {id: group for id, group in found.items() if len(id.unique) <= LONGEST_ID}, refusals
+
+
+def refold(conn: sa.Connection, keys: Sequence[int], now: float) -> list[Change]:
+    """Make the records of these jobs (keys of their rows) anew from all their events, and all columns with them."""
+    chosen = sa.select(*_HELD).where(jobs.c.id.in_(keys), jobs.c.version > 0).order_by(jobs.c.job).with_for_update()
+    held = [_held(*row) for row in conn.execute(chosen).all()]
+    histories = _histories(conn, held)
+    advances = [_Advance(job, (), fold(histories[job.key])) for job in held]
+    _write(conn, advances, now)
+    return [Change(job.key, job.unique, job.record, record, ()) for job, _fresh, record in advances]
 
 
 def _hold(conn: sa.Connection, groups: Mapping[JobId, Sequence[Event]]) -> dict[str, _Held]:
@@ -131,12 +151,15 @@ def _hold(conn: sa.Connection, groups: Mapping[JobId, Sequence[Event]]) -> dict[
     uniques = {id.unique for id in groups}
     missing = uniques.difference(conn.execute(sa.select(jobs.c.job).where(jobs.c.job.in_(uniques))).scalars())
     if missing:
-        conn.execute(_insert(conn, jobs).on_conflict_do_nothing(), [
+        conn.execute(insert(conn.dialect.name, jobs).on_conflict_do_nothing(), [
             {"job": id.unique, "server": f"{id.host}:{id.port}", "created": groups[id][0].timestamp}
             for id in sorted(groups, key=attrgetter("unique")) if id.unique in missing])
     chosen = sa.select(*_HELD).where(jobs.c.job.in_(uniques)).order_by(jobs.c.job).with_for_update()
-    return {unique: _Held(key, unique, server, created, size, _decode(record) if size else None)
-            for key, unique, server, created, size, record in conn.execute(chosen).all()}
+    return {row.job: _held(*row) for row in conn.execute(chosen).all()}
+
+
+def _held(key: int, unique: str, server: str, created: float, size: int, record: bytes) -> _Held:
+    return _Held(key, unique, server, created, size, _decode(record) if size else None)
 
 
 def _ours(id: JobId, held: Mapping[str, _Held]) -> bool:
@@ -170,28 +193,41 @@ def _advance(job: _Held, given: Sequence[Event], history: Sequence[Event] | None
 
 
 def _write(conn: sa.Connection, advances: Sequence[_Advance], now: float) -> None:
-    if advances:
-        _execute_many(conn, _KEEP, [
-            to_row(held.key, held.size + index, event, now)
-            for held, fresh, _record in advances for index, event in enumerate(fresh)])
-        _execute_many(conn, _ADVANCE, [_row(advance) for advance in advances])
+    _execute_many(conn, _KEEP, [
+        to_row(held.key, held.size + index, event, now)
+        for held, fresh, _record in advances for index, event in enumerate(fresh)])
+    _execute_many(conn, _ADVANCE, [_row(advance) for advance in advances])
+    tagged = [row for held, _fresh, record in advances if record.user_tags for row in _tags(held, record)]
+    _execute_many(conn, _tag(conn.dialect.name), tagged)
+
+
+def _tags(held: _Held, record: Record) -> Iterator[dict[str, Any]]:
+    """The rows of tags that are not as they were."""
+    before = held.record
+    known = before.user_tags if before is not None and before.version == MACHINE_VERSION else {}
+    if known is not record.user_tags:
+        for name, value in record.user_tags.items():
+            if known.get(name) != value and len(name) <= LONGEST_TAG:
+                yield {"job": held.key, "name": name, "value": value[:LONGEST_TAG]}
 
 
 def _row(advance: _Advance) -> dict[str, Any]:
     held, fresh, record = advance
     return {
-        "key": held.key, "owner": _canonical(record.owner), "state": record.state.code,
-        "type": record.jobtype.value, "parent": record.parent_job.rpartition("/")[2],
-        "created": min(held.created, *(event.timestamp for event in fresh)),
+        "key": held.key, "owner": _canonical(record.owner)[:LONGEST_COLUMN], "state": record.state.code,
+        "type": record.jobtype.value, "parent": record.parent_job.rpartition("/")[2][:LONGEST_COLUMN],
+        "created": min([held.created, *(event.timestamp for event in fresh)]),
         "done_code": record.done_code.value, "entered": record.state_enter_time,
-        "destination": record.destination, "location": "" if record.location == NOWHERE else record.location,
+        "destination": record.destination[:LONGEST_COLUMN],
+        "location": "" if record.location == NOWHERE else record.location[:LONGEST_COLUMN],
         "updated": record.last_update_time, "version": held.size + len(fresh), "record": _encode(record)}
 
 
 def _execute_many(conn: sa.Connection, statement: Statement, rows: Sequence[dict[str, Any]]) -> None:
     """As `conn.execute`, without its preparation of each row, which takes longer than SQLite's own work."""
-    text, values = _compiled(statement, conn.dialect, tuple(rows[0]))
-    conn.exec_driver_sql(text, [values(row) for row in rows])
+    if rows:
+        text, values = _compiled(statement, conn.dialect, tuple(rows[0]))
+        conn.exec_driver_sql(text, [values(row) for row in rows])
 
 
 @lru_cache(maxsize=16)
@@ -202,8 +238,15 @@ def _compiled(statement: Statement, dialect: sa.Dialect, names: tuple[str, ...])
     return str(compiled), itemgetter(*places) if places else dict
 
 
-def _insert(conn: sa.Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
-    return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)
+def insert(dialect: str, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    """An insert of this database that may say what is done on a conflict."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+@lru_cache
+def _tag(dialect: str) -> Statement:
+    made = insert(dialect, tags)
+    return made.on_conflict_do_update(index_elements=[tags.c.job, tags.c.name], set_={"value": made.excluded.value})
 
 
 def refuse(conn: sa.Connection, bodies: Sequence[tuple[bytes, str]], now: float) -> None:

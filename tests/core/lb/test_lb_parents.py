@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lb_jobs import JOB, LM, Story, told, waiting
+from lb_jobs import JOB, Story, waiting
 
 from lb.machine import Verdict, fold, step
 from lb.parents import (
+    Cause,
     all_cancelled,
     collection_event,
     collection_state,
@@ -21,7 +22,7 @@ from lb.parents import (
 from wms.jobstatus import DoneCode, JobState
 
 CHILDREN = st.tuples(st.sampled_from(JobState), st.sampled_from(DoneCode))
-CAUSE = told("Done", LM)
+CAUSE = Cause(JOB, "Done")
 
 
 def collection(number, jobtype="COLLECTION"):

@@ -14,7 +14,8 @@ from twisted.internet.task import Clock
 from twisted.logger import Logger
 
 from lb import store
-from lb.service import make
+from lb.keeper import keep
+from lb.service import followers, make
 from lb.store import Ingested
 from wms import eventlog, queue
 from wms.config import Settings
@@ -76,6 +77,10 @@ class Book:
 
     def ingest(self, events: Iterable[Event]) -> Ingested:
         return settled(self.database.transact(store.ingest, list(events), self.clock.seconds()))
+
+    def follow(self, events: Iterable[Event]) -> Ingested:
+        """As the daemon stores them, with what follows from them, but nobody reads the queue."""
+        return settled(self.database.transact(keep, list(events), self.clock.seconds(), followers(self.kit)))
 
     def log(self, events: Sequence[Event]) -> None:
         """As another daemon does it, through the queue."""
