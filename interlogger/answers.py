@@ -8,26 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import msgspec
-
+from wms.operations.logging import Logged, RefusedLine
 from wms.spool_format import Window
-
-
-class Refusal(msgspec.Struct, frozen=True):
-    """An event the server did not take; `line` counts the lines of the request from 1."""
-
-    line: int
-    code: str = ""
-    reason: str = ""
-    permanent: bool = False
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """The server's answer to a batch; the events it does not name were taken."""
-
-    stored: int = 0
-    duplicates: int = 0
-    refused: tuple[Refusal, ...] = ()
 
 
 class Aside(NamedTuple):
@@ -49,7 +31,7 @@ class Settled(NamedTuple):
 DAMAGED = "damaged on disk"
 
 
-def settled(part: Window, start: int, refused: Mapping[int, Refusal]) -> Settled:
+def settled(part: Window, start: int, refused: Mapping[int, RefusedLine]) -> Settled:
     """Decide about the lines of `part`, which began at `start` of its file; `refused` is by their index from 0."""
     aside = [(end, Aside(text, DAMAGED)) for text, end in part.damaged]
     stop, taken, stuck = part.end, 0, ""
@@ -71,13 +53,13 @@ def _ends(part: Window) -> list[int]:
     return [line.end for line in part.lines] + [end for _text, end in part.damaged]
 
 
-def _reason(refusal: Refusal) -> str:
-    return f"{refusal.code}: {refusal.reason}" if refusal.code else refusal.reason or "refused"
+def _reason(refusal: RefusedLine) -> str:
+    return f"{refusal.code}: {refusal.reason}"
 
 
-def shared(answer: Answer, counts: Sequence[int]) -> list[dict[int, Refusal]]:
+def shared(answer: Logged, counts: Sequence[int]) -> list[dict[int, RefusedLine]]:
     """The refusals of a batch, split to its parts of `counts` lines each; by index within the part."""
-    found: list[dict[int, Refusal]] = [{} for _ in counts]
+    found: list[dict[int, RefusedLine]] = [{} for _ in counts]
     for refusal in answer.refused:
         index = refusal.line - 1
         for part, count in enumerate(counts):

@@ -18,10 +18,10 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer, IPolicyForHTTPS
 from zope.interface import implementer
 
-from interlogger.answers import Answer
 from interlogger.tls import ClientContext
 from wms.errors import NoBookkeeping, SandboxTooLarge
 from wms.operations import OPERATIONS
+from wms.operations.logging import Logged
 from wms.service import Kit, within
 
 CONNECT_S = 30.0
@@ -30,7 +30,7 @@ IDLE_S = 60
 MAX_ANSWER = 8_000_000
 OPERATION = "lb.log"
 _HEADERS = {"content-type": ["text/plain; charset=utf-8"], "user-agent": ["wms-interlogger"]}
-_decode = msgspec.json.Decoder(Answer).decode
+_decode = msgspec.json.Decoder(Logged).decode
 
 
 @implementer(IPolicyForHTTPS)
@@ -89,7 +89,7 @@ class Post:
     async def stop(self) -> None:
         await self._pool.closeCachedConnections()
 
-    async def __call__(self, server: str, lines: bytes) -> Answer:
+    async def __call__(self, server: str, lines: bytes) -> Logged:
         """The server's answer; NoBookkeeping when it has none to give now, SandboxTooLarge when that is too much."""
         try:
             status, body = await within(self._kit.clock, REQUEST_S, self._exchange(server, lines))

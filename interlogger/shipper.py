@@ -13,14 +13,15 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from interlogger import files
-from interlogger.answers import Answer, Refusal, Settled, settled, shared
+from interlogger.answers import Settled, settled, shared
 from interlogger.files import Stretch
 from interlogger.lane import Lane
 from wms.errors import BadEvent, SandboxTooLarge, WmsError
+from wms.operations.logging import Logged, RefusedLine
 from wms.service import Kit, Progressing, background
 from wms.ulm import from_ulm
 
-Send = Callable[[str, bytes], Awaitable[Answer]]
+Send = Callable[[str, bytes], Awaitable[Logged]]
 """(host:port, lines of ULM) -> the answer; raises WmsError when there is none."""
 MAX_BYTES = 1_000_000
 STUCK_S = 5.0
@@ -143,14 +144,14 @@ class Shipper(Progressing):
         parts, left = await thread(files.stretches, self._directory, names, lane.size, MAX_BYTES)
         more.update(dict.fromkeys(left, True))
         lines = [line.text for stretch in parts for line in stretch.part.lines]
-        answer = Answer()
+        answer = Logged(0, 0)
         if lines:
             try:
                 answer = await self._send(lane.server, b"\n".join(lines) + b"\n")
             except SandboxTooLarge as error:
                 if len(lines) > 1:
                     raise
-                answer = Answer(refused=(Refusal(1, error.code, error.message, True),))
+                answer = Logged(0, 0, (RefusedLine(1, error.code, error.message, True),))
             except WmsError:
                 await self._expire(parts)
                 raise
