@@ -63,6 +63,11 @@ def changed(entries: Sequence[str], fields: Mapping[str, Any]) -> list[str]:
     entry = asked(fields)
     if fields["operation"] == "REMOVE":
         return [text for text in entries if Entry.parse(text).key != entry.key]
+    return joined(entries, entry)
+
+
+def joined(entries: Sequence[str], entry: Entry) -> list[str]:
+    """The list with an entry, once."""
     return [*entries] if holds(entries, entry) else [*entries, entry.text]
 
 

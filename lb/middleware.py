@@ -16,13 +16,16 @@ _SUBMITTED, _WAITING, _READY = JobState.SUBMITTED, JobState.WAITING, JobState.RE
 _SCHEDULED, _RUNNING, _DONE = JobState.SCHEDULED, JobState.RUNNING, JobState.DONE
 _CANCELLED, _ABORTED, _CLEARED = JobState.CANCELLED, JobState.ABORTED, JobState.CLEARED
 _CE, _SERVER, _MOM, _CLOUD = (Source.CREAM_EXECUTOR, Source.PBS_SERVER, Source.PBS_MOM, Source.CLOUD_MANAGER)
+RIGHTS = {"ChangeACL": "change_acl", "GrantPayloadOwnership": "grant_payload", "TakePayloadOwnership": "take_payload"}
 
 
 def _never_late(rows: Mapping[Key, Rule]) -> Table:
-    """A whole table: what is not named is stored, tags and registrations are as everywhere."""
+    """A whole table: what is not named is stored, tags, rights and registrations are as everywhere."""
     named: dict[Key, Rule] = {(name, ANY, ANY): STORED for name in EVENT_TYPES}
     named["RegJob", ANY, ANY] = Rule(_SUBMITTED, tells="registration")
     named["UserTag", ANY, ANY] = Rule(tells="user_tag")
+    for name, part in RIGHTS.items():
+        named[name, ANY, ANY] = Rule(tells=part, keeps_clock=True)
     return {key: rule._replace(never_late=True) for key, rule in {**named, **rows}.items()}
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from lb import branches, family_parts, places
+from lb import acl, branches, family_parts, places
+from lb.acl import Entry
 from lb.branches import Moment
 from lb.family_parts import FAMILY_PARTS
 from lb.middleware_parts import MIDDLEWARE_PARTS, keeping
@@ -41,6 +42,8 @@ def registration(record: Record, event: Event, moment: Moment) -> None:
     record.seed = said.get("seed", record.seed)
     record.network_server = said["ns"]
     record.children_num = said.get("nsubjobs", record.children_num)
+    if "wms_dn" in said:
+        record.access_rights = acl.joined(record.access_rights, Entry(acl.READ, "ALLOW", "DN", said["wms_dn"]))
     if record.jobtype.composite:
         record.children_hist = {JobState.UNKNOWN.value: record.children_num}
 
@@ -222,6 +225,10 @@ def output_sandbox(record: Record, event: Event, moment: Moment) -> None:
     record.osb_transfer = event.fields.get("transfer_job", record.osb_transfer)
 
 
+def change_acl(record: Record, event: Event, moment: Moment) -> None:
+    record.access_rights = acl.changed(record.access_rights, event.fields)
+
+
 def grant_payload(record: Record, event: Event, moment: Moment) -> None:
     record.payload_granted = event.fields["payload_owner"]
     _hand_over_payload(record)
@@ -246,7 +253,7 @@ PARTS: Mapping[str, Part] = {part.__name__: part for part in (
     condor_id, globus_id, destination, was_scheduled, wrapper_running, ce_node, wrapper_done, wrapper_exit,
     done, done_ok, done_cancelled, done_failed, done_killed, suspend, resume, resource_usage, resubmitted,
     shallow_resubmission, no_resubmission, cancelling, not_cancelling, cancel_reason, leave_proxy,
-    sandbox_retrieved, user_tag, input_sandbox, output_sandbox, grant_payload, take_payload,
+    sandbox_retrieved, user_tag, input_sandbox, output_sandbox, change_acl, grant_payload, take_payload,
     branches.elect_own, branches.elect_told,
 )} | FAMILY_PARTS | MIDDLEWARE_PARTS | {"deep_resubmission": branches.forget, "forget_branches": branches.forget}
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import msgspec
 
+from lb.acl import gacl
 from wms.jobstatus import JobState, JobStatus
 from wms.seqcode import SequenceCode
 
-MACHINE_VERSION = "2"
+MACHINE_VERSION = "3"
 SETTLED = frozenset({JobState.CLEARED, JobState.CANCELLED, JobState.PURGED})
 """What no child can move: a collection in one of these by its own events stays there."""
 
@@ -52,5 +53,7 @@ class Record(JobStatus, omit_defaults=True):
 
 
 def public(record: Record) -> JobStatus:
-    """The part a query may show."""
-    return JobStatus(*[getattr(record, name) for name in JobStatus.__struct_fields__])
+    """The part a query may show, with the access list as GACL."""
+    status = JobStatus(*[getattr(record, name) for name in JobStatus.__struct_fields__])
+    status.acl = gacl(record.access_rights)
+    return status

@@ -104,7 +104,7 @@ GLITE: dict[Key, Rule] = {
     ("Sandbox", ANY, "OUTPUT"): Rule(tells="output_sandbox"),
     ("GrantPayloadOwnership", ANY, ANY): Rule(tells="grant_payload", keeps_clock=True),
     ("TakePayloadOwnership", ANY, ANY): Rule(tells="take_payload", keeps_clock=True),
-    ("ChangeACL", ANY, ANY): Rule(keeps_clock=True),
+    ("ChangeACL", ANY, ANY): Rule(tells="change_acl", keeps_clock=True),
     ("ResourceUsage", ANY, ANY): Rule(tells="resource_usage"),
     ("Purge", ANY, ANY): STORED,
     ("Chkpt", ANY, ANY): STORED,
