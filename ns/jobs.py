@@ -6,6 +6,7 @@ Not output and purge (`ns.output`), nor what wrappers call (`ns.attempts`).
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -26,6 +27,7 @@ from wms.eventlog import Journal
 from wms.httpd import Call
 from wms.jobid import JobId
 from wms.messages import PROXYRENEWAL, WM, Cancel, Register, Submit
+from wms.openapi import document
 from wms.operations import File, JobReply, Limits, Registered, RegisterRequest, Version
 from wms.outbox import Outbox
 from wms.seqcode import START, Source
@@ -47,6 +49,9 @@ class Jobs:
 
     async def version(self, _call: Call) -> Version:
         return Version(VERSION, self._kit.host)
+
+    async def openapi(self, _call: Call) -> dict[str, Any]:
+        return document("ns")
 
     async def limits(self, _call: Call) -> Limits:
         ns = self._limits

@@ -37,7 +37,7 @@ def make(kit: Kit) -> Daemon:
         Consumer(kit, matches.topic, matches.handle),
         Ticker(kit, "housekeeping", HOUSEKEEPING_S, keeper.tidy),
     ], {
-        "ns.version": jobs.version, "ns.limits": jobs.limits,
+        "ns.version": jobs.version, "ns.limits": jobs.limits, "ns.openapi": jobs.openapi,
         "ns.register": jobs.register, "ns.upload": jobs.upload, "ns.start": jobs.start,
         "ns.cancel": jobs.cancel, "ns.list_match": matches.ask,
         "ns.request_delegation": delegations.request, "ns.put_delegation": delegations.put,

@@ -144,6 +144,7 @@ class OutcomeReport(Record, frozen=True):
 
 ROWS: tuple[Operation, ...] = (
     ns("version", "GET", "/version", "anyone", "Version of the service.", reply=Version),
+    ns("openapi", "GET", "/openapi.json", "anyone", "These operations as an OpenAPI document.", reply=dict),
     ns("limits", "GET", "/limits", "anyone", "Limits a client should respect before it uploads.", reply=Limits),
     ns("request_delegation", "POST", "/delegations/{delegation}", "user",
         "A new key here and its signing request; the key never travels.", reply=DelegationRequest),
