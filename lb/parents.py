@@ -69,6 +69,12 @@ def histogram(children: Iterable[tuple[JobState, DoneCode]], number: int) -> His
     return {name: count for name, count in counted.items() if count}
 
 
+def completed(counted: Histogram, number: int) -> Histogram:
+    """The counted classes of `number` children with the rest, without what is nil."""
+    full = {**counted, _REST: number - sum(counted.values())}
+    return {name: count for name, count in full.items() if count > 0}
+
+
 def moved(before: Histogram, old: str, new: str) -> Histogram:
     """The histogram after one child changed its class from slot `old` to slot `new`."""
     counted = Counter(before)

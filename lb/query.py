@@ -15,6 +15,7 @@ import msgspec
 import sqlalchemy as sa
 
 from lb import store
+from lb.kin import with_kin
 from lb.order import order
 from lb.rows import from_row
 from lb.store import jobs
@@ -47,7 +48,7 @@ class JobsPage(NamedTuple):
 def statuses(conn: sa.Connection, uniques: Collection[str]) -> dict[str, Found]:
     """The registered ones of these jobs, by unique part."""
     chosen = sa.select(*COLUMNS).where(jobs.c.job.in_(uniques), jobs.c.type != "")
-    return {row.job: found(*row) for row in conn.execute(chosen).all()}
+    return _with_kin(conn, {row.job: found(*row) for row in conn.execute(chosen).all()})
 
 
 def status(conn: sa.Connection, unique: str) -> Found:
@@ -55,7 +56,12 @@ def status(conn: sa.Connection, unique: str) -> Found:
     row = conn.execute(_ONE, {"unique": unique}).one_or_none()
     if row is None:
         raise no_such_job(unique)
-    return found(*row)
+    return _with_kin(conn, {unique: found(*row)})[unique]
+
+
+def _with_kin(conn: sa.Connection, jobs: dict[str, Found]) -> dict[str, Found]:
+    told = with_kin(conn, {unique: job.status for unique, job in jobs.items()})
+    return {unique: job._replace(status=told[unique]) for unique, job in jobs.items()}
 
 
 def no_such_job(unique: str) -> NoSuchJob:
