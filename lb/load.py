@@ -14,16 +14,14 @@ import sqlalchemy as sa
 
 from lb import zombies
 from lb.keeper import Follower, keep
-from lb.parents import COLLECTIONS, Cause, Histogram, collection_event
+from lb.parents import CLASSES, COLLECTIONS, Cause, Histogram, collection_event
 from lb.record import Record
 from lb.store import Change
 from lb.tables import events, histograms, jobs
 from lb.ulm_log import Entry, Problem, written
 from wms.event import Event, duplicate_key
-from wms.jobstatus import JobState
 
 _decode = msgspec.msgpack.Decoder(Record).decode
-_CLASSES = (JobState.RUNNING.value, JobState.DONE.value, JobState.CLEARED.value, JobState.ABORTED.value)
 UNKNOWN = 0
 """The code of a refusal that is not one of reading."""
 
@@ -40,7 +38,8 @@ class Batch(NamedTuple):
     collections: frozenset[str]
 
 
-def load(conn: sa.Connection, found: Iterable[Entry | Problem], now: float, followers: Sequence[Follower]) -> Batch:
+def store_batch(conn: sa.Connection, found: Iterable[Entry | Problem], now: float,
+                followers: Sequence[Follower]) -> Batch:
     """Store the events of these lines with their arrival; what is known already is success.
 
     `followers` are those that keep what belongs to a state, as relatives do; not those that tell others of changes.
@@ -66,7 +65,7 @@ def settle(conn: sa.Connection, collections: Iterable[str], host: str, followers
         histograms.c.parent.in_(list(collections)), jobs.c.type.in_(map(str, COLLECTIONS)))
     number = 0
     for parent, *counts, record in conn.execute(counted).all():
-        said = _said(conn, parent, _decode(record), dict(zip(_CLASSES, counts, strict=True)), host)
+        said = _said(conn, parent, _decode(record), dict(zip(CLASSES, counts, strict=True)), host)
         if said is not None:
             keep(conn, [said], said.timestamp, followers)
             number += 1
@@ -78,7 +77,8 @@ def _said(conn: sa.Connection, parent: str, record: Record, counted: Histogram, 
     if newest is None:
         return None
     updated, unique, server = newest
-    return collection_event(record, counted, Cause(f"https://{server}/{unique}", "RegJob"), updated, host, f"/CN={host}")
+    cause = Cause(f"https://{server}/{unique}", "RegJob")
+    return collection_event(record, counted, cause, updated, host, f"/CN={host}")
 
 
 def _as_told(follower: Follower) -> Follower:

@@ -5,10 +5,11 @@ A job whose events have changed between the phases stays. Who calls them in turn
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 
 from lb import family, zombies
@@ -17,7 +18,7 @@ from lb.dump import line
 from lb.purge_rules import SPECIAL, Limits
 from lb.tables import events, jobs, tags
 from lb.zombies import Zombie
-from wms.jobstatus import COMPOSITE
+from wms.jobstatus import COMPOSITE, JobStatus
 
 PAGE = 500
 _COMPOSITE = tuple(kind.value for kind in COMPOSITE)
@@ -69,6 +70,8 @@ class Gone(NamedTuple):
 
 
 FIRST = After(-1.0, -1)
+Told = Callable[[sa.Connection, JobStatus, float], None]
+_decode = msgspec.msgpack.Decoder(JobStatus).decode
 
 
 def ripe(limits: Limits) -> sa.ColumnElement[bool]:
@@ -141,11 +144,17 @@ def write(conn: sa.Connection, groups: Iterable[Sequence[Doomed]], file: Growing
     return number
 
 
-def bury(conn: sa.Connection, groups: Sequence[Sequence[Doomed]], now: float) -> Gone:
-    """Phase two: rows are deleted, registered jobs become zombies. A group of which any job has got news stays."""
+def bury(conn: sa.Connection, groups: Sequence[Sequence[Doomed]], now: float, told: Told | None = None) -> Gone:
+    """Phase two: rows are deleted, registered jobs become zombies. A group of which any job has got news stays.
+
+    `told` hears of each registered job before it is gone.
+    """
     versions = _versions(conn, [job for group in groups for job in group])
     going = [job for group in groups if all(versions.get(job.id) == job.version for job in group) for job in group]
     kept = sum(1 for group in groups for job in group if versions.get(job.id) is not None) - len(going)
+    if told is not None:
+        for status in _statuses(conn, going):
+            told(conn, status, now)
     _delete(conn, going)
     zombies.add(conn, [Zombie(job.unique, job.server, job.owner, now) for job in going if job.type])
     return Gone(going, kept)
@@ -156,6 +165,11 @@ def _versions(conn: sa.Connection, members: Sequence[Doomed]) -> Mapping[int, in
     chosen = sa.select(jobs.c.id, jobs.c.version).where(jobs.c.id.in_([job.id for job in members]))
     rows: Any = conn.execute(chosen.order_by(jobs.c.job).with_for_update())
     return dict(rows.tuples().all())
+
+
+def _statuses(conn: sa.Connection, going: Sequence[Doomed]) -> list[JobStatus]:
+    chosen = sa.select(jobs.c.record).where(jobs.c.id.in_([job.id for job in going]), jobs.c.type != "")
+    return [_decode(record) for record in conn.execute(chosen).scalars()]
 
 
 def _delete(conn: sa.Connection, going: Sequence[Doomed]) -> None:
