@@ -11,11 +11,11 @@ import msgspec
 import sqlalchemy as sa
 
 from lb import notification_store, query, registration_log
+from lb.denials import Gate
 from lb.machine import in_order, step
 from lb.notification_index import Index
 from lb.notifications import Flag, Watch, message
 from lb.record import MACHINE_VERSION, Record
-from lb.rights import Policy, view
 from lb.store import Change
 from lb.views import View, shown, shown_events
 from wms.event import Event
@@ -28,12 +28,11 @@ Stage = tuple[JobStatus | None, JobStatus]
 class Notifier:
     """The follower, with the registrations in memory as the database has them.
 
-    Used on the writer's thread only. `salt` hides names of people from those who may not know them.
+    Used on the writer's thread only.
     """
 
-    def __init__(self, policy: Policy, salt: bytes) -> None:
-        self._policy = policy
-        self._salt = salt
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
         self._index = Index()
         self._mark = ""
 
@@ -86,14 +85,14 @@ class Notifier:
                 yield watch.registration.id, made[form]
 
     def _view(self, watch: Watch, status: JobStatus) -> View:
-        seen = view(self._policy, watch.registration.identity, status)
+        seen = self._gate.view(watch.registration.identity, status)
         return min(seen, View.ANONYMOUS) if Flag.ANONYMIZE in watch.registration.flags else seen
 
     def _body(self, conn: sa.Connection, status: JobStatus, seen: View, flags: Flag) -> bytes:
         events: Sequence[Event] = ()
         if Flag.HISTORY in flags:
-            events = shown_events(query.events(conn, status.job_id.rpartition("/")[2]), seen, self._salt)
-        return notification_store.encode(message(shown(status, seen, self._salt), flags, events))
+            events = shown_events(query.events(conn, status.job_id.rpartition("/")[2]), seen, self._gate.salt)
+        return notification_store.encode(message(shown(status, seen, self._gate.salt), flags, events))
 
 
 def stages(change: Change) -> list[Stage]:

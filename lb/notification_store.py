@@ -51,7 +51,7 @@ def put(conn: sa.Connection, given: Registration, token: str) -> None:
 def drop(conn: sa.Connection, id: str, token: str) -> None:
     """Forget a registration and what it has not been told."""
     conn.execute(registrations.delete().where(registrations.c.id == id))
-    conn.execute(notices.delete().where(notices.c.registration == id))
+    forget(conn, id)
     registration_log.note(conn, id, token)
 
 
@@ -68,6 +68,18 @@ def owned(conn: sa.Connection, owner: str | None, now: float) -> list[Registrati
     if owner is not None:
         chosen = chosen.where(registrations.c.owner == owner)
     return [_registration(row) for row in conn.execute(chosen).mappings()]
+
+
+def beginning(conn: sa.Connection, beginning: str) -> list[Registration]:
+    """The registrations, over or not, whose ids begin so."""
+    chosen = sa.select(registrations).where(registrations.c.id > beginning, registrations.c.id < f"{beginning}~")
+    return [_registration(row) for row in conn.execute(chosen).mappings()]
+
+
+def number(conn: sa.Connection, owner: str, now: float) -> int:
+    """How many registrations a canonical DN has whose time is not over."""
+    chosen = sa.select(sa.func.count()).where(registrations.c.owner == owner, registrations.c.ends > now)
+    return conn.execute(chosen).scalar_one()
 
 
 def some(conn: sa.Connection, ids: Collection[str] | None) -> list[Registration]:
@@ -122,18 +134,19 @@ def newest(conn: sa.Connection) -> int:
     return conn.execute(sa.select(sa.func.max(notices.c.id))).scalar() or 0
 
 
-def news(conn: sa.Connection, after: int) -> list[tuple[str, str, int]]:
-    """(registration, destination, largest id) of those who have notices after this one."""
-    chosen = (sa.select(notices.c.registration, registrations.c.destination, sa.func.max(notices.c.id))
-              .join(registrations, registrations.c.id == notices.c.registration).where(notices.c.id > after)
-              .group_by(notices.c.registration, registrations.c.destination))
-    return [(id, destination, last) for id, destination, last in conn.execute(chosen)]
+def news(conn: sa.Connection, after: int) -> list[tuple[str, str]]:
+    """(registration, destination) of those who have notices after this one."""
+    chosen = (sa.select(notices.c.registration, registrations.c.destination).distinct()
+              .join(registrations, registrations.c.id == notices.c.registration).where(notices.c.id > after))
+    return [(id, destination) for id, destination in conn.execute(chosen)]
 
 
-def waiting(conn: sa.Connection) -> list[tuple[str, str]]:
-    """(registration, destination) of all who have notices, however old."""
+def waiting(conn: sa.Connection, among: Collection[str] | None = None) -> list[tuple[str, str]]:
+    """(registration, destination) of all (or of those among these) who have notices, however old."""
     has = sa.exists().where(notices.c.registration == registrations.c.id)
     chosen = sa.select(registrations.c.id, registrations.c.destination).where(has)
+    if among is not None:
+        chosen = chosen.where(registrations.c.id.in_(among))
     return [(id, destination) for id, destination in conn.execute(chosen)]
 
 
@@ -144,6 +157,17 @@ def expired(conn: sa.Connection, now: float, most: int) -> list[str]:
     """Registrations whose time is over."""
     chosen = sa.select(registrations.c.id).where(registrations.c.ends <= now).limit(most)
     return list(conn.execute(chosen).scalars())
+
+
+def orphans(conn: sa.Connection, most: int) -> list[str]:
+    """Registrations that are gone but have notices: one was made while another process dropped it."""
+    known = sa.exists().where(registrations.c.id == notices.c.registration)
+    return list(conn.execute(sa.select(notices.c.registration).where(~known).distinct().limit(most)).scalars())
+
+
+def forget(conn: sa.Connection, id: str) -> None:
+    """Delete all notices of a registration."""
+    conn.execute(notices.delete().where(notices.c.registration == id))
 
 
 def too_long(conn: sa.Connection, most_bytes: int) -> list[str]:

@@ -16,7 +16,7 @@ from lb.condition_values import jdl_value
 from lb.conditions import Conditions, JobTest, Operator, job_test
 from wms.errors import NoSuchNotification, Refused
 from wms.event import Event
-from wms.identity import Identity
+from wms.identity import Identity, same_dn
 from wms.jobid import JobId
 from wms.jobstatus import JobStatus
 
@@ -94,14 +94,10 @@ def names_of(flags: Flag) -> tuple[str, ...]:
     return tuple(name for name, flag in FLAGS.items() if flag in flags)
 
 
-def names_owner(conditions: Conditions) -> bool:
-    """Is any condition about who owns a job?"""
-    return any(one.attribute == "owner" for group in conditions for one in group)
-
-
-def asks_for_change(conditions: Conditions) -> bool:
-    """Is only a real change of an attribute told?"""
-    return any(one.operator is Operator.CHANGED for group in conditions for one in group)
+def others_by_owner(conditions: Conditions, caller: str) -> bool:
+    """Does any condition ask who owns a job, other than whether the caller (a DN) does?"""
+    return any(one.attribute == "owner" and not (one.operator is Operator.EQUAL and same_dn(str(one.value), caller))
+               for group in conditions for one in group)
 
 
 def granted(asked_s: float, usual_s: float, most_s: float, credential_ends: float, now: float) -> float:

@@ -11,11 +11,14 @@ import msgspec
 import sqlalchemy as sa
 from twisted.logger import Logger
 
-from lb import family, statistics_store, store
+from lb import counters, family, statistics_store, store, zombies
 from lb.denials import Gate
+from lb.figures_operations import figures_handlers
 from lb.intake import Intake
 from lb.keeper import Follower, keep
+from lb.notification_service import notification_service
 from lb.operations import handlers
+from lb.upkeep_service import upkeep_service
 from lb.waiting import Waiters
 from wms.consumer import Consumer, Handle
 from wms.event import Event
@@ -35,17 +38,23 @@ _NOT_READABLE = (msgspec.DecodeError, UnicodeDecodeError)
 def make(kit: Kit) -> Daemon:
     """The daemon."""
     waiters, gate = Waiters(kit.clock), Gate(kit)
-    told = followers(kit)
+    notifications = notification_service(kit, gate)
+    told = (*followers(kit), notifications.notifier.follow)
     inbox = Consumer(kit, LB, keeper(waiters, kit.log, told), batch=BATCH, after=waiters.tell)
     births = Consumer(kit, LB_CHILDREN, family.expander(waiters, told), batch=1, after=waiters.tell)
     rolling = Ticker(kit, "statistics", ROLL_S, lambda: kit.database.transact(statistics_store.roll, kit.now()))
     intake = Intake(kit, waiters, gate, told)
-    return Daemon("lb", [waiters, inbox, births, rolling], {**handlers(kit, waiters, gate), **intake.handlers()})
+    upkeep = upkeep_service(kit, gate, waiters, notifications.notifier.purged)
+    counted = counters.Counters(kit, gate.counts)
+    parts = [waiters, *notifications.parts, inbox, births, rolling, counted, *upkeep.parts]
+    return Daemon("lb", parts, counters.counting({
+        **handlers(kit, waiters, gate), **intake.handlers(), **notifications.handlers, **upkeep.handlers,
+        **figures_handlers(kit, gate, counted)}, counted))
 
 
 def followers(kit: Kit) -> Sequence[Follower]:
     """Who follows the changes of jobs, in the order in which they are told."""
-    return (family.follower(kit.host), statistics_store.follow,)
+    return (family.follower(kit.host), statistics_store.follow, counters.follow, zombies.revived)
 
 
 def keeper(waiters: Waiters, log: Logger, followers: Sequence[Follower]) -> Handle:

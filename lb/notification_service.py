@@ -1,0 +1,40 @@
+"""Joins the parts of notifications: the follower, the handlers, the loops that deliver and keep order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lb.board import Board
+from lb.delivery import Delivery
+from lb.delivery_broker import BrokerCarrier, broker
+from lb.delivery_webhook import WebhookCarrier
+from lb.denials import Gate
+from lb.notification_bootstrap import Bootstrap
+from lb.notification_follower import Notifier
+from lb.notification_operations import notification_handlers
+from lb.notification_upkeep import Upkeep
+from wms.httpd import Handler
+from wms.service import Kit, Part
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationService:
+    """`notifier.follow` is a follower of lb.keeper, `notifier.purged` is to be called by the purge."""
+
+    notifier: Notifier
+    parts: Sequence[Part]
+    handlers: Mapping[str, Handler]
+
+
+def notification_service(kit: Kit, gate: Gate) -> NotificationService:
+    """Everything; deliveries only of the kinds that the settings allow."""
+    notifier, board = Notifier(gate), Board(kit)
+    bootstrap = Bootstrap(kit, notifier)
+    deliveries: list[Part] = []
+    if kit.settings.lb.webhook_hosts:
+        deliveries.append(Delivery(kit, board, WebhookCarrier(kit)))
+    if kit.settings.lb.brokers:
+        deliveries.append(Delivery(kit, board, BrokerCarrier(kit, [broker(url) for url in kit.settings.lb.brokers])))
+    return NotificationService(notifier, [*deliveries, board, bootstrap, Upkeep(kit)],
+                               notification_handlers(kit, gate, board, bootstrap))
