@@ -1,29 +1,31 @@
-"""The page of a job, as HTML, text or JSON: what its identifier shows when used as a URL. No JavaScript.
+"""Pages in general: the form that is asked for, templates, headers that protect the reader, refusals.
 
-Pure rendering: records and times in, pages out. Who may see them is decided before.
+Pure rendering: records and times in, pages out. What is on a page is in lb.web_job, lb.web_lists, lb.web_figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from base64 import b64encode
+from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, Literal
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from lb.query import Found
-from lb.text import error_lines, status_lines
-from lb.timeline import bars, spans
+from lb.page_query import FAILED
+from lb.text import error_lines
+from lb.wording import clock, duration, iso, number, short, what
 from wms.errors import WmsError
-from wms.event import Event
 from wms.httpd import Page
 from wms.jobstatus import DoneCode, JobState, JobStatus
 
 Form = Literal["html", "text", "json"]
 FORMS: tuple[Form, ...] = ("json", "text")
-WIDTH = 1000.0
-LONGEST_VALUE = 200
+REFRESH_S = 30
+COLOURS = (*(state.value for state in JobState), FAILED)
+"""The colours of states, in the order in which a bar shows them; a job that is Done may have failed."""
 
 
 def form(query: Mapping[str, str], accept: str) -> Form:
@@ -36,100 +38,68 @@ def form(query: Mapping[str, str], accept: str) -> Form:
     return "json" if "application/json" in accept else "text" if "text/plain" in accept else "html"
 
 
-def job_page(form: Form, found: Found, events: Sequence[Event], now: float, *,
-             history: bool = False) -> Page:
-    """The page of a job at `now` (epoch s); `history` adds the events to text and JSON, HTML has them."""
-    if form == "json":
-        record = msgspec.to_builtins(found.status) | {"version": found.version}
-        more = {"history": msgspec.to_builtins(events)} if history else {}
-        return Page(msgspec.json.encode(record | more), "application/json")
-    if form == "text":
-        return _text(status_lines(found.status, events if history else ()))
-    return _html("job.html", _job(found, events, now))
+def colour(status: JobStatus) -> str:
+    """The colour of a job: its state, or Failed."""
+    failed = status.state is JobState.DONE and status.done_code is not DoneCode.OK
+    return FAILED if failed else status.state.value
 
 
 def refusal(form: Form, error: WmsError, unique: str) -> Page:
     """Why there is no page."""
     if form == "json":
-        return Page(msgspec.json.encode(error.record()), "application/json", error.status)
+        return json_page(error.record(), error.status)
     if form == "text":
-        return _text(error_lines(error), error.status)
-    return _html("refusal.html", {"error": error, "unique": unique}, error.status)
+        return text_page(error_lines(error), error.status)
+    return html_page("refusal.html", {"error": error, "unique": unique}, status=error.status)
 
 
-def _job(found: Found, events: Sequence[Event], now: float) -> dict[str, Any]:
-    """The values of the template."""
-    status, done = found.status, found.status.state is JobState.DONE
-    failed = done and status.done_code is not DoneCode.OK
-    return {
-        "unique": found.unique, "status": status, "events": events, "facts": list(_facts(status)),
-        "bars": bars(spans(events, now), WIDTH), "live": not (done or status.state.terminal),
-        "colour": "Failed" if failed else status.state.value,
-        "since": f"since {clock(status.state_enter_time)}"}
+def json_page(record: object, status: int = 200) -> Page:
+    """A record for programs."""
+    return Page(msgspec.json.encode(record), "application/json", status, _PRIVATE)
 
 
-def _facts(status: JobStatus) -> Iterator[tuple[str, str]]:
-    """What is worth a line, as long as it is known."""
-    ended = status.done_code is not DoneCode.NONE
-    known = (
-        ("Owner", status.owner),
-        ("Type", status.jobtype.value),
-        ("Parent", status.parent_job),
-        ("Destination", status.destination),
-        ("Worker node", status.ce_node),
-        ("Location", status.location),
-        ("Outcome", status.done_code.name if ended else ""),
-        ("Exit code", str(status.exit_code) if status.done_code is DoneCode.OK else ""),
-        ("Wrapper exit code", str(status.wrapper_exit_code) if status.wrapper_exit_code >= 0 else ""),
-        ("Processor time", duration(status.cpu_time) if status.cpu_time >= 0 else ""),
-        ("Job wrapper", status.jw_status.value if status.jw_status.value != "UNKNOWN" else ""),
-        ("Failures", status.failure_reasons),
-        ("Resubmitted", "yes" if status.resubmitted else ""),
-        ("Cancelling", status.cancel_reason or "yes" if status.cancelling else ""),
-        ("Suspended", status.suspend_reason or "yes" if status.suspended else ""),
-        ("Id at the CE", status.condor_id or status.globus_id or status.local_id),
-        ("Network Server", status.network_server),
-        ("Submitted from", status.ui_host),
-        ("Output", status.sandbox_retrieved.value if status.sandbox_retrieved.value != "NOTYET" else ""),
-        ("Tags", ", ".join(f"{name} = {value}" for name, value in status.user_tags.items())),
-    )
-    return ((name, value) for name, value in known if value)
+def text_page(lines: str, status: int = 200) -> Page:
+    """`key=value` lines for scripts."""
+    return Page(lines.encode(), "text/plain; charset=utf-8", status, _PRIVATE)
 
 
-def clock(seconds: float) -> str:
-    """Epoch seconds as a date and time of day, UTC."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people: `12.3 s`, `4 min 05 s`, `2 h 03 min`, `1 d 04 h`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours < 24 else f"{hours // 24} d {hours % 24:02d} h"
-
-
-def what(event: Event) -> str:
-    """The fields of an event in a line."""
-    return ", ".join(f"{name}: {_short(str(value))}" for name, value in event.fields.items())
-
-
-def _short(value: str) -> str:
-    return value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE] + " …"
+def html_page(template: str, values: Mapping[str, Any], *, live: str | None = None, refresh: bool = False,
+              every: int = REFRESH_S, status: int = 200) -> Page:
+    """A page. `live` is the address of its news: the page renews itself then and `every` seconds, and if it has
+    no JavaScript and is to `refresh`, every seconds too; "" has no news, None is never renewed.
+    """
+    common = {"live": live, "refresh": refresh, "every": every, "style": _style, "script": _script}
+    body = _templates.get_template(template).render(common | dict(values))
+    return Page(body.encode(), status=status, headers=_HEADERS)
 
 
 _templates = Environment(
-    loader=PackageLoader("lb"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+    loader=PackageLoader("lb"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     auto_reload=False)
-_templates.filters.update(clock=clock, duration=duration, what=what)
+_templates.filters.update(clock=clock, duration=duration, iso=iso, number=number, short=short, what=what)
 
 
-def _html(template: str, values: Mapping[str, Any], status: int = 200) -> Page:
-    return Page(_templates.get_template(template).render(values).encode(), status=status)
+def _constant(template: str) -> Markup:
+    """A text of ours that is the same in every page."""
+    return Markup(_templates.get_template(template).render(states=COLOURS))
 
 
-def _text(lines: str, status: int = 200) -> Page:
-    return Page(lines.encode(), "text/plain; charset=utf-8", status)
+_style, _script = _constant("style.css.html"), _constant("live.js.html")
+
+
+def _source(text: str) -> str:
+    """A text as the policy of a page names it: by its hash."""
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+_PRIVATE = (("Cache-Control", "no-store"),)
+_HEADERS = (
+    *_PRIVATE,
+    ("Content-Security-Policy",
+     f"default-src 'none'; style-src {_source(_style)}; script-src {_source(_script)}; img-src data:; "
+     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Frame-Options", "DENY"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+)

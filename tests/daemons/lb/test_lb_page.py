@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
 from typing import Any
 
 import msgspec
 import pytest
 from book_builders import JANE, JOHN, STORY, Book, story, url
+from outline import Outline, page
 
-from lb.web import duration
 from wms.event import Source, event
-from wms.httpd import Page
 from wms.jobstatus import JobStatus
 from wms.seqcode import SequenceCode
 from wms.ulm import from_ulm
@@ -58,38 +56,6 @@ user_fqans=""
 jdl=[ Executable = "a" ]
 rsl=7
 """
-
-
-def page(book: Book, unique: str = "a", *, dn: str | None = JANE, accept: str = "text/html,*/*",
-         **query: str) -> Page:
-    found = book.answer("lb.page", unique=unique, dn=dn, accept=accept, query=query)
-    assert isinstance(found, Page)
-    return found
-
-
-class Outline(HTMLParser):
-    """Text of each element by tag; fails on markup that does not close."""
-
-    def __init__(self, markup: bytes) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.texts: dict[str, list[str]] = {}
-        self.attributes: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(markup.decode())
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.attributes.append((tag, dict(attrs)))
-        if tag != "meta":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and data.strip():
-            self.texts.setdefault(self.open[-1], []).append(data.strip())
 
 
 def test_the_text_has_every_key_in_the_known_order(book: Book) -> None:
@@ -144,15 +110,25 @@ def test_plain_text_by_header(book: Book) -> None:
 def test_the_page_tells_what_happened(book: Book) -> None:
     book.ingest(story("a"))
     outline = Outline(page(book).body)
-    assert outline.texts["h1"] == [url("a")]
-    assert outline.texts["title"][1:] == [
-        "Submitted, 10.0 s", "Waiting, 30.0 s", "Ready, 20.0 s", "Scheduled, 10.0 s", "Running, 20.0 s",
-        "Done, 15 min 10 s"]
+    assert outline.texts["code"] == [url("a")]
+    assert outline.texts["title"] == [
+        "Done – a", "Submitted, 10.0 s, from 2023-11-14 22:13:20", "Waiting, 30.0 s, from 2023-11-14 22:13:30",
+        "Ready, 20.0 s, from 2023-11-14 22:14:00", "Scheduled, 10.0 s, from 2023-11-14 22:14:20",
+        "Running, 20.0 s, from 2023-11-14 22:14:30", "Done, 15 min 10 s, from 2023-11-14 22:14:50",
+        "Attempt 1 at ce.example/long: OK"]
     facts = dict(zip(outline.texts["dt"], outline.texts["dd"], strict=True))
     assert (facts["Destination"], facts["Outcome"], facts["Exit code"]) == ("ce.example/long", "OK", "3")
-    assert facts["Tags"] == "step = <b>1</b>"
-    assert [tag for tag, _attributes in outline.attributes].count("tr") == 1 + len(STORY)
-    assert not any(tag == "script" for tag, _attributes in outline.attributes)
+    assert facts["step"] == "<b>1</b>"
+
+
+def test_the_page_lists_attempts_and_events(book: Book) -> None:
+    book.ingest(story("a"))
+    head, attempt, _head, *events = Outline(page(book).body).rows
+    assert dict(zip(head, attempt, strict=True)) == {
+        "#": "1", "Computing element": "ce.example/long", "Outcome": "OK, exit 3", "Why": "it ended",
+        "Worker node": "wn1.example", "Chosen (UTC)": "2023-11-14 22:13:50", "Started": "2023-11-14 22:14:30",
+        "Ended": "2023-11-14 22:14:50"}
+    assert [event[2] for event in events] == [type for _source, type, _fields in STORY]
 
 
 def test_nothing_a_user_wrote_becomes_markup(book: Book) -> None:
@@ -162,10 +138,21 @@ def test_nothing_a_user_wrote_becomes_markup(book: Book) -> None:
     assert "&lt;b&gt;1&lt;/b&gt;" in body
 
 
-def test_a_live_job_is_shown_anew_by_itself(book: Book) -> None:
+def test_a_page_renews_itself_while_something_may_happen(book: Book) -> None:
     book.ingest([*story("a", length=5), *story("b")])
-    assert b'http-equiv="refresh"' in page(book).body
-    assert b'http-equiv="refresh"' not in page(book, "b").body
+    working, done = Outline(page(book).body), Outline(page(book, "b").body)
+    assert working.of("html", **{"data-live": "/lb/v1/jobs/a/live"})
+    assert working.of("meta", **{"http-equiv": "refresh"})
+    assert done.of("html", **{"data-live": "/lb/v1/jobs/b/live"})
+    assert not done.of("meta", **{"http-equiv": "refresh"})
+
+
+def test_a_job_that_has_ended_needs_no_script(book: Book) -> None:
+    *before, done = story("a")
+    book.ingest([*before, msgspec.structs.replace(done, fields={"status_code": "CANCELLED", "exit_code": -1})])
+    outline = Outline(page(book).body)
+    assert not outline.of("script")
+    assert "data-live" not in outline.of("html")[0]
 
 
 def test_a_failure_has_its_colour_and_long_values_are_cut(book: Book) -> None:
@@ -174,7 +161,8 @@ def test_a_failure_has_its_colour_and_long_values_are_cut(book: Book) -> None:
     book.ingest([*before, msgspec.structs.replace(
         done, fields={"status_code": "FAILED", "exit_code": -1, "reason": reason})])
     body = page(book).body.decode()
-    assert 'class="state" style="background: var(--Failed)"' in body
+    assert 'class="state b-Failed big"' in body
+    assert "Done (failed)" in body
     assert "x" * 200 + " …" in body
 
 
@@ -195,10 +183,3 @@ def test_a_refusal_says_why_in_the_form_asked_for(
     assert text.body.decode().splitlines()[:2] == [f"Error={status}", f"Code={code}"]
     assert msgspec.json.decode(json.body)["code"] == code
     assert b"<nobody>" not in html.body
-
-
-@pytest.mark.parametrize(("seconds", "text"), [
-    (0.04, "0.0 s"), (59.94, "59.9 s"), (60, "1 min 00 s"), (3_599, "59 min 59 s"), (3_600, "1 h 00 min"),
-    (86_399, "23 h 59 min"), (86_400, "1 d 00 h"), (1e6, "11 d 13 h")])
-def test_durations_for_people(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
