@@ -141,7 +141,7 @@ def _judge(record: Record, event: Event, code: SequenceCode, rule: Rule) -> Mome
     if rule.computed:
         late = (record.own_state or record.state) in SETTLED or _before(code, record.collection_seqcode)
         return Moment(code, Verdict.LATE if late else Verdict.OK, "")
-    if event.type != "Cancel" and reenters(record, code):
+    if event.type != "Cancel" and not rule.keeps_clock and reenters(record, code):
         record.branch_tag_seqcode = record.deep_resubmit_seqcode = record.last_branch_seqcode = None
     branch = _branch(record, code)
     if rule.verdict is Verdict.IGNORED:
@@ -196,5 +196,5 @@ def _accepted(record: Record, event: Event, moment: Moment, rule: Rule, was: Job
         record.last_seqcode = moment.code
     if record.state is not JobState.RUNNING:
         record.suspended, record.suspend_reason = False, ""
-    if moment.branch == GOOD:
+    if moment.branch == GOOD and not rule.keeps_clock:
         record.last_branch_seqcode = moment.code
