@@ -12,6 +12,7 @@ from ns.delegation import Delegations, remove_files
 from ns.jobs import Jobs
 from ns.matching import REPLY_TOPICS, ListMatches
 from ns.output import Output, clear
+from ns.payload_events import PayloadEvents
 from wms import queue
 from wms.consumer import Consumer
 from wms.eventlog import Journal
@@ -45,6 +46,7 @@ def make(kit: Kit) -> Daemon:
         "ns.list_output": output.listing, "ns.output": output.get, "ns.purge": output.purge,
         "ns.attempt_input": attempts.input, "ns.attempt_start": attempts.start,
         "ns.attempt_output": attempts.output, "ns.attempt_done": attempts.done,
+        "ns.attempt_events": PayloadEvents(kit).log,
     })
 
 

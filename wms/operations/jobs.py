@@ -142,6 +142,12 @@ class OutcomeReport(Record, frozen=True):
     nonce: str = ""
 
 
+class EventLogged(Record, frozen=True):
+    """An event of the payload is on record; `sequence_code` is the code to hand over to the next."""
+
+    sequence_code: str
+
+
 ROWS: tuple[Operation, ...] = (
     ns("version", "GET", "/version", "anyone", "Version of the service.", reply=Version),
     ns("openapi", "GET", "/openapi.json", "anyone", "These operations as an OpenAPI document.", reply=dict),
@@ -174,6 +180,10 @@ ROWS: tuple[Operation, ...] = (
         "Take the one start of this attempt.", request=StartRequest, reply=StartGranted),
     ns("attempt_output", "PUT", "/attempts/{unique}/{attempt}/output/{name}", "attempt",
         "One output sandbox file, from the wrapper.", reply=File, stream="up"),
+    ns("attempt_events", "POST", "/attempts/{unique}/{attempt}/events", "attempt",
+        "An event that the payload logs about its job: pairs of name and value, each ended by a null byte. The names "
+        "are fields of the event, and event, sequence, instance, host and keep after a colon.",
+        reply=EventLogged, stream="up", idempotency_key=True),
     ns("attempt_done", "POST", "/attempts/{unique}/{attempt}/done", "attempt",
         "The outcome of the attempt, from the wrapper.", request=OutcomeReport, reply=Empty),
 )
