@@ -71,7 +71,8 @@ def tell(conn: sa.Connection, notifier: Notifier, id: str, found: Portion, now: 
     """How these jobs are now, and how far that is."""
     registration = notification_store.get(conn, id, now)
     if registration is not None:
-        statuses = [one.status for one in query.statuses(conn, found.matching).values()]
+        now_there = query.statuses(conn, found.matching)
+        statuses = [now_there[unique].status for unique in found.matching if unique in now_there]
         notifier.current(conn, watch(registration), statuses, now)
     if found.last is None:
         conn.execute(table.delete().where(table.c.name == BEGINNING + id))
