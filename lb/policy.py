@@ -57,10 +57,6 @@ class _Reader:
             self.wrong(line, f"{key} {value}: patterns are not understood, only {ANYBODY} for anybody")
         return value
 
-    def read(self, text: str) -> None:
-        """Fill rules and problems."""
-        raise AssertionError("a reader is one of its subclasses")
-
 
 class _Yaml(_Reader):
     def read(self, text: str) -> None:
@@ -73,7 +69,7 @@ class _Yaml(_Reader):
         except yaml.YAMLError as error:
             self.wrong(1, f"not YAML: {error}")
             return
-        for key, rules in self._pairs(top, "actions and their rules") if top else ():
+        for key, rules in self._pairs(top, "actions and their rules") if top and not _is_null(top) else ():
             found = self.action(key.value, _line(key))
             found.extend(self._rule(rule) for rule in self._items(rules))
 
@@ -105,9 +101,13 @@ class _Yaml(_Reader):
     def _items(self, node: yaml.Node) -> list[yaml.Node]:
         if isinstance(node, yaml.SequenceNode):
             return list(node.value)
-        if not (isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null")):
+        if not _is_null(node):
             self.wrong(_line(node), "expected a list of rules")
         return []
+
+
+def _is_null(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null")
 
 
 def _line(node: yaml.Node) -> int:

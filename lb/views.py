@@ -47,7 +47,7 @@ def shown(status: JobStatus, view: View, salt: bytes) -> JobStatus:
         case View.MONITORING:
             kept = {name: getattr(status, name) for name in _FOR_MONITORING}
             return JobStatus(**kept, jdl=_cut(status.jdl))
-        case View.NONE:
+        case _:
             return JobStatus()
 
 
