@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from lb.page_query import Pulse, pulse
+from lb.pulse import Pulse, pulse
 from lb.waiting import ANY, Waiters
 from wms.errors import Overloaded
 from wms.service import Kit, Nap, background

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from lb import feeds, live, page_query, query, web, web_job, web_lists
+from lb import children, feeds, live, page_query, pulse, query, web, web_job, web_lists
 from lb.denials import Gate
 from lb.page_query import Family
 from lb.query import Found, JobsPage
@@ -95,9 +95,8 @@ class Pages:
     async def _family(self, call: Call, view: web_job.View, form: web.Form, flags: frozenset[str]) -> web_job.View:
         """With the histogram of the children, and those children that are asked for."""
         read, job = self.book.kit.database.read, view.found
-        thorough = "childhist_thorough" in flags
-        counted = await read(page_query.thorough if thorough else page_query.histogram if form == "html"
-                             else page_query.kept_histogram, job.unique, job.status.children_num)
+        counted = await (read(pulse.histogram, job.unique, job.status.children_num) if form == "html"
+                         else read(children.histogram, job.unique, "childhist_thorough" in flags))
         if form != "html" and not flags & _WITH_CHILDREN:
             return view._replace(histogram=counted)
         state = _state(call.query)

@@ -14,9 +14,8 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from lb.page_query import FAILED
 from lb.text import error_lines
-from lb.wording import clock, duration, iso, number, short, what
+from lb.wording import FAILED, clock, duration, iso, number, short, what
 from wms.errors import WmsError
 from wms.httpd import Page
 from wms.jobstatus import DoneCode, JobState, JobStatus

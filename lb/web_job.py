@@ -13,13 +13,12 @@ import msgspec
 
 from lb.attempts import Attempt, attempts
 from lb.charts import NARROWEST, WHOLE, stack
-from lb.page_query import FAILED
 from lb.query import Found, JobsPage
 from lb.text import status_lines
 from lb.timeline import Bar, Span, axis, bars, place, spans
 from lb.web import COLOURS, Form, colour, html_page, json_page, text_page
 from lb.web_lists import line
-from lb.wording import clock, duration
+from lb.wording import FAILED, clock, duration
 from wms.event import Event
 from wms.httpd import Page
 from wms.jobstatus import DoneCode, JobState, JobStatus

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 
 from wms.event import Event
 
+FAILED = "Failed"
+"""What a job is called that is Done without success."""
 LONGEST_VALUE = 200
 _UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
