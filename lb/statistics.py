@@ -123,15 +123,14 @@ def samples(before: Record | None, after: Record, fresh: Sequence[Event]) -> lis
     if before is None:
         before = Record(version=after.version)
     known, entered = before.state_enter_times, after.state_enter_times
-    if known == entered:
+    if known == entered and before.destination == after.destination and before.done_code is after.done_code:
         return []
-    if known.items() <= entered.items():
-        later = [state for state in entered if state not in known]
-        if _climbs(before, after, later, fresh):
-            return _climb(before, after, later)
-    if not before.newest or (before.jobtype and in_order(before, fresh[0])):
-        return _steps(before, fresh)
-    return _correction(before, after)
+    later = [state for state in entered if state not in known]
+    if later and known.items() <= entered.items() and _climbs(before, after, later, fresh):
+        return _climb(before, after, later)
+    if before.newest and not (before.jobtype and in_order(before, fresh[0])):
+        return _correction(before, after)
+    return _steps(before, fresh) if known != entered else []
 
 
 def _climbs(before: Record, after: Record, later: Sequence[str], events: Sequence[Event]) -> bool:
@@ -140,7 +139,7 @@ def _climbs(before: Record, after: Record, later: Sequence[str], events: Sequenc
     A state that is computed (code 0 here) may be any.
     """
     codes = [before.state.code, *map(_CODES.__getitem__, later)]
-    if codes != sorted(codes) or codes[0] == codes[1]:
+    if codes != sorted(codes) or codes[0] == codes[1] or not _stands(before, after):
         return False
     if len(later) == 1 or len(events) < _CYCLE:
         return True
@@ -148,6 +147,12 @@ def _climbs(before: Record, after: Record, later: Sequence[str], events: Sequenc
     told = [leads_to.get((event.type, event.source, result(event)), -1) for event in events]
     entered = [code for code in told if code >= 0]
     return entered == sorted(entered)
+
+
+def _stands(before: Record, after: Record) -> bool:
+    """True if what was counted is still so: the destination of the states behind it, how the job ended."""
+    return ((before.destination == after.destination or before.state in _UNPLACED or before.state == _NEW)
+            and (before.done_code is after.done_code or JobState.DONE not in before.state_enter_times))
 
 
 def _climb(before: Record, after: Record, later: Sequence[str]) -> list[Sample]:
