@@ -64,13 +64,13 @@ def follower(host: str) -> Follower:
     return follow
 
 
-def expander(waiters: Waiters, followers: Sequence[Follower]) -> Handle:
+def expander(waiters: Waiters, followers: Sequence[Follower], portion: int = PORTION) -> Handle:
     """Makes the next children of each registration; the rest is a message of its own, behind the others."""
     def handle(conn: sa.Connection, messages: Sequence[Message], now: float) -> None:
         for message in messages:
             expand = _decode_expand(message.body)
             if _exists(conn, expand.job):
-                born, rest = births(expand, PORTION)
+                born, rest = births(expand, portion)
                 waiters.note(keep(conn, born, now, followers).changed)
                 if rest is not None:
                     queue.put(conn, LB_CHILDREN, rest, now=now, job=rest.job)
