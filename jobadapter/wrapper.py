@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from posixpath import dirname, normpath
 
 from jobadapter.shell import Word, curl_value, pattern, quoted, references, shown, url_name, word
+from jobadapter.wrapper_logging import logger
 from jobadapter.wrapper_text import FUNCTIONS
 from wms.errors import JdlInvalid, SandboxPathRefused
 
@@ -91,6 +92,7 @@ def _constants(job: WrapperJob) -> str:
         "wms_memory_period": str(job.memory_period_s),
         "wms_curl": quoted("\n".join(_curl_options(job.token))),
         "wms_ca": quoted(job.ca_pem),
+        "wms_logger": quoted(logger(job.job, job.base_url, "\n".join(_curl_options(job.token)))),
         **_retries("wms_start", job.start_retry),
         **_retries("wms_isb", job.input_retry),
         **_retries("wms_osb", job.output_retry),
@@ -150,7 +152,12 @@ def _environment(job: WrapperJob) -> str:
     return "\n".join([
         *lines,
         "export GLITE_WMS_JOBID=\"$wms_job\" EDG_WL_JOBID=\"$wms_job\" GLITE_WMS_SEQUENCE_CODE=\"$wms_code\"",
+        "export EDG_WL_SEQUENCE_CODE=\"$wms_code\" GLITE_WMS_LOG_DESTINATION=\"$wms_base\"",
     ])
+
+
+_LOGGER = "$wms_dir/bin:"
+"""What comes first in the PATH of the user's programs."""
 
 
 def _program_word(path: str, names: Mapping[str, str]) -> str:
@@ -163,12 +170,13 @@ def _program_word(path: str, names: Mapping[str, str]) -> str:
 def _command(job: WrapperJob, step: Step, names: Mapping[str, str]) -> list[str]:
     """Lines that become the program in place of a subshell: no process more than the program itself."""
     words = [_program_word(step.path, names), *(word(parts, names) for parts in step.arguments)]
-    setting = [f'{name}="${variable}"' for name, variable in names.items()]
+    setting = [f'{name}="{_LOGGER if name == "PATH" else ""}${variable}"' for name, variable in names.items()]
     prefix = ["env", *setting] if setting else []
     if setting and "=" in step.path:
         prefix += ["sh", "-c", "'exec \"$@\"'", "sh"]
     return [
         "if [ -f .BrokerInfo ]; then export GLITE_WMS_RB_BROKERINFO=\"$PWD/.BrokerInfo\"; fi",
+        f'export PATH="{_LOGGER}$PATH"',
         f"set -- {' '.join([*prefix, *words])}",
         'if [ -n "$wms_setsid" ]; then set -- setsid "$@"; fi',
         'exec "$@"',

@@ -225,12 +225,17 @@ wms_directory() { # ours alone; ../ctl beside the job's working directory holds 
     umask 077
     wms_name=$wms_unique.$$
     wms_home=$wms_home/$wms_name
-    mkdir -- "$wms_home" "$wms_home/ctl" "$wms_home/work" || wms_fatal "Cannot create directory $wms_name"
+    mkdir -- "$wms_home" "$wms_home/ctl" "$wms_home/work" "$wms_home/bin" ||
+        wms_fatal "Cannot create directory $wms_name"
     wms_dir=$wms_home
     cd -- "$wms_dir/work" || wms_fatal "Cannot create directory $wms_name"
     if ! printf '%s' "$wms_ca" >../ctl/ca.pem || ! [ -s ../ctl/ca.pem ]; then
         wms_fatal 'Working directory not writable'
     fi
+    for wms_name in lb-logevent glite-lb-logevent; do
+        printf '%s' "$wms_logger" >"../bin/$wms_name" || wms_fatal 'Working directory not writable'
+    done
+    chmod +x ../bin/lb-logevent ../bin/glite-lb-logevent
 }
 """
 

@@ -5,9 +5,9 @@ Written as curl configurations, which a small Python program obeys where there i
 
 from __future__ import annotations
 
-__all__ = ["NETWORK", "SANDBOXES"]
+__all__ = ["CALLS", "NETWORK", "SANDBOXES"]
 
-NETWORK = r"""
+CALLS = r"""
 # --- network -------------------------------------------------------------------------------------------
 if command -v curl >/dev/null 2>&1; then
     wms_http() { exec curl -q -K "$1"; }
@@ -55,6 +55,21 @@ WMS_PYTHON
     }
 fi
 
+wms_held() { # file with an answer: the sequence code goes on from there, if it gives one
+    wms_reply=''
+    read -r wms_reply <"$1" || :
+    case $wms_reply in
+    *'"sequence_code"'*'"'*'"'*)
+        wms_reply=${wms_reply#*'"sequence_code"'}
+        wms_reply=${wms_reply#*'"'}
+        wms_reply=${wms_reply%%'"'*}
+        case $wms_reply in '' | *[!A-Za-z0-9=:._~-]*) ;; *) wms_code=$wms_reply ;; esac
+        ;;
+    esac
+}
+"""
+
+NETWORK = CALLS + r"""
 wms_request() { # one transfer of a curl configuration: URL, seconds it may take, output file
     printf 'url = "%s"\nmax-time = "%d"\noutput = "%s"\n' "$1" "$2" "$3"
     printf '%s\n' "$wms_curl"
@@ -83,17 +98,8 @@ wms_send() { # configuration, further tries, first wait -> 0 all is sent, 1 refu
 }
 
 wms_continue() { # the sequence code goes on from the server's answer, if it gives one
-    wms_reply=''
-    read -r wms_reply <../ctl/reply || :
-    case $wms_reply in
-    *'"sequence_code"'*'"'*'"'*)
-        wms_reply=${wms_reply#*'"sequence_code"'}
-        wms_reply=${wms_reply#*'"'}
-        wms_reply=${wms_reply%%'"'*}
-        case $wms_reply in '' | *[!=:$wms_safe]*) ;; *) wms_code=$wms_reply ;; esac
-        ;;
-    esac
-    export GLITE_WMS_SEQUENCE_CODE="$wms_code"
+    wms_held ../ctl/reply
+    export GLITE_WMS_SEQUENCE_CODE="$wms_code" EDG_WL_SEQUENCE_CODE="$wms_code"
     printf 'Sequence code: %s\n' "$wms_code"
 }
 

@@ -24,6 +24,172 @@ wms_ca='-----BEGIN CERTIFICATE-----
 MIIB
 -----END CERTIFICATE-----
 '
+wms_logger='#!/bin/sh
+# Logs an event of this job and prints its next sequence code. Made by the job wrapper, for this attempt only.
+# shellcheck disable=SC2016
+wms_job='\''https://wms.example.org:9000/snPegp1YMJcnS22yF5pFlg'\''
+wms_base='\''https://wms.example.org:9000/ns/v1/attempts/snPegp1YMJcnS22yF5pFlg/1'\''
+wms_curl='\''silent
+show-error
+fail
+fail-early
+globoff
+http1.1
+cacert = "../ctl/ca.pem"
+connect-timeout = 30
+header = "Authorization: Bearer capability"
+header = "Expect:"
+write-out = "%{http_code}\n"'\''
+
+# --- network -------------------------------------------------------------------------------------------
+if command -v curl >/dev/null 2>&1; then
+    wms_http() { exec curl -q -K "$1"; }
+else
+    wms_http() { exec python3 - "$1" <<'\''WMS_PYTHON'\''
+import http.client, re, ssl, sys, urllib.parse
+def transfer(options):
+    url = urllib.parse.urlsplit(options["url"][0])
+    context = ssl.create_default_context(cafile=options["cacert"][0]) if url.scheme == "https" else None
+    kind = http.client.HTTPSConnection if context else http.client.HTTPConnection
+    more = {"context": context} if context else {}
+    peer = kind(url.hostname, url.port, timeout=float(options["max-time"][0]), **more)
+    headers = dict(h.split(": ", 1) for h in options["header"] if ": " in h)
+    method, body = "GET", None
+    if "data-binary" in options:
+        method, body = "POST", open(options["data-binary"][0][1:], "rb").read()
+    if "upload-file" in options:
+        method, body = "PUT", open(options["upload-file"][0], "rb").read()
+    peer.request(method, url.path, body, headers)
+    reply = peer.getresponse()
+    content = reply.read()
+    if reply.status < 400:
+        with open(options["output"][0], "wb") as out:
+            out.write(content)
+    return reply.status
+sections = [{}]
+escaped = {"n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+for line in open(sys.argv[1], encoding="utf-8", errors="surrogateescape"):
+    key, _, value = line.strip().partition(" = ")
+    if key == "next":
+        sections.append({})
+    elif value:
+        value = re.sub(r"\\(.)", lambda found: escaped.get(found.group(1), found.group(1)), value[1:-1])
+        sections[-1].setdefault(key, []).append(value)
+for options in sections:
+    try:
+        status = transfer(options)
+    except (OSError, http.client.HTTPException) as error:
+        sys.stderr.write("%s: %s\n" % (options["url"][0], error))
+        status = 0
+    print("%03d" % status)
+    if not 0 < status < 400:
+        sys.exit(22)
+WMS_PYTHON
+    }
+fi
+
+wms_held() { # file with an answer: the sequence code goes on from there, if it gives one
+    wms_reply='\'''\''
+    read -r wms_reply <"$1" || :
+    case $wms_reply in
+    *'\''"sequence_code"'\''*'\''"'\''*'\''"'\''*)
+        wms_reply=${wms_reply#*'\''"sequence_code"'\''}
+        wms_reply=${wms_reply#*'\''"'\''}
+        wms_reply=${wms_reply%%'\''"'\''*}
+        case $wms_reply in '\'''\'' | *[!A-Za-z0-9=:._~-]*) ;; *) wms_code=$wms_reply ;; esac
+        ;;
+    esac
+}
+
+wms_say() { printf '\''lb-logevent: %s\n'\'' "$1" >&2; }
+
+wms_misused() { # sentence
+    wms_say "$1"
+    exit 2
+}
+
+wms_failed() { # sentence; the sequence code stays what it was
+    wms_say "$1"
+    printf '\''%s\n'\'' "$wms_code"
+    exit 1
+}
+
+wms_usage() {
+    printf '\''Usage: lb-logevent [-e UserTag|CurDescr|Chkpt|Listener] [-s Application] [-j JOBID] [-c CODE]\n'\''
+    printf '\''       [-i INSTANCE] [-I] --FIELD VALUE...     for example: --name phase --value 2\n'\''
+}
+
+wms_pair() { printf '\''%s\000%s\000'\'' "$1" "$2" >>"$wms_file"; }
+
+wms_take() { # option, value
+    case $1 in
+    -e | --event) wms_type=$2 ;;
+    -c | --sequence) wms_code=$2 ;;
+    -i | --source-instance) wms_pair :instance "$2" ;;
+    -s | --source)
+        case $2 in [Aa]pplication) ;; *) wms_misused "a payload logs as Application, not as $2" ;; esac
+        ;;
+    -j | --jobid) [ "$2" = "$wms_job" ] || wms_misused "only events of $wms_job can be logged here" ;;
+    -U | --lbproxy-user-dn | -S | --lbproxy-store-sock | -m | --machine | -l | --reason-length) ;;
+    --timeout | --spool) ;;
+    --?*) wms_pair "${1#--}" "$2" ;;
+    *) wms_misused "there is no option $1" ;;
+    esac
+}
+
+wms_request() { # what to send where, as a curl configuration
+    printf '\''url = "%s/events"\nmax-time = "30"\noutput = "%s"\n%s\n'\'' "$wms_base" "$wms_file.reply" "$wms_curl"
+    printf '\''header = "Content-Type: application/octet-stream"\nheader = "Idempotency-Key: %s"\n'\'' "$wms_key"
+    printf '\''data-binary = "@%s"\n'\'' "$wms_file"
+}
+
+wms_code=${GLITE_WMS_SEQUENCE_CODE:-${EDG_WL_SEQUENCE_CODE:-}} wms_type=UserTag
+cd -- "${0%/*}/../ctl" || wms_misused '\''the directory of the job is gone'\''
+umask 077
+wms_file=../ctl/event.$$
+trap '\''rm -f -- "$wms_file" "$wms_file.conf" "$wms_file.reply"'\'' EXIT
+: >"$wms_file" || wms_failed '\''nothing can be written here'\''
+while [ $# -gt 0 ]; do
+    case $1 in
+    -h | --help)
+        wms_usage
+        exit 0
+        ;;
+    -p | --priority | -x | --lbproxy | -d | --debug-level) ;;
+    -I | --dont-increment) wms_pair :keep 1 ;;
+    --?*=*) wms_take "${1%%=*}" "${1#*=}" ;;
+    -?*)
+        [ $# -gt 1 ] || wms_misused "the option $1 needs a value"
+        wms_take "$1" "$2"
+        shift
+        ;;
+    *) wms_misused "there is no place for $1" ;;
+    esac
+    shift
+done
+wms_host='\'''\''
+! [ -r /proc/sys/kernel/hostname ] || read -r wms_host </proc/sys/kernel/hostname
+wms_key='\'''\''
+! [ -r /proc/sys/kernel/random/uuid ] || read -r wms_key </proc/sys/kernel/random/uuid
+[ -n "$wms_key" ] || wms_key=$(od -An -v -N16 -tx1 /dev/urandom | tr -d '\'' \n'\'')
+wms_pair :event "$wms_type"
+wms_pair :sequence "$wms_code"
+wms_pair :host "${wms_host:-unknown}"
+wms_request >"$wms_file.conf" || wms_failed '\''nothing can be written here'\''
+wms_wait=1
+until wms_status=$(wms_http "$wms_file.conf" 2>/dev/null); do
+    case $wms_status in
+    *408 | *425 | *429) ;;
+    *413) wms_failed '\''the event is too large'\'' ;;
+    *4??) wms_failed "the event was refused (status ${wms_status})" ;;
+    esac
+    [ "$wms_wait" -le 8 ] || wms_failed "the event was not delivered (${wms_status:-no answer})"
+    sleep "$wms_wait"
+    wms_wait=$((wms_wait * 2))
+done
+wms_held "$wms_file.reply"
+printf '\''%s\n'\'' "$wms_code"
+'
 wms_start_count=5
 wms_start_wait=5
 wms_isb_count=2
@@ -255,6 +421,19 @@ WMS_PYTHON
     }
 fi
 
+wms_held() { # file with an answer: the sequence code goes on from there, if it gives one
+    wms_reply=''
+    read -r wms_reply <"$1" || :
+    case $wms_reply in
+    *'"sequence_code"'*'"'*'"'*)
+        wms_reply=${wms_reply#*'"sequence_code"'}
+        wms_reply=${wms_reply#*'"'}
+        wms_reply=${wms_reply%%'"'*}
+        case $wms_reply in '' | *[!A-Za-z0-9=:._~-]*) ;; *) wms_code=$wms_reply ;; esac
+        ;;
+    esac
+}
+
 wms_request() { # one transfer of a curl configuration: URL, seconds it may take, output file
     printf 'url = "%s"\nmax-time = "%d"\noutput = "%s"\n' "$1" "$2" "$3"
     printf '%s\n' "$wms_curl"
@@ -283,17 +462,8 @@ wms_send() { # configuration, further tries, first wait -> 0 all is sent, 1 refu
 }
 
 wms_continue() { # the sequence code goes on from the server's answer, if it gives one
-    wms_reply=''
-    read -r wms_reply <../ctl/reply || :
-    case $wms_reply in
-    *'"sequence_code"'*'"'*'"'*)
-        wms_reply=${wms_reply#*'"sequence_code"'}
-        wms_reply=${wms_reply#*'"'}
-        wms_reply=${wms_reply%%'"'*}
-        case $wms_reply in '' | *[!=:$wms_safe]*) ;; *) wms_code=$wms_reply ;; esac
-        ;;
-    esac
-    export GLITE_WMS_SEQUENCE_CODE="$wms_code"
+    wms_held ../ctl/reply
+    export GLITE_WMS_SEQUENCE_CODE="$wms_code" EDG_WL_SEQUENCE_CODE="$wms_code"
     printf 'Sequence code: %s\n' "$wms_code"
 }
 
@@ -476,12 +646,17 @@ wms_directory() { # ours alone; ../ctl beside the job's working directory holds 
     umask 077
     wms_name=$wms_unique.$$
     wms_home=$wms_home/$wms_name
-    mkdir -- "$wms_home" "$wms_home/ctl" "$wms_home/work" || wms_fatal "Cannot create directory $wms_name"
+    mkdir -- "$wms_home" "$wms_home/ctl" "$wms_home/work" "$wms_home/bin" ||
+        wms_fatal "Cannot create directory $wms_name"
     wms_dir=$wms_home
     cd -- "$wms_dir/work" || wms_fatal "Cannot create directory $wms_name"
     if ! printf '%s' "$wms_ca" >../ctl/ca.pem || ! [ -s ../ctl/ca.pem ]; then
         wms_fatal 'Working directory not writable'
     fi
+    for wms_name in lb-logevent glite-lb-logevent; do
+        printf '%s' "$wms_logger" >"../bin/$wms_name" || wms_fatal 'Working directory not writable'
+    done
+    chmod +x ../bin/lb-logevent ../bin/glite-lb-logevent
 }
 
 wms_each_input() {
@@ -489,9 +664,11 @@ wms_each_input() {
 }
 wms_env_0=''
 export GLITE_WMS_JOBID="$wms_job" EDG_WL_JOBID="$wms_job" GLITE_WMS_SEQUENCE_CODE="$wms_code"
+export EDG_WL_SEQUENCE_CODE="$wms_code" GLITE_WMS_LOG_DESTINATION="$wms_base"
 wms_payload() {
     umask 022; exec </dev/null >'./out' 2>'./err' || exit 1
     if [ -f .BrokerInfo ]; then export GLITE_WMS_RB_BROKERINFO="$PWD/.BrokerInfo"; fi
+    export PATH="$wms_dir/bin:$PATH"
     set -- env X="$wms_env_0" sh -c 'exec "$@"' sh './a=b'
     if [ -n "$wms_setsid" ]; then set -- setsid "$@"; fi
     exec "$@"
