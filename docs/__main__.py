@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import msgspec
+
 from docs import attributes, commands, errors, events, operations, settings, states
+from wms.openapi import document
 
 REFERENCES = {
     "settings": settings.text, "operations": operations.text, "errors": errors.text, "events": events.text,
@@ -16,6 +19,7 @@ REFERENCES = {
 def texts() -> dict[str, str]:
     """Every generated file by its path below the folder of documentation."""
     found = {f"reference/{name}.md": text() for name, text in REFERENCES.items()}
+    found["reference/openapi.json"] = msgspec.json.format(msgspec.json.encode(document()), indent=1).decode() + "\n"
     return found | {f"man/{path}": text for path, text in commands.manuals().items()}
 
 
