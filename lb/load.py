@@ -102,7 +102,7 @@ def arrivals(conn: sa.Connection, changes: Sequence[Change], now: float) -> Sequ
     loaded = [change for change in changes if any(event.arrived for event in change.events)]
     if loaded:
         sizes = dict(conn.execute(sa.select(jobs.c.id, jobs.c.version).where(
-            jobs.c.id.in_([change.key for change in loaded]))).tuples().all())
+            jobs.c.id.in_([change.key for change in loaded]))).all())
         conn.execute(_ARRIVED, [
             {"key": change.key, "at": number, "stamp": event.arrived} for change in loaded
             for number, event in enumerate(change.events, sizes[change.key] - len(change.events)) if event.arrived])

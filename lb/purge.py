@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -62,6 +62,16 @@ class Page(NamedTuple):
     end: After | None
 
 
+class Named(NamedTuple):
+    """Jobs that were named: those that may go, those that go with a parent that was named too, and those that do not
+    go, since their parent stays.
+    """
+
+    free: list[Doomed]
+    along: list[Doomed]
+    bound: list[Doomed]
+
+
 class Gone(NamedTuple):
     """What phase two did: jobs deleted, jobs that had got news and stay."""
 
@@ -104,14 +114,16 @@ def _orphans(conn: sa.Connection, found: Sequence[Doomed]) -> list[Doomed]:
     return [job for job in found if job.parent not in living]
 
 
-def named(conn: sa.Connection, uniques: Collection[str]) -> tuple[list[Doomed], list[Doomed]]:
-    """The rows of these jobs, whatever their age: those that may go, and those that go only with their parent."""
+def named(conn: sa.Connection, uniques: Collection[str]) -> Named:
+    """The rows of these jobs, whatever their age."""
     found = [Doomed(*row) for row in conn.execute(sa.select(*_COLUMNS).where(
         jobs.c.job.in_(uniques), jobs.c.type != "").order_by(jobs.c.id))]
     free = _orphans(conn, found)
     along = {job.unique for job in found}
     ids = {job.id for job in free}
-    return free, [job for job in found if job.id not in ids and job.parent not in along]
+    children = [job for job in found if job.id not in ids]
+    return Named(free, [job for job in children if job.parent in along],
+                 [job for job in children if job.parent not in along])
 
 
 def is_ripe(conn: sa.Connection, root: Doomed, limits: Limits) -> bool:
@@ -163,8 +175,7 @@ def bury(conn: sa.Connection, groups: Sequence[Sequence[Doomed]], now: float, to
 def _versions(conn: sa.Connection, members: Sequence[Doomed]) -> Mapping[int, int]:
     """How many events these jobs have now; their rows are locked, in the order in which others lock them."""
     chosen = sa.select(jobs.c.id, jobs.c.version).where(jobs.c.id.in_([job.id for job in members]))
-    rows: Any = conn.execute(chosen.order_by(jobs.c.job).with_for_update())
-    return dict(rows.tuples().all())
+    return dict(conn.execute(chosen.order_by(jobs.c.job).with_for_update()).all())
 
 
 def _statuses(conn: sa.Connection, going: Sequence[Doomed]) -> list[JobStatus]:

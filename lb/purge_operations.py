@@ -85,9 +85,9 @@ class Purging:
         """The jobs of these identifiers that can be purged, and what is wrong with the others."""
         here = {name: self._unique(name) for name in names}
         uniques = {unique for unique in here.values() if isinstance(unique, str)}
-        free, bound = await self.kit.database.read(purge.named, uniques)
-        parents = {job.unique: job.parent for job in bound}
-        found = {job.unique for job in free}
+        named = await self.kit.database.read(purge.named, uniques)
+        parents = {job.unique: job.parent for job in named.bound}
+        found = {job.unique for job in (*named.free, *named.along)}
         problems: Problems = {}
         for name, unique in here.items():
             if isinstance(unique, WmsError):
@@ -96,7 +96,7 @@ class Purging:
                 problems[name] = Refused("It goes only with its parent.", parent=parents[unique]).record()
             elif unique not in found:
                 problems[name] = NoSuchJob("No such job is here.", job=name[:200]).record()
-        return tuple(sorted(found)), problems
+        return tuple(job.unique for job in named.free), problems
 
     def _unique(self, name: str) -> str | WmsError:
         try:

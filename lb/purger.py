@@ -186,8 +186,7 @@ class Purger(Progressing):
         read = self._kit.database.read
         if plan.limits is None:
             for at in range(0, len(plan.jobs), purge.PAGE):
-                free, _bound = await read(purge.named, plan.jobs[at:at + purge.PAGE])
-                for root in free:
+                for root in (await read(purge.named, plan.jobs[at:at + purge.PAGE])).free:
                     yield root
             return
         after: purge.After | None = purge.FIRST

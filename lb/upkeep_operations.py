@@ -73,7 +73,7 @@ class Upkeep:
     async def dump_file(self, call: Call) -> FileReply:
         """One of its files."""
         self.gate.require(Action.ADMIN_ACCESS, call.user)
-        path = archive.find(self.folder, call.params["name"])
+        path = archive.find(self.folder, call.params["file"])
         return FileReply(str(path), path.stat().st_size)
 
     async def load(self, call: Call) -> Loaded:

@@ -99,7 +99,7 @@ ROWS: tuple[Operation, ...] = (
     lb("dump", "POST", "/lb/v1/dumps", "admin", "Write the events of an interval to a file of the server.",
         request=Dump, reply=Dumped),
     lb("dumps", "GET", "/lb/v1/dumps", "admin", "The files of dumps and purges.", reply=DumpList),
-    lb("dump_file", "GET", "/lb/v1/dumps/{name}", "admin", "One of these files: a line of ULM for each event.",
+    lb("dump_file", "GET", "/lb/v1/dumps/{file}", "admin", "One of these files: a line of ULM for each event.",
         stream="down"),
     lb("load", "PUT", "/lb/v1/load", "admin",
         "Take the events of a log, ULM or JSON lines; with `file`, those of a file of the server.",
