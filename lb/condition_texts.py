@@ -15,6 +15,7 @@ import msgspec
 from lb.condition_values import Asked
 from lb.conditions import JOBS, SPELLINGS, Condition, Conditions, Operator, Table, condition, grouped
 from wms.errors import Refused
+from wms.operations.bookkeeping import Given as Given
 
 MAX_TEXT = 200_000
 _HEAD = re.compile(r"\s*([A-Za-z_]+)\s*(?:[:.]([^=<>|]+))?")
@@ -23,16 +24,6 @@ _LINE_HEAD = re.compile(r'([^\s=<>@!;":-]+)(?::([^\s=<>@!;"]+?))?(?=\s|->|[=<>@!
 _SIGN = re.compile(r"\s*(<>|><|!=|==|->|=|<|>|@|(?:within|changed)\b)", re.IGNORECASE)
 _WORD = re.compile(r'[ \t]*(?:"([^"\n]*)"|([^\s;"]+))')
 _VALUES = {Operator.CHANGED: 0, Operator.WITHIN: 2}
-
-
-class Given(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A condition as it is written in JSON."""
-
-    attribute: str
-    operator: str = "="
-    value: str | int | float | bool | None = None
-    value2: str | int | float | bool | None = None
-    name: str = ""
 
 
 GivenConditions = tuple[tuple[Given, ...], ...]

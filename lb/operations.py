@@ -6,17 +6,22 @@ Rows are read in lb.query, rights decided at the gate (lb.denials); pages are in
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 
 from lb import query
 from lb.denials import Gate
+from lb.figures_operations import Figures
+from lb.flags import Telling, read_flags, record, status_record, without_texts
 from lb.page_operations import page_handlers
 from lb.query import Found
+from lb.query_operations import query_handlers, sight
 from lb.rights import View
+from lb.search import Sight
 from lb.views import shown, shown_events
 from lb.waiting import ANY, Waiters
 from wms import queue
@@ -33,15 +38,14 @@ from wms.service import Kit
 RECHECK_S = 1.0  # news of other processes are found after this
 SETTLE_S = 5.0
 PAGE_JOBS = 100
-LONG_TEXTS = ("jdl", "matched_jdl", "condor_jdl", "rsl")
 _STATES = {state.value.lower(): state for state in JobState}
 
 
-def handlers(kit: Kit, waiters: Waiters, gate: Gate) -> dict[str, Handler]:
+def handlers(kit: Kit, waiters: Waiters, gate: Gate, figures: Figures) -> dict[str, Handler]:
     """All operations of this daemon by name."""
     book = Bookkeeping(kit, waiters, gate)
     return {"lb.status": book.status, "lb.statuses": book.statuses, "lb.jobs": book.jobs,
-            "lb.events": book.events, **page_handlers(book)}
+            "lb.events": book.events, **query_handlers(book), **page_handlers(book, figures)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,14 @@ class Bookkeeping:
                         return status_record(seen)
                     known = max(known, found.version)
                 await nap.sleep(min(left, RECHECK_S))
-        return status_record(await self.readable(call))
+        found = await self.readable(call)
+        return await self._flagged(call, found) if "flags" in call.query else status_record(found)
+
+    async def _flagged(self, call: Call, found: Found) -> dict[str, Any]:
+        """With what its flags ask for; descriptions are there in any case."""
+        most, flags = self.kit.settings.lb, read_flags([call.query["flags"]]) | {"classads"}
+        telling = Telling(flags, sight(self.gate, call.user), most.max_jobs, most.max_events)
+        return await self.kit.database.read(record, self.gate.view(call.user, found.status), found, telling)
 
     async def statuses(self, call: Call) -> Statuses:
         """Many jobs; what is wrong with the others is said for each."""
@@ -75,24 +86,24 @@ class Bookkeeping:
             raise TooManyResults(f"At most {self.kit.settings.lb.max_jobs} jobs a call.", asked=len(asked))
         named = {text: self._unique(text) for text in asked}
         uniques = {unique for unique in named.values() if isinstance(unique, str)}
-        found = await self.kit.database.read(query.statuses, uniques)
-        if uniques - found.keys() and await self.settled():
-            found = await self.kit.database.read(query.statuses, uniques)
-        answers = {text: self._answer(call.user, unique, found) for text, unique in named.items()}
-        return Statuses(
-            tuple(status_record(answer) for answer in answers.values() if isinstance(answer, Found)),
-            {text: answer.record() for text, answer in answers.items() if isinstance(answer, WmsError)})
+        eyes = sight(self.gate, call.user)
+        found = await self.kit.database.read(_records, uniques, eyes)
+        if any(isinstance(answer, NoSuchJob) for answer in found.values()) and await self.settled():
+            found = await self.kit.database.read(_records, uniques, eyes)
+        answers = {text: found[unique] if isinstance(unique, str) else unique for text, unique in named.items()}
+        problems = {text: answer or self.gate.refusal(call.user, text) for text, answer in answers.items()
+                    if not isinstance(answer, dict)}
+        return Statuses(tuple(answer for answer in answers.values() if isinstance(answer, dict)),
+                        {text: problem.record() for text, problem in problems.items()})
 
     async def jobs(self, call: Call) -> JobList:
         """A page of the caller's jobs, without their descriptions."""
         most = self.kit.settings.lb.max_jobs
         limit = min(most, max(1, int(_number(call.query, "limit", PAGE_JOBS))))
         await self.settled()
-        page = await self.kit.database.read(
-            query.user_jobs, call.user.dn, limit=limit, state=_state(call.query.get("state", "")),
-            cursor=call.query.get("cursor", ""))
-        seen = [self._seen(call.user, job) for job in page.jobs]
-        return JobList(tuple(map(short_record, seen)), page.cursor)
+        return await self.kit.database.read(
+            _user_jobs, sight(self.gate, call.user), limit, _state(call.query.get("state", "")),
+            call.query.get("cursor", ""))
 
     async def events(self, call: Call) -> EventList:
         """The events of one job."""
@@ -139,15 +150,6 @@ class Bookkeeping:
                 left = await database.read(queue.span, LB)
         return awaited is not None
 
-    def _answer(self, user: Identity, unique: str | WmsError, found: Mapping[str, Found]) -> Found | WmsError:
-        if isinstance(unique, WmsError):
-            return unique
-        job = found.get(unique)
-        if job is None:
-            return query.no_such_job(unique)
-        status = self.gate.shown(user, job.status)
-        return job._replace(status=status) if status else self.gate.refusal(user, job.status.job_id)
-
     def _unique(self, text: str) -> str | WmsError:
         """The unique part of an identifier of this server, or what is wrong with it."""
         try:
@@ -160,16 +162,17 @@ class Bookkeeping:
         return id.unique
 
 
-def status_record(found: Found) -> dict[str, Any]:
-    """The JSON of a status: its fields that are not null, and `version`, the number of events behind it."""
-    record: dict[str, Any] = msgspec.to_builtins(found.status)
-    record["version"] = found.version
-    return record
+def _records(conn: sa.Connection, uniques: Set[str], eyes: Sight) -> dict[str, dict[str, Any] | WmsError | None]:
+    """The record of each of these jobs, None if it may not be seen, or why there is none."""
+    found = {unique: eyes.shown(job) for unique, job in query.statuses(conn, uniques).items()}
+    return {**query.missing(conn, uniques - found.keys()),
+            **{unique: job and status_record(job) for unique, job in found.items()}}
 
 
-def short_record(found: Found) -> dict[str, Any]:
-    """The same without the descriptions of the job, for lists."""
-    return {name: value for name, value in status_record(found).items() if name not in LONG_TEXTS}
+def _user_jobs(conn: sa.Connection, eyes: Sight, limit: int, state: JobState | None, cursor: str) -> JobList:
+    page = query.user_jobs(conn, eyes.who.dn, limit=limit, state=state, cursor=cursor)
+    seen = [shown for job in page.jobs if (shown := eyes.shown(job)) is not None]
+    return JobList(tuple(status_record(without_texts(job)) for job in seen), page.cursor)
 
 
 def _number(parameters: Mapping[str, str], name: str, default: float) -> float:

@@ -19,7 +19,8 @@ from lb.kin import with_kin
 from lb.order import order
 from lb.rows import from_row
 from lb.store import jobs
-from wms.errors import NoSuchJob, Refused
+from lb.zombies import known as purged
+from wms.errors import JobPurged, NoSuchJob, Refused
 from wms.event import Event
 from wms.identity import canonical_dn
 from wms.jobstatus import JobState, JobStatus
@@ -52,10 +53,10 @@ def statuses(conn: sa.Connection, uniques: Collection[str]) -> dict[str, Found]:
 
 
 def status(conn: sa.Connection, unique: str) -> Found:
-    """One job; raises NoSuchJob."""
+    """One job; raises NoSuchJob or JobPurged."""
     row = conn.execute(_ONE, {"unique": unique}).one_or_none()
     if row is None:
-        raise no_such_job(unique)
+        raise missing(conn, [unique])[unique]
     return _with_kin(conn, {unique: found(*row)})[unique]
 
 
@@ -64,8 +65,17 @@ def _with_kin(conn: sa.Connection, jobs: dict[str, Found]) -> dict[str, Found]:
     return {unique: job._replace(status=told[unique]) for unique, job in jobs.items()}
 
 
-def no_such_job(unique: str) -> NoSuchJob:
-    """What is answered for a job that is not registered here."""
+def missing(conn: sa.Connection, uniques: Collection[str]) -> dict[str, NoSuchJob | JobPurged]:
+    """What is answered for jobs that are not registered here: perhaps they were."""
+    known = purged(conn, uniques) if uniques else ()
+    return {unique: _purged(unique) if unique in known else _no_such_job(unique) for unique in uniques}
+
+
+def _purged(unique: str) -> JobPurged:
+    return JobPurged(f"The job {unique[:200]} was purged.", job=unique[:200])
+
+
+def _no_such_job(unique: str) -> NoSuchJob:
     return NoSuchJob(f"No job {unique[:200]} is registered here.", job=unique[:200],
                      hint="Check the identifier: its host is the server that knows the job.")
 

@@ -55,6 +55,11 @@ class Sight:
     def view(self, status: JobStatus) -> View:
         return view(self.policy, self.who, status)
 
+    def shown(self, job: Found) -> Found | None:
+        """What is seen of a job, None for nothing."""
+        seen = self.view(job.status)
+        return None if seen is View.NONE else job._replace(status=shown(job.status, seen, self.salt))
+
 
 class Hit(NamedTuple):
     """A job that was searched for: where, how much of it is seen, and what is seen."""
@@ -81,19 +86,34 @@ class Step(NamedTuple, Generic[H, P]):
     hidden: bool
 
 
-async def page(steps: AsyncGenerator[Step[H, P], None], limit: int, ended: Callable[[], bool]) -> Step[H, P]:
-    """Up to `limit` hits. When `ended()`, those found so far and where to go on."""
-    hits: list[H] = []
-    hidden, place = False, None
+async def taken(steps: AsyncGenerator[Step[H, P], None], limit: int,
+                ended: Callable[[], bool]) -> AsyncGenerator[Step[H, P], None]:
+    """The steps that hold the first `limit` hits; the place of the last one is where to go on, None if that is all.
+
+    Fewer when `ended()`.
+    """
+    place, left = None, limit
     try:
         async for found in steps:
-            hits += found.hits
-            hidden, place = hidden or found.hidden, found.place
-            if len(hits) > limit or ended():
-                break
+            if len(found.hits) > left:
+                yield Step(found.hits[:left], found.hits[left - 1].place if left else place, found.hidden)
+                return
+            yield found
+            place, left = found.place, left - len(found.hits)
+            if ended():
+                return
     finally:
         await steps.aclose()
-    return Step(hits[:limit], hits[limit - 1].place, hidden) if len(hits) > limit else Step(hits, place, hidden)
+
+
+async def page(steps: AsyncGenerator[Step[H, P], None], limit: int, ended: Callable[[], bool]) -> Step[H, P]:
+    """The same at once."""
+    hits: list[H] = []
+    hidden, place = False, None
+    async for found in taken(steps, limit, ended):
+        hits += found.hits
+        hidden, place = hidden or found.hidden, found.place
+    return Step(hits, place, hidden)
 
 
 @dataclass(frozen=True, slots=True)

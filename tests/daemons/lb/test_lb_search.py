@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from book_builders import settled
@@ -34,6 +35,7 @@ from lb.machine import fold
 from lb.order import order
 from lb.record import public
 from lb.rights import Policy, View, view
+from lb.search import START as BEGINNING
 from lb.search import Hit, Place, Search, Sight, Step, cursor, page, read_cursor
 from lb.search_events import EventSearch, event_search
 from lb.search_plan import plan
@@ -54,12 +56,10 @@ def stored(jobs: Sequence[Sequence[Event]]) -> Iterator[Database]:
     database.close()
 
 
-def never() -> bool:
-    return False
-
-
-def one_page(search: Search, start: Place, limit: int) -> Step[Hit, Place]:
-    found: Step[Hit, Place] = settled(Deferred.fromCoroutine(page(search.steps(start, limit + 1), limit, never)))
+def one_page(steps: AsyncGenerator[Step[Any, Any], None], limit: int,
+             ended: Callable[[], bool] = lambda: False) -> Step[Any, Any]:
+    found: Step[Any, Any] = settled(Deferred.fromCoroutine(page(steps, limit, ended)))
+    assert len(found.hits) <= limit
     return found
 
 
@@ -67,8 +67,7 @@ def all_jobs(search: Search, limit: int) -> list[Hit]:
     """By pages, each from the text of the cursor before."""
     hits, text = [], ""
     while True:
-        found = one_page(search, read_cursor(text, search.plan), limit)
-        assert len(found.hits) <= limit
+        found = one_page(search.steps(read_cursor(text, search.plan), limit), limit)
         hits += found.hits
         text = cursor(found.place)
         if not text:
@@ -78,8 +77,7 @@ def all_jobs(search: Search, limit: int) -> list[Hit]:
 def all_events(search: EventSearch, limit: int) -> list[EventHit]:
     hits, text = [], ""
     while True:
-        start = read_event_cursor(text, search.parts)
-        found = settled(Deferred.fromCoroutine(page(search.steps(start), limit, never)))
+        found = one_page(search.steps(read_event_cursor(text, search.parts)), limit)
         hits += found.hits
         text = event_cursor(found.place)
         if not text:
@@ -102,7 +100,7 @@ def test_a_search_finds_what_a_look_at_every_record_finds(
         search = Search(database, plan(asked), sight(who, policy))
         found = all_jobs(search, limit)
         assert sorted(hit.found.status.job_id for hit in found) == sorted(expected_jobs(jobs, asked, search.sight))
-        assert [hit.found for hit in one_page(search, Place(), 100).hits] == [hit.found for hit in found]
+        assert [hit.found for hit in one_page(search.steps(BEGINNING, 7), 100).hits] == [hit.found for hit in found]
 
 
 @settings(max_examples=150, deadline=None)
@@ -147,9 +145,10 @@ def test_a_job_with_more_events_than_are_read_at_once() -> None:
 def test_time_is_up() -> None:
     with stored([told(number, PEOPLE[0], "ce", 1, 0, "1", number, "SIMPLE") for number in range(120)]) as database:
         search = Search(database, plan(from_url("exit_code=5", ASKED)), sight())
-        found = settled(Deferred.fromCoroutine(page(search.steps(Place(), 1), 1, lambda: True)))
+        found = one_page(search.steps(Place(), 1), 1, lambda: True)
         assert (found.hits, found.place is None) == ([], False)
-        assert settled(Deferred.fromCoroutine(page(search.steps(found.place, 1), 1, never))).place is None
+        assert found.place is not None
+        assert one_page(search.steps(found.place, 1), 1).place is None
 
 
 @given(st.integers(0, 9), st.floats(0, 1e9), st.integers(0, 1 << 40), st.integers(-1, 1 << 40), st.integers(-1, 99))
