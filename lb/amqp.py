@@ -36,11 +36,10 @@ class AmqpConnection:
         return bool(self._channel.is_open and self._protocol.is_open)
 
     def publish(self, topic: str, body: bytes, headers: Mapping[str, str]) -> Deferred[None]:
-        """Fires when the broker has the message; `content-type` and `message-id` become properties."""
-        others = {name: value for name, value in headers.items() if name not in ("content-type", "message-id")}
+        """Fires when the broker has the message; `content-type` and `notice` become properties too."""
         properties = pika.BasicProperties(
-            content_type=headers.get("content-type"), message_id=headers.get("message-id"),
-            delivery_mode=PERSISTENT, headers=others)
+            content_type=headers.get("content-type"), message_id=headers.get("notice"),
+            delivery_mode=PERSISTENT, headers=dict(headers))
         done: Deferred[None] = self._channel.basic_publish(EXCHANGE, topic, body, properties)
         return done.addCallbacks(lambda _confirmed: None, _unavailable)
 

@@ -91,7 +91,7 @@ class BrokerCarrier:
             return Carried(0, error.message)
         name = name_of(registration.id, self._kit.lb_address)
         sent = [connection.publish(where, notice.body, {
-            "content-type": CONTENT_TYPE, "message-id": f"{registration.id}-{notice.id}", "notification": name})
+            "content-type": CONTENT_TYPE, "notice": f"{registration.id}-{notice.id}", "notification": name})
             for notice in notices]
         outcomes: list[tuple[bool, Any]]
         try:

@@ -87,8 +87,8 @@ class StompConnection(Protocol):
             if (done := self._receipts.pop(frame.headers.get("receipt-id", ""), None)) is not None:
                 done.callback(None)
         elif frame.command == "ERROR":
-            text = frame.headers.get("message", "") or frame.body[:200].decode(errors="replace")
-            error = Unavailable(f"The broker refuses: {text}")
+            why = f"{frame.headers.get('message', '')} {frame.body[:200].decode(errors='replace')}".strip()
+            error = Unavailable(f"The broker refuses: {why}")
             if (done := self._receipts.pop(frame.headers.get("receipt-id", ""), None)) is not None:
                 done.errback(error)
             self._fail(error)
