@@ -127,12 +127,13 @@ def may_tag(who: Identity, status: Owned) -> bool:
 
 def is_owner(who: Identity, status: Owned) -> bool:
     """Did the caller, or who is known by the same name, register the job?"""
-    return bool(status.owner) and _same(who.dn, status.owner)
+    return bool(status.owner) and same(who.dn, status.owner)
 
 
 def _owns(who: Identity, status: Owned) -> bool:
-    return is_owner(who, status) or (bool(status.payload_owner) and _same(who.dn, status.payload_owner))
+    return is_owner(who, status) or (bool(status.payload_owner) and same(who.dn, status.payload_owner))
 
 
-def _same(a: str, b: str) -> bool:
+def same(a: str, b: str) -> bool:
+    """Are these the same person? Mostly they are spelt alike too."""
     return a == b or same_dn(a, b)

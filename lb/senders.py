@@ -12,10 +12,10 @@ from typing import NamedTuple
 import msgspec
 
 from lb import acl
-from lb.rights import Action, Policy, is_owner, may_tag, to_log
+from lb.rights import Action, Policy, is_owner, may_tag, same, to_log
 from wms.errors import JobExists, JobPurged, NoSuchJob, NotAuthorized, NotPermitted, Refused
 from wms.event import Event, Source
-from wms.identity import Identity, same_dn
+from wms.identity import Identity
 
 EXCLUSIVE = 64
 """The flag of a registration that must be the first, among those in an event's priority."""
@@ -85,13 +85,13 @@ class _Case(NamedTuple):
     def trusted(self) -> bool:
         """Does the server itself, or an administrator, say this in its own name?"""
         who = self.sender.who
-        return self.sender.forwards and who is not None and same_dn(self.event.user, who.dn)
+        return self.sender.forwards and who is not None and same(self.event.user, who.dn)
 
     @property
     def user(self) -> Identity:
         """Who logged the event; only a caller's own events have FQANs."""
         who = self.sender.who
-        own = who is not None and same_dn(self.event.user, who.dn)
+        own = who is not None and same(self.event.user, who.dn)
         return who if own and who is not None else Identity(self.event.user, not_after=0.0)
 
     def may(self, action: Action) -> bool:
@@ -127,7 +127,7 @@ def after(job: Standing, event: Event) -> Standing:
 
 
 def _handed_over(job: Standing) -> Standing:
-    if not same_dn(job.payload_granted, job.payload_taken):
+    if not same(job.payload_granted, job.payload_taken):
         return job
     return msgspec.structs.replace(job, payload_owner=job.payload_taken, payload_granted="", payload_taken="")
 
@@ -173,9 +173,9 @@ def _permitted(case: _Case) -> Objection | None:
 def _registered_by_owner(case: _Case) -> Objection | None:
     if case.event.type != "RegJob":
         return None
-    if case.given and not same_dn(case.given, case.event.user):
+    if case.given and not same(case.given, case.event.user):
         return _denied("A job is registered by its owner.", Action.REGISTER_FOREIGN)
-    if case.job.jobtype and not same_dn(case.job.owner, case.event.user):
+    if case.job.jobtype and not same(case.job.owner, case.event.user):
         return _denied("This job belongs to somebody else.", Action.REGISTER_JOBS)
     exists = bool(case.job.jobtype) and not case.job.presumed
     if _exclusive(case.event) and (exists or (case.job.purged and case.here.exclusive_zombies)):
