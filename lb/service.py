@@ -13,11 +13,12 @@ from twisted.logger import Logger
 
 from lb import counters, family, statistics_store, store, zombies
 from lb.denials import Gate
-from lb.figures_operations import figures_handlers
+from lb.figures_operations import Figures, figures_handlers
 from lb.intake import Intake
 from lb.keeper import Follower, keep
 from lb.notification_service import notification_service
 from lb.operations import handlers
+from lb.refold import Refolder
 from lb.upkeep_service import upkeep_service
 from lb.waiting import Waiters
 from wms.consumer import Consumer, Handle
@@ -46,10 +47,11 @@ def make(kit: Kit) -> Daemon:
     intake = Intake(kit, waiters, gate, told)
     upkeep = upkeep_service(kit, gate, waiters, notifications.notifier.purged)
     counted = counters.Counters(kit, gate.counts)
-    parts = [waiters, *notifications.parts, inbox, births, rolling, counted, *upkeep.parts]
+    refolder = Refolder(kit, family.follower(kit.host), told)
+    parts = [waiters, *notifications.parts, inbox, births, refolder, rolling, counted, *upkeep.parts]
     return Daemon("lb", parts, counters.counting({
-        **handlers(kit, waiters, gate), **intake.handlers(), **notifications.handlers, **upkeep.handlers,
-        **figures_handlers(kit, gate, counted)}, counted))
+        **handlers(kit, waiters, gate, Figures(kit, gate, counted)), **intake.handlers(),
+        **notifications.handlers, **upkeep.handlers, **figures_handlers(kit, gate, counted)}, counted))
 
 
 def followers(kit: Kit) -> Sequence[Follower]:
