@@ -40,9 +40,6 @@ class Lane:
         else:
             self._ready[name] = None
 
-    def holds(self, name: str) -> bool:
-        return name in self._ready or name in self._busy
-
     def take(self, now: float) -> list[str]:
         """The jobs of the next request; none when there are enough requests, or it is too early."""
         allowed = 1 if self.failures else self.parallel
