@@ -136,7 +136,7 @@ class Client:
 
     def _statuses_at(self, server: Place, jobs: list[str]) -> dict[str, Status | WmsError]:
         try:
-            reply = self._at(server).call(OPERATIONS["lb.statuses"], JobIds(tuple(jobs)))
+            reply = self.at(server).call(OPERATIONS["lb.statuses"], JobIds(tuple(jobs)))
         except WmsError as error:
             return dict.fromkeys(jobs, error)
         found: dict[str, Status | WmsError] = {
@@ -148,7 +148,7 @@ class Client:
         """Status of one job; given `wait_s`, once it has more than `newer_than` events or that is over."""
         query = {"wait_s": str(wait_s), "newer_than": str(newer_than)} if wait_s else None
         id = JobId.parse(job)
-        status: Status = self._at(Place(id.host, id.port)).call(
+        status: Status = self.at(Place(id.host, id.port)).call(
             OPERATIONS["lb.status"], query=query, wait_s=wait_s, unique=id.unique)
         return status
 
@@ -168,7 +168,7 @@ class Client:
     def events(self, job: str) -> list[dict[str, Any]]:
         """The events of a job in order of their sequence codes."""
         id = JobId.parse(job)
-        reply = self._at(Place(id.host, id.port)).call(OPERATIONS["lb.events"], unique=id.unique)
+        reply = self.at(Place(id.host, id.port)).call(OPERATIONS["lb.events"], unique=id.unique)
         return list(reply.events)
 
     def jobs(self, state: str = "") -> Iterator[Status]:
@@ -176,7 +176,7 @@ class Client:
         for server in self.settings.bookkeepers():
             query = {"state": state} if state else {}
             while True:
-                page = self._at(server).call(OPERATIONS["lb.jobs"], query=query)
+                page = self.at(server).call(OPERATIONS["lb.jobs"], query=query)
                 yield from page.jobs
                 if not page.cursor:
                     break
@@ -236,7 +236,8 @@ class Client:
 
     # -- connections ---------------------------------------------------------------------------------------
 
-    def _at(self, place: Place) -> Connection:
+    def at(self, place: Place) -> Connection:
+        """The connection to a service."""
         if place not in self._connections:
             self._connections[place] = Connection(place.host, place.port, self.credential,
                                                   self.settings.request_s, self.trace)
@@ -247,10 +248,10 @@ class Client:
         *others, last = self.settings.network_servers()
         for server in others:
             try:
-                return act(self._at(server))
+                return act(self.at(server))
             except NoServer as absent:
                 self.trace(absent.message)
-        return act(self._at(last))
+        return act(self.at(last))
 
     def _of(self, job: str) -> Connection:
         """The Network Server that has the job: the only one configured, or the one its record names.
@@ -260,6 +261,6 @@ class Client:
         servers, id = self.settings.network_servers(), JobId.parse(job)
         alone = len(servers) == 1
         if alone and Place(id.host, id.port) in self.settings.bookkeepers():
-            return self._at(servers[0])
+            return self.at(servers[0])
         named = self.one_status(job).get("network_server", "")
-        return self._at(place(named, NS_PORT) if named and not alone else servers[0])
+        return self.at(place(named, NS_PORT) if named and not alone else servers[0])

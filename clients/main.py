@@ -57,37 +57,43 @@ def _show_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> 
         ctx.exit(0)
 
 
-_COMMON = (
-    click.option("--config", "-c", default="", metavar="FILE", help="Configuration file (a ClassAd)."),
-    click.option("--config-vo", default="", metavar="FILE", help="Configuration file of the VO."),
-    click.option("--vo", default="", metavar="NAME", help="Virtual organisation to act for."),
-    click.option("--endpoint", default="", metavar="URL",
-                 help="Network Server, https://HOST:PORT. Default: WMS_ENDPOINT, then NSAddresses."),
-    click.option("--noint", is_flag=True, help="Ask nothing: yes to every question, all of every list."),
-    click.option("--json", is_flag=True, help="Print one JSON document on stdout and nothing else."),
-    click.option("--debug", is_flag=True, help="Tell on stderr and in a log file what is done."),
-    click.option("--logfile", default="", metavar="FILE", help="Append what is done to this file."),
-    click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
-                 help="Show the version and exit."),
-)
-_NAMES = ("config", "config_vo", "vo", "endpoint", "noint", "json", "debug", "logfile")
+_COMMON: dict[str, Callable[[Any], Any]] = {
+    "config": click.option("--config", "-c", default="", metavar="FILE", help="Configuration file (a ClassAd)."),
+    "config_vo": click.option("--config-vo", default="", metavar="FILE", help="Configuration file of the VO."),
+    "vo": click.option("--vo", default="", metavar="NAME", help="Virtual organisation to act for."),
+    "endpoint": click.option("--endpoint", default="", metavar="URL",
+                             help="Network Server, https://HOST:PORT. Default: WMS_ENDPOINT, then NSAddresses."),
+    "noint": click.option("--noint", is_flag=True, help="Ask nothing: yes to every question, all of every list."),
+    "json": click.option("--json", is_flag=True, help="Print one JSON document on stdout and nothing else."),
+    "debug": click.option("--debug", is_flag=True, help="Tell on stderr and in a log file what is done."),
+    "logfile": click.option("--logfile", default="", metavar="FILE", help="Append what is done to this file."),
+}
+_VERSION = click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
+                        help="Show the version and exit.")
+FEW = ("json", "debug", "logfile")
+"""The common options of commands whose own short options are those of the field."""
 
 
-def command(name: str, *, epilog: str = "") -> Callable[[Callable[..., int]], click.Command]:
-    """Make a command of a function `(session, **own options) -> exit status`; its docstring is the help."""
+def command(name: str, *, epilog: str = "",
+            common: Sequence[str] = tuple(_COMMON)) -> Callable[[Callable[..., int]], click.Command]:
+    """Make a command of a function `(session, **own options) -> exit status`; its docstring is the help.
+
+    `common` names the options that it shares with others.
+    """
+    shared = [*(_COMMON[key] for key in common), _VERSION]
 
     def build(act: Callable[..., int]) -> click.Command:
         @functools.wraps(act)
         def run_in_session(**options: Any) -> int:
-            common = Common(**{key: options.pop(key) for key in _NAMES})
-            return _in_session(Session(name, common), act, options)
+            given = Common(**{key: options.pop(key) for key in common})
+            return _in_session(Session(name, given), act, options)
 
         function: Any = run_in_session
-        for option in reversed(_COMMON):
+        for option in reversed(shared):
             function = option(function)
         made = click.command(name, cls=Command, epilog=epilog,
                              context_settings={"max_content_width": 100})(function)
-        made.params = made.params[len(_COMMON):] + made.params[:len(_COMMON)]
+        made.params = made.params[len(shared):] + made.params[:len(shared)]
         return made
 
     return build

@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
 from urllib.parse import urlencode
@@ -33,7 +33,9 @@ CONNECT_S = 10.0
 ATTEMPTS = 3
 WAITS_S = (0.3, 1.0)
 BLOCK = 1 << 18
-_REPEATABLE_POSTS = frozenset({"ns.list_match", "ns.request_delegation", "lb.statuses"})
+LONGEST_LINE = 1 << 24
+_REPEATABLE_POSTS = frozenset({"ns.list_match", "ns.request_delegation", "lb.statuses", "lb.log", "lb.query_jobs",
+                               "lb.query_events"})
 _BUSY = frozenset({502, 503})
 _ABOUT_US = ("ALERT_UNKNOWN_CA", "ALERT_CERTIFICATE", "ALERT_BAD_CERTIFICATE", "CERTIFICATE_REQUIRED",
              "ALERT_UNSUPPORTED_CERTIFICATE", "ALERT_ACCESS_DENIED", "ALERT_DECRYPT_ERROR")
@@ -94,16 +96,32 @@ class Connection:
         url = operation.url(**params) + (f"?{urlencode(query)}" if query else "")
         return self._record(operation, self._exchange(Request(operation, url, headers, content, wait_s)))
 
-    def upload(self, operation: Operation, file: IO[bytes], size: int, sha256: str, **params: object) -> Any:
+    def upload(self, operation: Operation, file: IO[bytes], size: int, sha256: str, *,
+               query: Mapping[str, str] | None = None, wait_s: float = 0.0, **params: object) -> Any:
         """Stream a file of `size` bytes, which the service compares with `sha256` (hex); its reply record."""
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size),
                    "Digest": f"sha-256={sha256}"}
-        request = Request(operation, operation.url(**params), headers, file)
-        return self._record(operation, self._exchange(request))
+        url = operation.url(**params) + (f"?{urlencode(query)}" if query else "")
+        return self._record(operation, self._exchange(Request(operation, url, headers, file, wait_s)))
 
     def download(self, operation: Operation, sink: Sink, **params: object) -> None:
         """Hand a reply to `sink`, which reads it; after a lost connection `sink` is called again."""
         self._exchange(Request(operation, operation.url(**params), {}, sink=sink))
+
+    def lines(self, operation: Operation, wait_s: float, *, query: Mapping[str, str] | None = None,
+              **params: object) -> Iterator[bytes]:
+        """The lines of a reply that grows, as they come; TimeoutError when none has come for `wait_s` seconds."""
+        url = operation.url(**params) + (f"?{urlencode(query)}" if query else "")
+        request = Request(operation, url, {})
+        connection = self._connected(request)
+        connection.sock.settimeout(max(1.0, min(wait_s, self.request_s)))
+        response = _converse(connection, request)
+        if response.status >= 400:
+            _check(response.status, response.read())
+        ends = time.monotonic() + wait_s
+        while time.monotonic() < ends and (line := response.readline(LONGEST_LINE)):
+            yield line
+        self.close()
 
     def close(self) -> None:
         if self._http is not None:

@@ -13,6 +13,18 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "list_match": ("job-list-match", "glite-job-list-match", "edg-job-list-match"),
     "logging_info": ("job-logging-info", "glite-job-logging-info", "glite-job-get-logging-info",
                      "edg-job-get-logging-info"),
+    "logevent": ("lb-logevent", "glite-lb-logevent"),
+    "lb_job_reg": ("lb-job-reg", "glite-lb-job_reg"),
+    "lb_job_status": ("lb-job-status", "glite-lb-job_status"),
+    "lb_job_log": ("lb-job-log", "glite-lb-job_log"),
+    "lb_user_jobs": ("lb-user-jobs", "glite-lb-user_jobs"),
+    "lb_query": ("lb-query", "glite-lb-query_ext"),
+    "lb_notify": ("lb-notify", "glite-lb-notify"),
+    "lb_stats": ("lb-stats", "glite-lb-stats"),
+    "lb_change_acl": ("lb-change-acl", "glite-lb-change_acl"),
+    "lb_purge": ("lb-purge", "glite-lb-purge"),
+    "lb_dump": ("lb-dump", "glite-lb-dump"),
+    "lb_load": ("lb-load", "glite-lb-load"),
 }
 
 

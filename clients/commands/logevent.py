@@ -19,7 +19,10 @@ from wms.jobid import JobId
 from wms.seqcode import Source
 
 LOOK_S = 0.02
-_FIELDS = sorted({field.name for kind in EVENT_TYPES.values() for field in kind.fields})
+_FIELDS: dict[str, list[str]] = {}
+for _kind in EVENT_TYPES.values():
+    for _field in _kind.fields:
+        _FIELDS.setdefault(_field.name, []).append(_kind.name)
 _PREFIX = "field_"
 
 
@@ -36,10 +39,17 @@ class Command(shared.Command):
         known = {name for param in self.get_params(ctx) for name in (*param.opts, *param.secondary_opts)}
         return click.Command.parse_args(self, ctx, shared.two_dashes(args, known))
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The fields of all events are in the manual; here they would hide the rest."""
+        own = [param for param in self.get_params(ctx) if not str(param.name).startswith(_PREFIX)]
+        with formatter.section("Options"):
+            formatter.write_dl([row for param in own if (row := param.get_help_record(ctx)) is not None])
+
 
 def _fields(function: Any) -> Any:
-    for name in _FIELDS:
-        function = click.option(f"--{name}", _PREFIX + name, default=None, hidden=True)(function)
+    for name, kinds in reversed(sorted(_FIELDS.items())):
+        told = f"Field of {', '.join(kinds)}."
+        function = click.option(f"--{name}", _PREFIX + name, default=None, metavar="VALUE", help=told)(function)
     return function
 
 

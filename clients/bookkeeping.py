@@ -1,0 +1,150 @@
+"""What the lb-* commands share: which LB server to ask, the variables of the field, events on their way there."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import socket
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from clients.api import Client, Status
+from clients.session import Session
+from clients.settings import LB_PORT, Place, place
+from clients.transport import Connection
+from wms.errors import ConfigError, RemoteError, WmsError
+from wms.event import Event, Source, event
+from wms.jobid import JobId
+from wms.operations import OPERATIONS
+from wms.operations.bookkeeping import EventQuery, Given, JobList, JobQuery
+from wms.operations.logging import Logged
+from wms.seqcode import START, SequenceCode
+from wms.ulm import to_ulm
+
+PREFIXES = ("GLITE_WMS_", "GLITE_LB_", "EDG_WL_")
+LONGEST_S = 1800.0
+
+def variable(environment: Mapping[str, str], name: str) -> str:
+    """The value of a variable of the field under its newest name that is set, or nothing."""
+    return next((value for prefix in PREFIXES if (value := environment.get(prefix + name))), "")
+
+
+def seconds(environment: Mapping[str, str], name: str, default: float) -> float:
+    """A time limit from the environment, at most half an hour; ConfigError when it is no number."""
+    text = variable(environment, name)
+    if not text:
+        return default
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", text, re.ASCII) is None:
+        raise ConfigError(f"{name} must be a number of seconds, not {text!r}.", variable=name)
+    return min(float(text), LONGEST_S)
+
+
+def limit(name: str, given: int | None = None) -> int:
+    """The most that the user wants: as given, else QUERY_JOBS_LIMIT or QUERY_EVENTS_LIMIT; 0 is no limit."""
+    if given is not None:
+        return given
+    text = variable(os.environ, name) or "0"
+    if re.fullmatch(r"\d{1,9}", text, re.ASCII) is None:
+        raise ConfigError(f"{name} must be a number, not {text!r}.", variable=name)
+    return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Bookkeeping:
+    """A conversation with LB servers; `given` is the one that the user names."""
+
+    client: Client
+    given: str = ""
+
+    @classmethod
+    def of(cls, session: Session, given: str = "") -> Bookkeeping:
+        """For a command, with the time limit of the environment."""
+        client = session.client()
+        limit = seconds(os.environ, "QUERY_TIMEOUT", client.settings.request_s)
+        client.settings = replace(client.settings, request_s=limit)
+        return cls(client, given)
+
+    def server(self) -> Connection:
+        """The server to ask where no identifier names one."""
+        named = self.given or variable(os.environ, "QUERY_SERVER")
+        return self.client.at(place(named, LB_PORT) if named else self.client.settings.bookkeepers()[0])
+
+    def keeper(self, id: JobId) -> Connection:
+        """The server of a job, unless the user or QUERY_SERVER_OVERRIDE=yes wants another."""
+        override = variable(os.environ, "QUERY_SERVER_OVERRIDE").lower() == "yes"
+        if self.given or (override and variable(os.environ, "QUERY_SERVER")):
+            return self.server()
+        return self.client.at(Place(id.host, id.port))
+
+    def statuses(self, jobs: Iterable[str], flags: Sequence[str] = ()) -> dict[str, Status | WmsError]:
+        """Status of each job, or why there is none; with all its fields and what `flags` add."""
+        found: dict[str, Status | WmsError] = {}
+        for job in dict.fromkeys(jobs):
+            try:
+                id = JobId.parse(job)
+                found[str(id)] = self.keeper(id).call(
+                    OPERATIONS["lb.status"], query={"flags": " ".join(flags)}, unique=id.unique)
+            except WmsError as error:
+                found[job] = error
+        return found
+
+    def user_jobs(self, owner: str, limit: int) -> list[Status]:
+        """Jobs of `owner` (a DN; empty: the caller), as many as there are (0), or so many."""
+        asked = JobQuery(conditions=((Given("owner", "=", owner or None),),), limit=limit)
+        return list(self.pages("lb.query_jobs", asked))
+
+    def all_statuses(self) -> dict[str, Status | WmsError]:
+        """The caller's jobs with all their fields."""
+        asked = JobQuery(conditions=((Given("owner"),),), flags=("classads",))
+        return {record["jobId"]: record for record in self.pages("lb.query_jobs", asked)}
+
+    def pages(self, operation: str, asked: JobQuery | EventQuery) -> Iterator[dict[str, Any]]:
+        """The jobs or the events of a query, page by page; of policy `limited` only the first, up to its limit."""
+        left = asked.limit
+        while True:
+            page = self.server().call(OPERATIONS[operation], asked)
+            found = page.jobs if isinstance(page, JobList) else page.events
+            yield from found
+            left -= len(found)
+            if not page.cursor or (asked.limit and left <= 0):
+                return
+            asked = msgspec.structs.replace(asked, cursor=page.cursor, limit=max(left, 0))
+
+    def events(self, job: str) -> list[Event]:
+        """The events of a job in their order."""
+        id = JobId.parse(job)
+        reply = self.keeper(id).call(OPERATIONS["lb.events"], unique=id.unique)
+        return msgspec.convert(reply.events, list[Event])
+
+    def tell(self, job: str, type: str, source: Source, **fields: Any) -> Event:
+        """Log an event about a job, with the code that comes next."""
+        id = JobId.parse(job)
+        code = SequenceCode.parse(self.next_code(id, source))
+        told: Event = event(type, str(id), source, code, time.time(), socket.getfqdn(), **fields)
+        self.log(id, [told])
+        return told
+
+    def next_code(self, id: JobId, source: Source) -> str:
+        """The code from which somebody who was given none goes on, for an event of this source."""
+        reply = self.keeper(id).call(OPERATIONS["lb.sequence_code"], query={"source": source.value}, unique=id.unique)
+        return str(reply.next)
+
+    def log(self, id: JobId, events: Sequence[Event]) -> Logged:
+        """Have events stored; raises the error of the first that is refused."""
+        body = "".join(map(to_ulm, events)).encode()
+        reply: Logged = self.keeper(id).upload(
+            OPERATIONS["lb.log"], io.BytesIO(body), len(body), hashlib.sha256(body).hexdigest())
+        for refused in reply.refused:
+            raise RemoteError({"code": refused.code, "message": refused.reason}, 400)
+        return reply
+
+
+def first_code(source: Source) -> SequenceCode:
+    """The code of the first event of a job."""
+    return START.advanced(source)
