@@ -19,6 +19,7 @@ from lb.embryos import births, expansions
 from lb.machine import Record, fold, in_order, step
 from wms.event import Event, Source
 from wms.jobid import JobId
+from wms.jobstatus import JobState
 from wms.messages import Expand
 
 Reread = Callable[[int], Event]
@@ -137,7 +138,8 @@ def _parent(parent: Record, known: Sequence[Record]) -> Record:
         told = _told(parent, counted, newest)
         parent = parent if told is None else step(parent, told)[0]
     cancelled = len(known) == number and parents.all_cancelled(child.state for child in known)
-    return replace(parent, children_hist=dict(counted), all_cancelled=cancelled)
+    ordered = {state.value: counted[state.value] for state in JobState if state.value in counted}
+    return replace(parent, children_hist=ordered, all_cancelled=cancelled)
 
 
 def _told(parent: Record, counted: parents.Histogram, newest: Record) -> Event | None:
