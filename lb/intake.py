@@ -19,7 +19,7 @@ from lb.denials import Gate
 from lb.keeper import Follower, keep
 from lb.rights import Action, View
 from lb.rows import from_row
-from lb.senders import Here, Objection, Sender, Standing, after, judged
+from lb.senders import NOBODY, Here, Objection, Sender, Standing, after, is_plain, judged
 from lb.store import Refusal
 from lb.tables import events, jobs
 from lb.ulm_log import Entry, Problem
@@ -39,6 +39,8 @@ MAX_LINES = 5_000
 SMALL = 20_000
 """Bytes of a body that are read at once, not beside the reactor."""
 _SOURCES = {source.value.lower(): source for source in Source}
+_REGISTERED = sa.select(jobs.c.job, jobs.c.record).where(
+    jobs.c.job.in_(sa.bindparam("uniques", expanding=True)), jobs.c.type != "")
 _decode = msgspec.msgpack.Decoder(Standing).decode
 
 
@@ -135,7 +137,9 @@ def take(conn: sa.Connection, lines: Sequence[Entry | Problem], sender: Sender, 
     """Store what the sender may log, in the transaction of `conn`, at `now` (epoch s)."""
     entries = [line for line in lines if isinstance(line, Entry)]
     standings = _standings(conn, {_unique(entry.event.job) for entry in entries})
-    if not all(job.jobtype for job in standings.values()):
+    if doubtful := {unique for entry in entries if (unique := _unique(entry.event.job)) not in standings
+                    and not is_plain(entry.event)}:
+        standings |= dict.fromkeys(zombies.known(conn, doubtful), Standing(purged=True))
         here = replace(here, coming=_coming(conn))
     accepted, objections, known = _sorted_out(conn, entries, sender, here, standings)
     ingested = keep(conn, accepted.values(), now, followers)
@@ -156,10 +160,11 @@ def _sorted_out(conn: sa.Connection, entries: Iterable[Entry], sender: Sender, h
     known = 0
     for entry in entries:
         unique = _unique(entry.event.job)
-        found = judged(entry.event, sender, standings[unique], here)
+        job = standings.get(unique, NOBODY)
+        found = judged(entry.event, sender, job, here)
         if isinstance(found, Event):
             accepted[entry.number] = found
-            standings[unique] = after(standings[unique], found)
+            standings[unique] = after(job, found)
         elif found.stored_as is not None and _is_stored(conn, found.stored_as):
             known += 1
         else:
@@ -168,12 +173,8 @@ def _sorted_out(conn: sa.Connection, entries: Iterable[Entry], sender: Sender, h
 
 
 def _standings(conn: sa.Connection, uniques: Set[str]) -> dict[str, Standing]:
-    """What rights need to know of each of these jobs."""
-    chosen = sa.select(jobs.c.job, jobs.c.record).where(jobs.c.job.in_(uniques), jobs.c.type != "")
-    found = {unique: _decode(record) for unique, record in conn.execute(chosen).all()}
-    missing = uniques - found.keys()
-    purged = zombies.known(conn, missing) if missing else ()
-    return found | {unique: Standing(purged=unique in purged) for unique in missing}
+    """What rights need to know of those of these jobs that are registered."""
+    return {unique: _decode(record) for unique, record in conn.execute(_REGISTERED, {"uniques": list(uniques)}).all()}
 
 
 def _coming(conn: sa.Connection) -> bool:

@@ -40,6 +40,9 @@ class Standing(msgspec.Struct, frozen=True):
     purged: bool = False
 
 
+NOBODY = Standing()
+
+
 @dataclass(frozen=True, slots=True)
 class Sender:
     """Who hands in events: the caller; `forwards` if the users given in events are believed; or `job`, whose
@@ -108,6 +111,11 @@ def judged(event: Event, sender: Sender, job: Standing, here: Here) -> Event | O
         if (found := check(case)) is not None:
             return found
     return case.event
+
+
+def is_plain(event: Event) -> bool:
+    """Is this a registration that may come first or again, so that nothing more need be known of its job?"""
+    return event.type == "RegJob" and not _exclusive(event)
 
 
 def after(job: Standing, event: Event) -> Standing:

@@ -11,6 +11,7 @@ from lb.rights import Action, Rule, policy_of, to_log
 from lb.senders import (
     ABOUT_RIGHTS,
     EXCLUSIVE,
+    NOBODY,
     OF_ATTEMPTS,
     OF_OWNERS,
     Here,
@@ -27,7 +28,6 @@ from wms.seqcode import START
 JOB = "https://lb.example:9000/job"
 JANE, PILOT, TAGGER, JOHN, SERVER = (f"/DC=org/CN={name}" for name in ("Jane", "Pilot", "Tagger", "John", "Server"))
 KNOWN = Standing("SIMPLE", JANE, PILOT, access_rights=[f"TAG ALLOW DN {TAGGER}", "READ ALLOW DN /DC=org/CN=Reader"])
-NOBODY = Standing()
 EVERYTHING = policy_of()
 
 
