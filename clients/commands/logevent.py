@@ -47,7 +47,7 @@ class Command(shared.Command):
 
 
 def _fields(function: Any) -> Any:
-    for name, kinds in reversed(sorted(_FIELDS.items())):
+    for name, kinds in sorted(_FIELDS.items(), reverse=True):
         told = f"Field of {', '.join(kinds)}."
         function = click.option(f"--{name}", _PREFIX + name, default=None, metavar="VALUE", help=told)(function)
     return function
