@@ -22,11 +22,12 @@ _FINISHED = TERMINAL | {JobState.DONE}
 def mirrors(before: Record | None, after: Record) -> Iterator[Event]:
     """What the other jobs must hear of the connections that are new in `after`."""
     known = before.edges if before is not None else {}
-    job = JobId.parse(after.job_id)
     for name, edge in after.edges.items():
         told_at, ended, mirrored = edge
-        other = JobId.parse(name)
-        if known.get(name) != edge and not mirrored and (other.host, other.port) == (job.host, job.port):
+        if mirrored or known.get(name) == edge:
+            continue
+        job, other = JobId.parse(after.job_id), JobId.parse(name)
+        if (other.host, other.port) == (job.host, job.port):
             yield event("DisconnectJob" if ended else "ConnectJob", other, Source.LB_SERVER, START,
                         told_at / 1e6, job.host, priority=INTERNAL, dest_jobid=after.job_id)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lb_jobs import JOB, Story, waiting
+from lb_jobs import JOB, NS, RUNNING, Story, waiting
 
 from lb.machine import Verdict, fold, step
 from lb.parents import (
@@ -13,13 +13,16 @@ from lb.parents import (
     all_cancelled,
     collection_event,
     collection_state,
+    completed,
     histogram,
     moved,
+    place,
     slot,
     text,
     transfers_state,
 )
 from wms.jobstatus import DoneCode, JobState
+from wms.seqcode import START
 
 CHILDREN = st.tuples(st.sampled_from(JobState), st.sampled_from(DoneCode))
 CAUSE = Cause(JOB, "Done")
@@ -106,3 +109,29 @@ def test_the_text_of_a_histogram():
     assert text({"Done": 2}) == (
         "Submitted=0, Waiting=0, Ready=0, Scheduled=0, Running=0, Done=2, Cleared=0, Aborted=0, Cancelled=0, "
         "Unknown=0, Purged=0")
+
+
+def test_where_a_job_counts():
+    child = fold(Story(parent=JOB).on_node(START._replace(ns=1), RUNNING).events)
+    assert place(child) == ("job", "Running", True)
+    assert place(fold(Story(parent=JOB).events)) == ("job", "Unknown", False)
+    child.version = "1"
+    assert place(child) == place(None) == place(fold(waiting().events)) == ("", "Unknown", False)
+
+
+def test_the_rest_completes_a_histogram():
+    assert completed({"Running": 1, "Done": 0}, 3) == {"Running": 1, "Unknown": 2}
+    assert completed({"Running": 3}, 2) == {"Running": 3}
+
+
+def test_children_that_were_not_registered_with_their_parent_count_too():
+    assert collection_event(collection(1), {"Done": 2}, CAUSE, 2e9, "lb", "").fields["state"] == "Done"
+    assert collection_event(collection(0), {"Done": 2}, CAUSE, 2e9, "lb", "") is None
+
+
+def test_a_collection_aborted_by_itself_waits_for_nobody():
+    own = Story(jobtype="COLLECTION", nsubjobs=2).tell("Abort", NS, reason="no")
+    parent = fold(own.events)
+    assert collection_event(parent, {"Done": 1}, CAUSE, 2e9, "lb", "") is None
+    running = step(parent, collection_event(parent, {"Running": 1}, CAUSE, 2e9, "lb", ""))[0]
+    assert collection_event(running, {"Done": 1}, CAUSE, 2e9, "lb", "").fields["state"] == "Aborted"
