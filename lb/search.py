@@ -110,9 +110,9 @@ async def page(steps: AsyncGenerator[Step[H, P], None], limit: int, ended: Calla
     """The same at once."""
     hits: list[H] = []
     hidden, place = False, None
-    async for found in taken(steps, limit, ended):
-        hits += found.hits
-        hidden, place = hidden or found.hidden, found.place
+    async for stretch in taken(steps, limit, ended):
+        hits += stretch.hits
+        hidden, place = hidden or stretch.hidden, stretch.place
     return Step(hits, place, hidden)
 
 
