@@ -7,7 +7,7 @@ the ledger can read the event there again.
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import merge
 from typing import NamedTuple
@@ -15,7 +15,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from lb import parents
-from lb.embryos import births, expansions
+from lb.edges import mirrors, standing
+from lb.embryos import MOST_CHILDREN, births, expansions
 from lb.machine import Record, fold, in_order, step
 from wms.event import Event, Source
 from wms.jobid import JobId
@@ -85,12 +86,15 @@ class Ledger:
         found = {job: held.folded(reread) for job, held in self._held.items()}
         self._held.clear()
         _settle(found)
+        _connect(found)
         named = (found[job] for job in sorted(found))
         return merge(named, *(some.records() for some in embryos), key=lambda record: record.job_id)
 
     def _born(self, most: int) -> Iterator[_Embryos]:
         """The embryos of each registration; children that the log mentions learn who their parent is."""
         for held in list(self._held.values()):
+            numbers = {one.fields["nsubjobs"] for one in held.registrations}
+            self.unnamed += sum(number for number in numbers if number > MOST_CHILDREN)
             for expand in expansions(held.registrations, held.registrations):
                 number = min(expand.number, most)
                 most -= number
@@ -131,18 +135,29 @@ def _depth(job: str, found: Mapping[str, Record]) -> int:
 
 def _parent(parent: Record, known: Sequence[Record]) -> Record:
     """A parent after all that its children have told; states that the log has are never told again."""
-    number = max(parent.children_num, len(known))
-    counted = parents.histogram(((child.state, child.done_code) for child in known), number)
-    newest = max(known, key=lambda child: child.last_update_time)
+    slots = Counter(parents.slot(child.state, child.done_code) for child in known)
+    counted = {name: slots[name] for name in parents.CLASSES}
     if parent.collection_seqcode is not None or any(parents.place(child).stirred for child in known):
+        newest = max(known, key=lambda child: (child.last_update_time, child.job_id))
         told = _told(parent, counted, newest)
         parent = parent if told is None else step(parent, told)[0]
-    cancelled = len(known) == number and parents.all_cancelled(child.state for child in known)
-    ordered = {state.value: counted[state.value] for state in JobState if state.value in counted}
-    return replace(parent, children_hist=ordered, all_cancelled=cancelled)
+    cancelled = parent.state is JobState.CLEARED and all(child.state is JobState.CANCELLED for child in known)
+    return replace(parent, children_hist=dict(parents.completed(counted, parent.children_num)), all_cancelled=cancelled)
 
 
 def _told(parent: Record, counted: parents.Histogram, newest: Record) -> Event | None:
     cause = parents.Cause(newest.job_id, "RegJob")
     host = JobId.parse(parent.job_id).host
     return parents.collection_event(parent, counted, cause, newest.last_update_time, host, "")
+
+
+def _connect(found: dict[str, Record]) -> None:
+    """Connections are known at both ends, and end where a job has finished."""
+    connected = [job for job, record in found.items() if record.edges]
+    for job in connected:
+        for told in mirrors(None, found[job]):
+            if told.job in found:
+                found[told.job] = step(found[told.job], told)[0]
+    states = {job: record.state for job, record in found.items()} if connected else {}
+    for job in [job for job in states if found[job].related]:
+        found[job] = replace(found[job], related=standing(found[job].related, states))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import msgspec
 import pytest
 import sqlalchemy as sa
 from book_builders import JANE, START_TIME, story
+from family_builders import decode
 from upkeep_builders import ADMIN, Shelf, filled, kinds
 
 from lb import dump
+from lb.fold import fold_log
+from lb.kin import with_kin
+from lb.record import public
 from lb.tables import samples
 from lb.ulm_log import Entry, entries, written
 from wms import queue
@@ -167,3 +173,17 @@ def test_a_file_of_the_server_can_be_loaded_and_fetched(source: Shelf) -> None:
 def test_upkeep_is_for_administrators(shelf: Shelf, name: str) -> None:
     with pytest.raises(NotPermitted):
         shelf.answer(name, dn=JANE)
+
+
+# -- without a server ------------------------------------------------------------------------------------
+
+
+def test_a_log_folded_without_a_server_gives_what_the_server_says(source: Shelf) -> None:
+    out, err = StringIO(), StringIO()
+    assert fold_log(BytesIO(lines(source)), "json", 1000, out, err) == 0
+    folded = {one["jobId"]: one for one in map(json.loads, out.getvalue().splitlines())}
+    records = {row["job"]: public(decode(row["record"])) for row in source.contents()}
+    with source.database.engine.connect() as conn:
+        said = with_kin(conn, records)
+    assert folded == {status.job_id: {"state": "Undefined", **json.loads(msgspec.json.encode(status))}
+                      for status in said.values()}
