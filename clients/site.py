@@ -232,10 +232,17 @@ def _configuration(site: Site, slots: int) -> bytes:
         "host": site_host(), "vo": "local", "state_dir": str(site.state),
         "tls": {"certificate": str(site.root / "host/cert.pem"), "key": str(site.root / "host/key.pem"),
                 "ca_dir": str(site.certificates)},
-        "ns": {"listen": listen}, "lb": {"listen": listen},
+        "ns": {"listen": listen}, "lb": {"listen": listen, "super_users": [_user_dn(site)]},
         "ce": {"local": {"backend": "local", "slots": slots}},
     }
     return msgspec.yaml.encode(values)
+
+
+def _user_dn(site: Site) -> str:
+    """The suite's user, who administrates it too."""
+    from wms.proxy import certificates, identify
+
+    return identify(certificates((site.root / "user/cert.pem").read_bytes()), time.time()).dn
 
 
 def _free_port() -> int:

@@ -82,7 +82,7 @@ def fetch(book: Bookkeeping, name: str, path: str) -> None:
             shutil.copyfileobj(response, file)
 
     try:
-        book.server().download(OPERATIONS["lb.dump_file"], keep, name=name)
+        book.server().download(OPERATIONS["lb.dump_file"], keep, file=name)
     except PermissionError as error:
         raise FileUnwritable(f"The file {path} cannot be written: {error.strerror}", path=path) from None
 

@@ -39,7 +39,7 @@ def _options(command: click.Command, context: click.Context) -> Iterator[tuple[s
 
 
 def _default(option: click.Option) -> str:
-    return f"Default: {option.default}." if isinstance(option.default, str) else ""
+    return f"Default: {option.default}." if isinstance(option.default, str) and option.default else ""
 
 
 def _variable(option: click.Option) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -14,11 +15,13 @@ RIGHTS = {
     "anyone": "no certificate is needed",
     "user": "a verified certificate or proxy",
     "owner": "the certificate or proxy of the one who registered the job",
-    "reader": "who may read the job: its owner",
+    "reader": "who may read the job: its owner, whom its access list or the policy of the server names",
+    "logger": "a verified certificate or proxy, or the capability token of an attempt, for its own job",
+    "admin": "an administrator of the server",
     "attempt": "`Authorization: Bearer` with the capability token of this attempt of this job",
 }
 STREAMS = {"up": "the body is the file; `Digest: sha-256=HEX` is checked", "down": "the answer is the file",
-           "page": "the answer is HTML, text or JSON"}
+           "page": "the answer is HTML, text or JSON, or a stream"}
 INTRODUCTION = """
 All operations are HTTPS with JSON bodies, described by records. An error is the JSON object
 `{code, message, hint, details}` with the status of its class (see [errors](errors.md)). Operations marked *key*
@@ -92,6 +95,12 @@ def _type(kind: Any) -> str:
     match get_origin(kind):
         case None:
             return str(kind.__name__) if isinstance(kind, type) else "anything"
+        case origin if origin is Annotated:
+            return _type(get_args(kind)[0])
+        case origin if origin is Literal:
+            return "one of " + ", ".join(map(str, get_args(kind)))
+        case origin if origin in (Union, UnionType):
+            return " or ".join(_type(one) for one in get_args(kind))
         case origin if origin is tuple:
             return f"list of {_type(get_args(kind)[0])}"
         case _:

@@ -20,7 +20,7 @@ REMARKS = {
     "late_in_attempt": "late when this attempt runs or is done", "never_late": "never late",
     "after_failure": "also when the attempt has failed",
     "wrapper_may_follow": "events of the wrapper may follow", "keeps_clock": "keeps the job's sequence code",
-    "from_aborted": "also when Aborted"}
+    "computed": "of the children: late only when the job itself is settled"}
 INTRODUCTION = """
 The state of a job is a pure fold over its events in the order of their sequence codes: neither the order nor the
 repetition of arrivals matters. The first registration counts before everything. An event is *late* when the job is
