@@ -20,10 +20,13 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from lb import query, store
+from lb import children, family, keeper, query, store
 from lb.machine import fold
 from lb.order import order
+from lb.tables import histograms, zombies
+from wms import queue
 from wms.database import make_engine, metadata
+from wms.engine import is_passing
 from wms.errors import NoSuchJob
 from wms.event import Event, Source, event
 from wms.jobstatus import JobState
@@ -65,7 +68,7 @@ def postgres_url() -> Iterator[str]:
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
     on_file = f"sqlite:///{tmp_path}/lb.sqlite"
     made = make_engine(on_file if request.param == "sqlite" else request.getfixturevalue("postgres_url"))
-    tables = [store.jobs, store.events, store.refused]
+    tables = [store.jobs, store.events, store.refused, store.tags, histograms, zombies, queue.messages]
     metadata.drop_all(made, tables)
     metadata.create_all(made, tables)
     yield made
@@ -161,3 +164,101 @@ def test_several_writers_of_the_same_jobs(engine: sa.Engine) -> None:
         found = ask(engine, query.status, f"j{n}")
         assert (found.version, found.status.state) == (len(job), "Done")
         assert sorted(ask(engine, query.events, f"j{n}"), key=order)[-1].fields == job[-1].fields
+
+
+def tagged(engine: sa.Engine) -> list[tuple[str, str]]:
+    with engine.connect() as conn:
+        return [(name, value) for name, value in conn.execute(
+            sa.select(store.tags.c.name, store.tags.c.value).order_by(store.tags.c.name))]
+
+
+def test_tags_have_rows_of_their_own(engine: sa.Engine) -> None:
+    def tag(name: str, value: str, app: int) -> Event:
+        return event("UserTag", "https://lb.example:9000/a", Source.APPLICATION, START._replace(ns=2, app=app), NOW,
+                     "host", OWNER, name=name, value=value)
+
+    ingest(engine, [*told("a"), tag("Step", "1", 1), tag("long", "x" * 500, 2), tag("n" * 300, "y", 3)])
+    assert tagged(engine) == [("long", "x" * store.LONGEST_TAG), ("step", "1")]
+    ingest(engine, [tag("Step", "2", 4)])
+    ingest(engine, [tag("Step", "0", 0)])
+    assert tagged(engine) == [("long", "x" * store.LONGEST_TAG), ("step", "2")]
+
+
+def test_texts_too_long_for_an_index_are_found_by_their_beginning(engine: sa.Engine) -> None:
+    long = "x" * 10_000
+    ingest(engine, [msgspec.structs.replace(one, user=f"/CN={long}", fields={**one.fields, "dest_id": long})
+                    if one.type == "Match" else one for one in told("a", owner=f"/CN={long}")])
+    assert ask(engine, query.status, "a").status.destination == long
+    refused = ingest(engine, told("a" * 300))
+    assert [refusal.reason for refusal in refused.refused] == ["an identifier longer than 255 characters"] * len(TOLD)
+
+
+def test_records_can_be_made_anew(engine: sa.Engine) -> None:
+    ingest(engine, told("a"))
+    with engine.begin() as conn:
+        before = conn.execute(sa.select(store.jobs)).all()
+        conn.execute(store.jobs.update().values(record=b"\x80", destination="", state=0))
+        changes = store.refold(conn, [row.id for row in before], NOW + 99)
+        assert conn.execute(sa.select(store.jobs)).all() == before
+    assert [(change.unique, change.after.state, change.events) for change in changes] == [("a", "Done", ())]
+
+
+# -- collections -----------------------------------------------------------------------------------------
+
+
+def collection(number: int) -> list[Event]:
+    return [event("RegJob", "https://lb.example:9000/c", Source.NETWORK_SERVER, START._replace(ns=1), NOW, "host",
+                  OWNER, jobtype="COLLECTION", nsubjobs=number, ns="ns.example")]
+
+
+def follow(engine: sa.Engine, events: Sequence[Event]) -> store.Ingested:
+    with engine.begin() as conn:
+        return keeper.keep(conn, events, NOW + 60, [family.follower("lb.example")])
+
+
+def born(index: int) -> list[Event]:
+    """The story of a child, registered by itself."""
+    first, *others = told(f"child{index}", NOW + index)
+    fields = {**first.fields, "parent": "https://lb.example:9000/c"}
+    return [msgspec.structs.replace(first, fields=fields), *others]
+
+
+def test_a_collection_follows_its_children(engine: sa.Engine) -> None:
+    follow(engine, [*born(0)[:4], *collection(2)])
+    assert ask(engine, children.histogram, "c", False) == {"Running": 1, "Unknown": 1}
+    assert ask(engine, query.status, "c").status.state is JobState.RUNNING
+    follow(engine, [*born(0)[4:], *born(1)])
+    found = ask(engine, query.status, "c").status
+    assert (found.state, found.children_hist, found.all_cancelled) == (JobState.DONE, {"Done": 2}, False)
+    assert ask(engine, children.histogram, "c", True) == {"Done": 2}
+    page = ask(engine, children.ids, "c", limit=1)
+    rest = ask(engine, children.ids, "c", limit=1, cursor=page.cursor)
+    assert [*page.ids, *rest.ids] == [f"https://lb.example:9000/child{index}" for index in range(2)]
+    with engine.connect() as conn:
+        assert [row.topic for row in conn.execute(sa.select(queue.messages))] == ["lb-children"]
+
+
+def test_several_writers_of_a_family(engine: sa.Engine) -> None:
+    """Each gives everything in its own order: the histogram is that of a recount, the state that of the histogram."""
+    everything = [*collection(8), *(one for index in range(8) for one in born(index))]
+
+    def write(seed: int) -> None:
+        mine = list(everything)
+        random.Random(seed).shuffle(mine)
+        for at in range(0, len(mine), 5):
+            while not written(mine[at:at + 5]):
+                pass
+
+    def written(events: Sequence[Event]) -> bool:
+        try:
+            follow(engine, events)
+        except sa.exc.OperationalError as error:
+            if not is_passing(error):
+                raise
+            return False
+        return True
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(write, range(3)))
+    found = ask(engine, query.status, "c").status
+    assert (found.state, found.children_hist) == (JobState.DONE, {"Done": 8})
