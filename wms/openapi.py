@@ -20,8 +20,9 @@ from wms.version import VERSION
 
 JSON: Final = "application/json"
 BYTES: Final = "application/octet-stream"
+LINES: Final = "application/x-ndjson"
 PAGES: Final = ("text/html", "text/plain", JSON, "application/rss+xml", "application/atom+xml", "text/event-stream",
-                "application/x-ndjson")
+                LINES)
 TITLES: Final = {"ns": "Network Server", "lb": "Logging & Bookkeeping"}
 _REF = "#/components/schemas/{name}"
 _CERTIFICATE: dict[str, list[str]] = {"certificate": []}
@@ -35,6 +36,7 @@ _SCHEMES = {
     "token": {"type": "http", "scheme": "bearer", "description": "The capability token of an attempt of a job."},
 }
 _NUMBERS = frozenset({"wait_s", "newer_than", "limit", "since", "until", "after", "resolution"})
+_DONE: Final = {"lb.purge": ("200", "202"), "lb.purge_progress": ("200", "202")}  # it may go on behind
 _KEY = {"name": "Idempotency-Key", "in": "header", "required": True,
         "description": "The same key with the same request gets the first answer and has no second effect.",
         "schema": {"type": "string", "pattern": "^[!-~]{8,128}$"}}
@@ -85,7 +87,7 @@ def _operation(row: Operation, named: Mapping[Any, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "operationId": row.name, "tags": [row.daemon], "summary": row.about, "security": SECURITY[row.right],
         "parameters": list(_parameters(row)),
-        "responses": {"200": _answer(row, named), **{
+        "responses": {**dict.fromkeys(_DONE.get(row.name, ("200",)), _answer(row, named)), **{
             str(status): _refusal(status, named[Error], *PAGES[:3]) if row.stream == "page"
             else {"$ref": f"#/components/responses/{_response_name(status)}"} for status in _refusals(row)}}}
     if row.request is not None:
@@ -112,7 +114,8 @@ def _answer(row: Operation, named: Mapping[Any, Any]) -> dict[str, Any]:
         case "down":
             return {"description": "The file.", "content": {BYTES: {}}}
         case _:
-            return {"description": "Done.", "content": {JSON: {"schema": named[_reply(row)]}}}
+            lines: dict[str, Any] = {LINES: {}} if "stream" in row.query else {}
+            return {"description": "Done.", "content": {JSON: {"schema": named[_reply(row)]}, **lines}}
 
 
 def _refusals(row: Operation) -> list[int]:
@@ -122,6 +125,8 @@ def _refusals(row: Operation) -> list[int]:
         found |= {401, 403}
     if "{" in row.path or row.stream == "page" or row.query:
         found |= {404, 410}
+    if row.right in ("owner", "attempt"):
+        found |= {409}
     if row.method != "GET":
         found |= {404, 409, 410, 422, 428}
     return sorted(found)

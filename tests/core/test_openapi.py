@@ -71,7 +71,7 @@ def test_a_row_is_told_whole(row: Operation) -> None:
         case "down":
             assert set(content) == {"application/octet-stream"}
         case _:
-            assert set(content) == {"application/json"}
+            assert set(content) == {"application/json", *(["application/x-ndjson"] if "stream" in row.query else [])}
             assert content["application/json"]["schema"]
 
 
