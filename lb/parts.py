@@ -11,6 +11,7 @@ from lb import acl, branches, family_parts, places
 from lb.acl import Entry
 from lb.branches import Moment
 from lb.family_parts import FAMILY_PARTS
+from lb.handovers import HANDOVER_PARTS
 from lb.middleware_parts import MIDDLEWARE_PARTS, keeping
 from lb.record import Record
 from lb.rules import Verdict
@@ -255,7 +256,8 @@ PARTS: Mapping[str, Part] = {part.__name__: part for part in (
     shallow_resubmission, no_resubmission, cancelling, not_cancelling, cancel_reason, leave_proxy,
     sandbox_retrieved, user_tag, input_sandbox, output_sandbox, change_acl, grant_payload, take_payload,
     branches.elect_own, branches.elect_told,
-)} | FAMILY_PARTS | MIDDLEWARE_PARTS | {"deep_resubmission": branches.forget, "forget_branches": branches.forget}
+)} | FAMILY_PARTS | HANDOVER_PARTS | MIDDLEWARE_PARTS | {
+    "deep_resubmission": branches.forget, "forget_branches": branches.forget}
 
 
 def named(parts: str) -> tuple[Part, ...]:

@@ -28,7 +28,8 @@ class Record(JobStatus, omit_defaults=True):
     """Public status and private part. Containers are replaced, never changed, so a shallow copy is a copy.
 
     `newest` is the place of the newest event seen (see `lb.order`); `usage` is seconds by resource name;
-    `presumed` says that only the parent's registration told the type; `own_state` is what the job's own events
+    `presumed` says that only the parent's registration told the type; `handed_over` are the
+    hand-overs that their senders told of (see `lb.handovers`), a bit each; `own_state` is what the job's own events
     make of a collection that shows the state of its children; `edges` are, by the other job, the newest
     word on the connection: microsecond, whether it has ended, whether the server said so for the other job.
     """
@@ -49,6 +50,7 @@ class Record(JobStatus, omit_defaults=True):
     presumed: bool = False
     own_state: JobState | None = None
     collection_seqcode: SequenceCode | None = None
+    handed_over: int = 0
     edges: dict[str, tuple[int, bool, bool]] = {}
 
 
