@@ -99,11 +99,11 @@ class Delivery(Progressing):
     async def _serve(self, id: str) -> None:
         """Until there is nothing left for it, or it is none of ours any longer."""
         failures = 0
-        while id in self._more or failures:
+        while not self._ended and (id in self._more or failures):
             self._more.discard(id)
             destination, problem = await self._try(id, failures)
             failures = failures + 1 if problem else 0
-            if problem:
+            if problem and not self._ended:
                 await self._wait(id, destination, failures, problem)
 
     async def _wait(self, id: str, destination: str, failures: int, problem: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from book_builders import Book, settled, story
 from notification_builders import Subscriber, Told, short
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 
 from lb import notification_store
 from lb.board import Board
@@ -42,7 +42,10 @@ class Receivers:
         to = registration.destination
         self.tries[to] += 1
         if to in self.hanging:
-            await Deferred()
+            try:
+                await Deferred()
+            except CancelledError:
+                return Carried(0, "given up")
         if to in self.down:
             return Carried(0, "nobody is there")
         taken = notices[:self.takes.get(to, len(notices))]
