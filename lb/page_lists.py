@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote_plus
+from typing import NamedTuple
+from urllib.parse import quote, unquote_plus
 
 from lb import condition_texts, feeds, page_query, query, search, web, web_lists
 from lb.condition_values import Asked
 from lb.conditions import Conditions
 from lb.denials import Gate
+from lb.flags import read_flags
 from lb.page_query import Family
 from lb.query import Found
 from lb.rights import Action
@@ -33,6 +35,21 @@ _PATHS = {row.name: row.path.partition("{")[0] for row in ROWS}
 _OURS = frozenset({"text", "json", "flags", "cursor", "limit"})
 
 
+class Written(NamedTuple):
+    """Conditions in a URL: encoded part by part if written by hand; a form encodes them as a whole."""
+
+    text: str
+    encoded: bool
+
+    @property
+    def shown(self) -> str:
+        return unquote_plus(self.text) if self.encoded else self.text
+
+    @property
+    def url(self) -> str:
+        return self.text if self.encoded else quote(self.text)
+
+
 @dataclass(frozen=True, slots=True)
 class Lists:
     """The handlers and what they need."""
@@ -47,9 +64,9 @@ class Lists:
         limit, cursor = _limit(call.query, PAGE_JOBS if form != "text" else most, most), call.query.get("cursor", "")
         families, following = await (
             self._families(user, limit, cursor) if state is None else self._alike(user, limit, state, cursor))
-        nothing = None if families or cursor else _nothing(state)
+        nothing = None if families or cursor or following else _nothing(state)
         listing = web_lists.Listing(user.dn, families, following, state.value if state else "", nothing=nothing)
-        return web_lists.list_page(form, listing, web.flags(call.query))
+        return web_lists.list_page(form, listing, read_flags([call.query.get("flags", "")]))
 
     async def _families(self, user: Identity, limit: int, cursor: str) -> tuple[list[Family], str]:
         page = await self.kit.database.read(page_query.families, user.dn, limit=limit, cursor=cursor)
@@ -67,25 +84,25 @@ class Lists:
 
     async def query(self, call: Call) -> Page:
         """The jobs that satisfy the conditions of the URL."""
-        form, (text, encoded) = web.form(call.query, call.accept), written(call.question)
-        limit = _limit(call.query, PAGE_JOBS, self.kit.settings.lb.max_jobs)
-        found, cursor = await self._search(call, text, encoded, limit)
-        nothing = None if found or cursor else NothingFound("No job that you may see satisfies the query.")
-        shown = unquote_plus(text) if encoded else text
-        listing = web_lists.Listing(call.user.dn, [Family(job, (), {}) for job in found], cursor, query=shown,
-                                    nothing=nothing)
-        return web_lists.list_page(form, listing, web.flags(call.query))
+        form, asked = web.form(call.query, call.accept), written(call.question)
+        found, cursor = await self._search(call, asked, _limit(call.query, PAGE_JOBS, self.kit.settings.lb.max_jobs))
+        empty = not (found or cursor or "cursor" in call.query)
+        listing = web_lists.Listing(
+            call.user.dn, [Family(job, (), {}) for job in found], cursor, query=asked.shown,
+            nothing=NothingFound("No job that you may see satisfies the query.") if empty else None)
+        return web_lists.list_page(form, listing, read_flags([call.query.get("flags", "")]))
 
-    async def _search(self, call: Call, text: str, encoded: bool, limit: int) -> tuple[list[Found], str]:
+    async def _search(self, call: Call, asked: Written, limit: int) -> tuple[list[Found], str]:
+        """The jobs, as far as the caller may see them, and the cursor of the next."""
         user, began = call.user, self.kit.now()
-        conditions = condition_texts.from_url(text, Asked(user.dn, began), encoded=encoded)
+        conditions = condition_texts.from_url(asked.text, Asked(user.dn, began), encoded=asked.encoded)
         self._require_index(user, conditions)
         way = plan(conditions)
-        place = search.read_cursor(call.query.get("cursor", ""), way)
-        asked = Search(self.kit.database, way, Sight(user, self.gate.policy, self.gate.salt))
+        question = Search(self.kit.database, way, Sight(user, self.gate.policy, self.gate.salt))
+        start = search.read_cursor(call.query.get("cursor", ""), way)
         found: list[Found] = []
         following: search.Place | None = None
-        async for step in taken(asked.steps(place, limit), limit, lambda: self.kit.now() > began + LONGEST_S):
+        async for step in taken(question.steps(start, limit), limit, lambda: self.kit.now() > began + LONGEST_S):
             found += (hit.found for hit in step.hits)
             following = step.place
         return found, search.cursor(following)
@@ -107,11 +124,11 @@ class Lists:
 
     async def query_feed(self, call: Call) -> Page:
         """The jobs of a query that were heard of in the last while, as RSS or Atom."""
-        text, encoded = written(call.question)
-        found, _cursor = await self._search(call, text, encoded, page_query.MOST_IN_FEED)
+        asked = written(call.question)
+        found, _cursor = await self._search(call, asked, page_query.MOST_IN_FEED)
         since = self.kit.now() - self.kit.settings.lb.feed_s
         recent = [job for job in found if job.status.last_update_time >= since]
-        return self._fed(call, f"Jobs: {unquote_plus(text) if encoded else text}", f"?query={text}", recent)
+        return self._fed(call, f"Jobs: {asked.shown}", f"?query={asked.url}", recent)
 
     def _fed(self, call: Call, title: str, name: str, jobs: Sequence[Found]) -> Page:
         host, port = self.kit.lb_address
@@ -122,10 +139,8 @@ class Lists:
         return Page(feeds.atom(title, link, entries, self.kit.now()), feeds.ATOM_TYPE)
 
 
-def written(question: str) -> tuple[str, bool]:
-    """The conditions in what stands after the `?`, and whether they are encoded part by part, as written by hand:
-    a form encodes them as a whole.
-    """
+def written(question: str) -> Written:
+    """The conditions in what stands after the `?`; raises Refused if there are none."""
     parts = question.split("&")
     begin = next((index for index, part in enumerate(parts) if part.startswith("query=")), None)
     if begin is None:
@@ -133,7 +148,8 @@ def written(question: str) -> tuple[str, bool]:
     clauses = [parts[begin].removeprefix("query="), *(
         part for part in parts[begin + 1:] if part.partition("=")[0] not in _OURS)]
     text = "&".join(clauses)
-    return (text, True) if any(sign in text for sign in "=<>") else (unquote_plus(text), False)
+    by_hand = any(sign in text for sign in "=<>")
+    return Written(text if by_hand else unquote_plus(text), by_hand)
 
 
 def asked_state(asked: Mapping[str, str]) -> JobState | None:

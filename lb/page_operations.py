@@ -13,6 +13,7 @@ from typing import Protocol
 from lb import children, live, page_query, pulse, web, web_job
 from lb.denials import Gate
 from lb.figures_operations import Figures
+from lb.flags import read_flags
 from lb.page_about import ABOUT, About
 from lb.page_lists import Lists, asked_state
 from lb.query import Found
@@ -93,7 +94,7 @@ class Pages:
 
     async def page(self, call: Call) -> Page:
         """The identifier of a job as a URL."""
-        form, flags = web.form(call.query, call.accept), web.flags(call.query)
+        form, flags = web.form(call.query, call.accept), read_flags([call.query.get("flags", "")])
         found, events = await self.book.history(call)
         if "anonymized" in flags:
             found = found._replace(status=shown(found.status, View.ANONYMOUS, self.book.gate.salt))

@@ -49,10 +49,13 @@ def families(conn: sa.Connection, owner: str, *, limit: int, cursor: str = "") -
     seen = window.limit(PASSED_OVER).subquery()
     rows = conn.execute(sa.select(seen).where(seen.c.parent == "")
                         .order_by(seen.c.created.desc(), seen.c.id.desc()).limit(limit + 1)).all()
-    last = rows[limit - 1] if len(rows) > limit else conn.execute(
-        window.with_only_columns(jobs.c.created, jobs.c.id).offset(PASSED_OVER - 1).limit(1)).one_or_none()
+    if len(rows) <= limit:
+        ends = window.with_only_columns(jobs.c.created, jobs.c.id).offset(PASSED_OVER - 1).limit(2)
+        last, more = [*conn.execute(ends).all(), None, None][:2]
+    else:
+        last, more = rows[limit - 1:]
     return FamiliesPage(_with_children(conn, [found(*row[:3]) for row in rows[:limit]]),
-                        cursor_text(last.created, last.id) if last is not None else "")
+                        cursor_text(last.created, last.id) if last and more else "")
 
 
 def _with_children(conn: sa.Connection, parents: Sequence[Found]) -> list[Family]:

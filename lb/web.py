@@ -37,11 +37,6 @@ def form(query: Mapping[str, str], accept: str) -> Form:
     return "json" if "application/json" in accept else "text" if "text/plain" in accept else "html"
 
 
-def flags(query: Mapping[str, str]) -> frozenset[str]:
-    """`?flags=f1+f2`."""
-    return frozenset(query.get("flags", "").replace("+", " ").lower().split())
-
-
 def colour(status: JobStatus) -> str:
     """The colour of a job: its state, or Failed."""
     failed = status.state is JobState.DONE and status.done_code is not DoneCode.OK

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
+from urllib.parse import urlencode
 
 import sqlalchemy as sa
 from twisted.internet.defer import Deferred
@@ -95,7 +96,8 @@ class Book:
         """The call of a remote operation by somebody (None: without a certificate)."""
         who = None if dn is None else Identity(dn, not_after=START_TIME * 2)
         operation = OPERATIONS[name]
-        call = Call(operation, params, query or {}, who, (), None, body, "", BytesIO(), 0, "", accept, "")
+        call = Call(operation, params, query or {}, who, (), None, body, "", BytesIO(), 0, "", accept, "",
+                    urlencode(query or {}))
         return Deferred.fromCoroutine(self.daemon.operations[name](call))  # type: ignore[arg-type]
 
     @contextmanager
