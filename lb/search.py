@@ -138,7 +138,7 @@ class Search:
 def step(conn: sa.Connection, plan: Plan, sight: Sight, place: Place, window: int, want: int) -> Step[Hit, Place]:
     """Look at the next `window` rows; no further than to the job that is number `want`."""
     segment = plan.segments[place.segment]
-    rows = conn.execute(_walk(segment, plan.narrow, place, window)).all()
+    rows = conn.execute(walk(segment, plan.narrow, place, window)).all()
     hits: list[Hit] = []
     hidden = False
     for hit in _hits(conn, [_place(place.segment, row) for row in rows if row[-1]], plan, sight):
@@ -153,7 +153,7 @@ def step(conn: sa.Connection, plan: Plan, sight: Sight, place: Place, window: in
     return Step(hits, Place(place.segment + 1) if place.segment + 1 < len(plan.segments) else None, hidden)
 
 
-def _walk(segment: Segment, narrow: Sequence[Clause], place: Place, window: int) -> sa.Select[Any]:
+def walk(segment: Segment, narrow: Sequence[Clause], place: Place, window: int) -> sa.Select[Any]:
     """The keys of the next rows of a segment, and whether each may be one of those that are searched for."""
     chosen = (sa.select(*segment.keys, sa.and_(sa.true(), *narrow)).select_from(segment.origin)
               .where(jobs.c.type != "", *segment.where).limit(window)
@@ -165,7 +165,7 @@ def _walk(segment: Segment, narrow: Sequence[Clause], place: Place, window: int)
 
 
 def _place(segment: int, row: Sequence[Any]) -> Place:
-    """The place of a row of `_walk`: (key,) id, whether it fits."""
+    """The place of a row of `walk`: (key,) id, whether it fits."""
     return Place(segment, row[0] if len(row) == 3 else 0.0, row[-2])
 
 

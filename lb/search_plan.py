@@ -20,6 +20,8 @@ from wms.jobstatus import JobState, JobStatus
 Clause = sa.ColumnElement[bool]
 Interval = tuple[float, float]
 FIRST, LAST = float("-inf"), float("inf")
+_NOTHING = sa.literal_column("''", sa.Text)
+"""As the indexes that leave out rows have it, for planners that want the same words."""
 
 
 class Segment(NamedTuple):
@@ -93,7 +95,7 @@ def _by_id(group: Group) -> Sequence[Segment] | None:
 
 def _by_parent(group: Group) -> Sequence[Segment] | None:
     values = _values(group)
-    return values and [Segment((jobs.c.parent == parent, jobs.c.parent != ""), (jobs.c.id,), descending=False)
+    return values and [Segment((jobs.c.parent == parent, jobs.c.parent != _NOTHING), (jobs.c.id,), descending=False)
                        for parent in dict.fromkeys(map(_unique, values))]
 
 
@@ -108,7 +110,7 @@ def _by_text(column: sa.Column[str]) -> Callable[[Group], Sequence[Segment] | No
         values = _values(group)
         if values is None or not all(map(_in_column, values)):
             return None
-        return [Segment((column == value, column != ""), (jobs.c.id,), descending=True)
+        return [Segment((column == value, column != _NOTHING), (jobs.c.id,), descending=True)
                 for value in _beginnings(values)]
 
     return segments

@@ -6,6 +6,7 @@ Job by job is in lb.search_events.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -22,12 +23,8 @@ from lb.views import shown
 def stretch(conn: sa.Connection, times: Sequence[Interval], conditions: Conditions, plan: Plan, sight: Sight,
              place: EventPlace) -> EventStep:
     """The next events of an interval."""
-    segment, keys = place.place.segment, (events.c.timestamp, events.c.job, events.c.number)
-    chosen = (sa.select(events).where(*between(events.c.timestamp, times[segment]), *narrowed(conditions))
-              .order_by(*keys).limit(AT_ONCE))
-    if place.job != NOTHING:
-        chosen = chosen.where(sa.tuple_(*keys) > sa.tuple_(place.place.key, place.job, place.number))
-    rows = conn.execute(chosen).mappings().all()
+    segment = place.place.segment
+    rows = conn.execute(chosen(times, conditions, place)).mappings().all()
     seen = dict(_seen(conn, {row["job"] for row in rows}, plan, sight))
     hits = [EventHit(_at(segment, row), event) for row in rows if row["job"] in seen
             for _number, event in told([row], seen[row["job"]], conditions, sight.salt)]
@@ -35,6 +32,16 @@ def stretch(conn: sa.Connection, times: Sequence[Interval], conditions: Conditio
     if len(rows) == AT_ONCE:
         return Step(hits, _at(segment, rows[-1]), hidden)
     return Step(hits, EventPlace(Place(segment + 1)) if segment + 1 < len(times) else None, hidden)
+
+
+def chosen(times: Sequence[Interval], conditions: Conditions, place: EventPlace) -> sa.Select[Any]:
+    """The rows that follow a place in its interval."""
+    keys = (events.c.timestamp, events.c.job, events.c.number)
+    found = (sa.select(events).where(*between(events.c.timestamp, times[place.place.segment]), *narrowed(conditions))
+             .order_by(*keys).limit(AT_ONCE))
+    if place.job == NOTHING:
+        return found
+    return found.where(sa.tuple_(*keys) > sa.tuple_(place.place.key, place.job, place.number))
 
 
 def _at(segment: int, row: sa.RowMapping) -> EventPlace:
