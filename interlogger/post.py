@@ -18,7 +18,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer, IPolicyForHTTPS
 from zope.interface import implementer
 
-from interlogger.tls import ClientContext
+from interlogger.tls import ToHost
 from wms.errors import NoBookkeeping, SandboxTooLarge
 from wms.operations import OPERATIONS
 from wms.operations.logging import Logged
@@ -28,6 +28,7 @@ CONNECT_S = 30.0
 REQUEST_S = 120.0
 IDLE_S = 60
 MAX_ANSWER = 8_000_000
+MAX_HOSTS = 100
 OPERATION = "lb.log"
 _HEADERS = {"content-type": ["text/plain; charset=utf-8"], "user-agent": ["wms-interlogger"]}
 _decode = msgspec.json.Decoder(Logged).decode
@@ -40,14 +41,16 @@ class _Policy:
     def __init__(self, certificate: str, key: str, ca_dir: str) -> None:
         self._files = (certificate, key, ca_dir)
         self._read: tuple[int, int] = (0, 0)
-        self._context: ClientContext | None = None
+        self._hosts: dict[str, ToHost] = {}
 
-    def creatorForNetloc(self, hostname: bytes, port: int) -> Any:
+    def creatorForNetloc(self, hostname: bytes, port: int) -> ToHost:
         certificate, key, _ca_dir = self._files
-        now = (os.stat(certificate).st_mtime_ns, os.stat(key).st_mtime_ns)
-        if self._context is None or now != self._read:
-            self._context, self._read = ClientContext(*self._files), now
-        return self._context.to(hostname.decode("ascii"))
+        now, host = (os.stat(certificate).st_mtime_ns, os.stat(key).st_mtime_ns), hostname.decode("ascii")
+        if now != self._read or len(self._hosts) > MAX_HOSTS:
+            self._hosts, self._read = {}, now
+        if host not in self._hosts:
+            self._hosts[host] = ToHost(*self._files, host)
+        return self._hosts[host]
 
 
 @implementer(IBodyProducer)

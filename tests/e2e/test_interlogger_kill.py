@@ -156,6 +156,7 @@ def test_what_was_acknowledged_arrives_exactly_once_and_in_order(ready: Deployme
         assert arrivals == sorted(arrivals)
     assert not list((ready.site.state / "lb-spool" / "quarantine").iterdir())
     assert victims.keys() == set(VICTIMS)
+    assert not [line for process in ready.running for line in process.lines() if "traceback" in line]
 
 
 def environment_with_spool(deployment: Deployment, **more: str) -> dict[str, str]:

@@ -235,6 +235,20 @@ def test_an_event_for_a_server_that_is_away_is_safe_and_not_confirmed(service: D
     assert len(list((service.site.state / "lb-spool").glob("dglogd.log.*"))) == 1
 
 
+def test_events_are_sent_to_nobody_but_the_server_that_the_job_id_names(deployment: Deployment) -> None:
+    """The server answers at this address too, but its certificate is not one of it."""
+    port = deployment.addresses()["WMS_LB"].rpartition(":")[2]
+    deployment.configure(lb={"listen": f"0.0.0.0:{port}"}, interlogger={"retry_s": 0.5})
+    running = deployment.start("lb", "interlogger")
+    assert log(deployment, f"https://127.0.0.2:{port}/one", *REGISTER, "-p", "--timeout", "1").returncode == 11
+    spool = deployment.site.state / "lb-spool"
+    assert len(list(spool.glob("dglogd.log.*"))) == 1
+    assert list((spool / "quarantine").iterdir()) == []
+    told = [line["problem"] for line in running.lines() if "takes no events" in line["message"]]
+    assert "the server's certificate is not one of 127.0.0.2" in told[0]
+    assert not [line for line in running.lines() if line["message"].startswith("lb.log")]
+
+
 # -- a worker node ---------------------------------------------------------------------------------------
 
 
