@@ -5,6 +5,7 @@ Pure: rows are in lb.notification_store, the choice of who may be concerned in l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import IntFlag
@@ -24,6 +25,7 @@ PREFIX = "NOTIF:"
 STREAM, WEBHOOK, TOPIC = "", "https://", "x-msg://"
 """How a destination begins: fetched by its owner, posted to a web server, sent to a message broker."""
 LONGEST_DESTINATION = 1000
+_ID = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
 
 
 class Flag(IntFlag):
@@ -113,7 +115,7 @@ def name_of(id: str, address: tuple[str, int]) -> str:
 def id_of(text: str) -> str:
     """The key of a registration from any form of its identifier; raises NoSuchNotification for anything else."""
     id = text.rpartition(PREFIX)[2]
-    if not id or len(id) > 100 or not id.replace("-", "").replace("_", "").isalnum() or not id.isascii():
+    if _ID.fullmatch(id) is None:
         raise NoSuchNotification(f"'{text[:200]}' is not the identifier of a notification.")
     return id
 
