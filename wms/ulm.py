@@ -72,7 +72,7 @@ def parse(line: str) -> Parsed:
     found = _type(values)
     for key in _NEEDED:
         _required(values, key)
-    extra = tuple(values.keys() - _OWN_KEYS[found.name])
+    extra = () if _OWN_KEYS[found.name].issuperset(values) else tuple(values.keys() - _OWN_KEYS[found.name])
     for key in extra:
         if key in _ALL_KEYS:
             raise _bad(Outcome.MISUSE, f"{found.name} with {key}, which is of another event", key)
@@ -140,14 +140,16 @@ def _pairs(event: Event) -> Iterator[str]:
 def _values(line: str) -> dict[str, str]:
     values: dict[str, str] = {}
     at, end = 0, len(line.rstrip(" \t"))
+    match = _PAIR.match
     while at < end:
-        found = _PAIR.match(line, at)
+        found = match(line, at)
         if found is None:
             raise _bad(Outcome.BROKEN, f"broken ULM at character {at}", "", position=at)
-        key = found[1].upper()
+        key, quoted, bare = found.groups()
+        key = key.upper()
         if key in values:
             raise _bad(Outcome.DUPLICATE_KEY, f"duplicate key {key}", key)
-        values[key] = found[3] if found[2] is None else _ESCAPED.sub(_unescape, found[2])
+        values[key] = bare if quoted is None else _ESCAPED.sub(_unescape, quoted) if "\\" in quoted else quoted
         at = found.end()
         if len(values) > MAX_FIELDS:
             raise _bad(Outcome.BROKEN, f"more than {MAX_FIELDS} fields", "fields")
@@ -159,7 +161,11 @@ def _unescape(found: re.Match[str]) -> str:
 
 
 def _quoted(value: str) -> str:
-    return '"' + _ESCAPE.sub(lambda found: _NAMED[found[0]], value) + '"'
+    return '"' + (_ESCAPE.sub(_escaped, value) if _ESCAPE.search(value) else value) + '"'
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return _NAMED[found[0]]
 
 
 def _required(values: Mapping[str, str], key: str) -> str:
