@@ -110,14 +110,15 @@ def test_a_series_is_without_gaps(book: Book) -> None:
     assert book.answer("lb.statistics_destinations").destinations == (CE,)
 
 
-def test_repetition_counts_once_and_a_restart_loses_nothing(book: Book) -> None:
+def test_point_23_statistics_by_destination_survive_a_restart_and_count_repetition_once(book: Book) -> None:
     run_jobs(book, "a")
     first = ask(book, state="Running")
     book.log(story("a", at=book.clock.seconds() - 201))
     book.daemon = make(book.kit)
     with book.running():
         book.clock.advance(0)
-    assert ask(book, state="Running").samples == first.samples == 1
+    assert ask(book, state="Running", destination=CE).samples == first.samples == 1
+    assert [(ring.seconds, ring.slots) for ring in RINGS] == [(10, 60), (60, 30), (900, 12), (3600, 168)]
 
 
 @examples(max_examples=25)
