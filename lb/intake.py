@@ -19,7 +19,7 @@ from lb.denials import Gate
 from lb.keeper import Follower, keep
 from lb.rights import Action, View
 from lb.rows import from_row
-from lb.senders import NOBODY, Here, Objection, Sender, Standing, after, is_plain, judged
+from lb.senders import NOBODY, Here, Objection, Sender, Standing, after, is_exclusive, is_plain, judged
 from lb.store import Refusal
 from lb.tables import events, jobs
 from lb.ulm_log import Entry, Problem
@@ -41,6 +41,8 @@ SMALL = 20_000
 _SOURCES = {source.value.lower(): source for source in Source}
 _REGISTERED = sa.select(jobs.c.job, jobs.c.record).where(
     jobs.c.job.in_(sa.bindparam("uniques", expanding=True)), jobs.c.type != "")
+_ONE_BY_ONE = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(name, 1)) FROM "
+                      "(SELECT unnest(CAST(:uniques AS text[])) AS name ORDER BY name) AS names")
 _decode = msgspec.msgpack.Decoder(Standing).decode
 
 
@@ -136,6 +138,7 @@ def take(conn: sa.Connection, lines: Sequence[Entry | Problem], sender: Sender, 
          followers: Sequence[Follower], waiters: Waiters) -> Taken:
     """Store what the sender may log, in the transaction of `conn`, at `now` (epoch s)."""
     entries = [line for line in lines if isinstance(line, Entry)]
+    _line_up(conn, {_unique(entry.event.job) for entry in entries if is_exclusive(entry.event)})
     standings = _standings(conn, {_unique(entry.event.job) for entry in entries})
     if doubtful := {unique for entry in entries if (unique := _unique(entry.event.job)) not in standings
                     and not is_plain(entry.event)}:
@@ -170,6 +173,12 @@ def _sorted_out(conn: sa.Connection, entries: Iterable[Entry], sender: Sender, h
         else:
             objections.append((entry, found))
     return accepted, objections, known
+
+
+def _line_up(conn: sa.Connection, uniques: Set[str]) -> None:
+    """Where several processes write, have those that would each be the first to register a job look one by one."""
+    if uniques and conn.dialect.name == "postgresql":
+        conn.execute(_ONE_BY_ONE, {"uniques": list(uniques)})
 
 
 def _standings(conn: sa.Connection, uniques: Set[str]) -> dict[str, Standing]:

@@ -113,9 +113,14 @@ def judged(event: Event, sender: Sender, job: Standing, here: Here) -> Event | O
     return case.event
 
 
+def is_exclusive(event: Event) -> bool:
+    """Is this a registration that must be the first of its job?"""
+    return event.type == "RegJob" and event.priority > 0 and bool(event.priority & EXCLUSIVE)
+
+
 def is_plain(event: Event) -> bool:
     """Is this a registration that may come first or again, so that nothing more need be known of its job?"""
-    return event.type == "RegJob" and not _exclusive(event)
+    return event.type == "RegJob" and not is_exclusive(event)
 
 
 def after(job: Standing, event: Event) -> Standing:
@@ -186,7 +191,7 @@ def _registered_by_owner(case: _Case) -> Objection | None:
     if case.job.jobtype and not same(case.job.owner, case.event.user):
         return _denied("This job belongs to somebody else.", Action.REGISTER_JOBS)
     exists = bool(case.job.jobtype) and not case.job.presumed
-    if _exclusive(case.event) and (exists or (case.job.purged and case.here.exclusive_zombies)):
+    if is_exclusive(case.event) and (exists or (case.job.purged and case.here.exclusive_zombies)):
         return Objection(JobExists.code, f"{case.event.job} exists already", stored_as=case.event)
     return None
 
@@ -227,10 +232,6 @@ CHECKS: tuple[Callable[[_Case], Objection | None], ...] = (
 def _owned(case: _Case) -> bool:
     """Is it the owner who logged this? Of a job that nobody registered, that cannot be said yet."""
     return not case.job.jobtype or case.trusted or is_owner(case.user, case.job)
-
-
-def _exclusive(event: Event) -> bool:
-    return event.priority > 0 and bool(event.priority & EXCLUSIVE)
 
 
 def _unique(job: str) -> str:
