@@ -12,7 +12,7 @@ from functools import lru_cache
 import msgspec
 import sqlalchemy as sa
 
-from lb import store
+from lb.bulk import insert
 from lb.edges import mirrors
 from lb.embryos import births, expands, expansions
 from lb.keeper import Follower, keep
@@ -136,6 +136,6 @@ def _stirred(conn: sa.Connection, deltas: Mapping[str, Counter[str]],
 
 @lru_cache
 def _count(dialect: str) -> sa.Insert:
-    made = store.insert(dialect, histograms)
+    made = insert(dialect, histograms)
     return made.on_conflict_do_update(index_elements=[histograms.c.parent], set_={
         column.name: column + made.excluded[column.name] for column in _COLUMNS.values()})

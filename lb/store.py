@@ -6,15 +6,15 @@ of arrivals matters. Not the questions (lb.query), and not what events mean (lb.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, reduce
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from lb.bulk import Way, write
 from lb.machine import MACHINE_VERSION, Record, fold, in_order, step
 from lb.order import order
 from lb.rows import from_row, to_row
@@ -88,14 +88,10 @@ class _Advance(NamedTuple):
     record: Record
 
 
-Statement = sa.Insert | sa.Update
-RowValues = Callable[[dict[str, Any]], Any]
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Record).decode
 _canonical = lru_cache(maxsize=1000)(canonical_dn)
 _HELD = (jobs.c.id, jobs.c.job, jobs.c.server, jobs.c.created, jobs.c.version, jobs.c.record)
-_KEEP = events.insert()
-_ADVANCE = jobs.update().where(jobs.c.id == sa.bindparam("key"))
 
 
 def ingest(conn: sa.Connection, arriving: Iterable[Event], now: float) -> Ingested:
@@ -151,7 +147,7 @@ def _hold(conn: sa.Connection, groups: Mapping[JobId, Sequence[Event]]) -> dict[
     uniques = {id.unique for id in groups}
     missing = uniques.difference(conn.execute(sa.select(jobs.c.job).where(jobs.c.job.in_(uniques))).scalars())
     if missing:
-        conn.execute(insert(conn.dialect.name, jobs).on_conflict_do_nothing(), [
+        write(conn, Way.KEEP, jobs, [
             {"job": id.unique, "server": f"{id.host}:{id.port}", "created": groups[id][0].timestamp}
             for id in sorted(groups, key=attrgetter("unique")) if id.unique in missing])
     chosen = sa.select(*_HELD).where(jobs.c.job.in_(uniques)).order_by(jobs.c.job).with_for_update()
@@ -193,12 +189,12 @@ def _advance(job: _Held, given: Sequence[Event], history: Sequence[Event] | None
 
 
 def _write(conn: sa.Connection, advances: Sequence[_Advance], now: float) -> None:
-    _execute_many(conn, _KEEP, [
+    write(conn, Way.INSERT, events, [
         to_row(held.key, held.size + index, event, now)
         for held, fresh, _record in advances for index, event in enumerate(fresh)])
-    _execute_many(conn, _ADVANCE, [_row(advance) for advance in advances])
-    tagged = [row for held, _fresh, record in advances if record.user_tags for row in _tags(held, record)]
-    _execute_many(conn, _tag(conn.dialect.name), tagged)
+    write(conn, Way.REVISE, jobs, [_row(advance) for advance in advances], fixed=("job", "server"))
+    write(conn, Way.REPLACE, tags, [
+        row for held, _fresh, record in advances if record.user_tags for row in _tags(held, record)])
 
 
 def _tags(held: _Held, record: Record) -> Iterator[dict[str, Any]]:
@@ -214,39 +210,14 @@ def _tags(held: _Held, record: Record) -> Iterator[dict[str, Any]]:
 def _row(advance: _Advance) -> dict[str, Any]:
     held, fresh, record = advance
     return {
-        "key": held.key, "owner": _canonical(record.owner)[:LONGEST_COLUMN], "state": record.state.code,
+        "id": held.key, "job": held.unique, "server": held.server,
+        "owner": _canonical(record.owner)[:LONGEST_COLUMN], "state": record.state.code,
         "type": record.jobtype.value, "parent": record.parent_job.rpartition("/")[2][:LONGEST_COLUMN],
         "created": min([held.created, *(event.timestamp for event in fresh)]),
         "done_code": record.done_code.value, "entered": record.state_enter_time,
         "destination": record.destination[:LONGEST_COLUMN],
         "location": "" if record.location == NOWHERE else record.location[:LONGEST_COLUMN],
         "updated": record.last_update_time, "version": held.size + len(fresh), "record": _encode(record)}
-
-
-def _execute_many(conn: sa.Connection, statement: Statement, rows: Sequence[dict[str, Any]]) -> None:
-    """As `conn.execute`, without its preparation of each row, which takes longer than SQLite's own work."""
-    if rows:
-        text, values = _compiled(statement, conn.dialect, tuple(rows[0]))
-        conn.exec_driver_sql(text, [values(row) for row in rows])
-
-
-@lru_cache(maxsize=16)
-def _compiled(statement: Statement, dialect: sa.Dialect, names: tuple[str, ...]) -> tuple[str, RowValues]:
-    """The text of a statement and what its driver wants of a row: values in their places, or by name."""
-    compiled = statement.compile(dialect=dialect, column_keys=list(names))
-    places = getattr(compiled, "positiontup", None)
-    return str(compiled), itemgetter(*places) if places else dict
-
-
-def insert(dialect: str, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
-    """An insert of this database that may say what is done on a conflict."""
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
-
-
-@lru_cache
-def _tag(dialect: str) -> Statement:
-    made = insert(dialect, tags)
-    return made.on_conflict_do_update(index_elements=[tags.c.job, tags.c.name], set_={"value": made.excluded.value})
 
 
 def refuse(conn: sa.Connection, bodies: Sequence[tuple[bytes, str]], now: float) -> None:

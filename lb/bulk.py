@@ -1,0 +1,106 @@
+"""Many rows in one go: `executemany` where that is cheap (SQLite), one statement over a JSON document on PostgreSQL.
+
+PostgreSQL spends more on a statement than on a row. No statement here needs a plan that could age: rows are found by
+unique keys only. What the rows are is said by the callers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+Row = dict[str, Any]
+_json = msgspec.json.Encoder().encode
+_POSTGRESQL: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+class Way(Enum):
+    """What is done with rows: all are new; known keys are left alone; known keys get new values.
+
+    REVISE is for rows that are there; all columns that may not be null and have no default must be given.
+    """
+
+    INSERT = "insert"
+    KEEP = "keep"
+    REPLACE = "replace"
+    REVISE = "revise"
+
+
+def write(conn: sa.Connection, way: Way, table: sa.Table, rows: Sequence[Row], fixed: tuple[str, ...] = ()) -> None:
+    """Write rows with the same columns in each, among them the primary key (but for new rows that get one).
+
+    The columns named `fixed` are as they were in rows that are there.
+    """
+    if not rows:
+        return
+    names = tuple(rows[0])
+    if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql(_whole(way, table, names, fixed), (_json(rows).decode(),))
+    else:
+        text, values = _single(way, table, names, fixed, conn.dialect)
+        conn.exec_driver_sql(text, [values(row) for row in rows])
+
+
+def insert(dialect: str, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    """An insert of this database that may say what is done on a conflict."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+@lru_cache
+def _single(way: Way, table: sa.Table, names: tuple[str, ...], fixed: tuple[str, ...],
+            dialect: sa.Dialect) -> tuple[str, Callable[[Row], Any]]:
+    """A statement for one row, and its values in their places: without SQLAlchemy's preparation of each row, which
+    takes longer than SQLite's own work.
+    """
+    columns = list(_changing(table, names, fixed) if way is Way.REVISE else names)
+    compiled: Any = _statement(way, table, names, fixed).compile(dialect=dialect, column_keys=columns)
+    return str(compiled), itemgetter(*compiled.positiontup)
+
+
+def _changing(table: sa.Table, names: tuple[str, ...], fixed: tuple[str, ...]) -> list[str]:
+    return [name for name in names if name not in fixed and not table.c[name].primary_key]
+
+
+def _statement(way: Way, table: sa.Table, names: tuple[str, ...], fixed: tuple[str, ...]) -> sa.Insert | sa.Update:
+    key = [column.name for column in table.primary_key]
+    values = _changing(table, names, fixed)
+    if way is Way.REVISE:
+        return table.update().where(*(table.c[name] == sa.bindparam(name) for name in key)).values(
+            {name: sa.bindparam(name) for name in values})
+    made = sqlite.insert(table)
+    if way is Way.KEEP:
+        return made.on_conflict_do_nothing()
+    return made if way is Way.INSERT else made.on_conflict_do_update(
+        index_elements=key, set_={name: made.excluded[name] for name in values})
+
+
+@lru_cache
+def _whole(way: Way, table: sa.Table, names: tuple[str, ...], fixed: tuple[str, ...]) -> str:
+    """A statement for all rows of a document; bytes are base64 in it."""
+    columns = [table.c[name] for name in names]
+    told = ", ".join(f"{column.name} {_type(column)}" for column in columns)
+    taken = ", ".join(f"decode({column.name}, 'base64')" if _is_bytes(column) else column.name for column in columns)
+    return (f"INSERT INTO {table.name} ({', '.join(names)}) SELECT {taken} "
+            f"FROM json_to_recordset(CAST(%s AS json)) AS told({told}){_conflict(way, table, names, fixed)}")
+
+
+def _conflict(way: Way, table: sa.Table, names: tuple[str, ...], fixed: tuple[str, ...]) -> str:
+    key = [column.name for column in table.primary_key]
+    values = ", ".join(f"{name} = excluded.{name}" for name in _changing(table, names, fixed))
+    said = {Way.INSERT: "", Way.KEEP: " ON CONFLICT DO NOTHING"}
+    return said.get(way, f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {values}")
+
+
+def _is_bytes(column: sa.Column[Any]) -> bool:
+    return isinstance(column.type, sa.LargeBinary)
+
+
+def _type(column: sa.Column[Any]) -> str:
+    return "text" if _is_bytes(column) else column.type.compile(dialect=_POSTGRESQL)
