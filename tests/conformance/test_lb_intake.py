@@ -62,7 +62,7 @@ def test_a_batch_its_repetition_and_what_is_refused(place: Place, database: Data
     assert denied.logged.stored == 0
 
 
-@pytest.mark.parametrize("kind", SHARED, indirect=False)
+@pytest.mark.parametrize("kind", SHARED)
 def test_of_exclusive_registrations_at_the_same_time_one_is_the_first(place: Place, database: Database) -> None:
     other = place.database()
     for number in range(20):
