@@ -97,7 +97,7 @@ class Growing:
     def drop(self) -> None:
         """Leave no trace of it."""
         self._file.close()
-        self._part.unlink()
+        self._part.unlink(missing_ok=True)
 
 
 def _end_of_lines(descriptor: int) -> int:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lb_jobs import JOB, LM, LRMS, NS, STORIES, USER, told
 
+from lb.embryos import births, expansions
 from lb.ledger import Ledger
 from lb.machine import Record, fold
 from lb.record import public
@@ -97,6 +98,19 @@ def test_children_that_nobody_speaks_of_are_there() -> None:
 def test_a_child_learns_of_its_parent() -> None:
     one = by_job([*registered(2), *lives(1, RUNNING)])[str(child(1))]
     assert (one.state, one.parent_job, one.owner) == (JobState.RUNNING, str(PARENT), USER)
+
+
+def test_a_child_that_the_log_has_made_is_left_as_it_is() -> None:
+    log = registered(1)
+    born = births(expansions(log, log)[0], 1)[0]
+    found = by_job([*log, *born, *lives(0, RUNNING)])
+    assert found[str(child(0))] == fold([*born, *lives(0, RUNNING)])
+
+
+def test_a_parent_that_has_no_children_counts_none() -> None:
+    plain = of(PARENT, [told("RegJob", NS)])
+    one = of("https://lb.example:9000/one", [told("RegJob", NS, parent=str(PARENT))])
+    assert by_job([*plain, *one])[str(PARENT)].children_hist == {}
 
 
 @pytest.mark.parametrize(("stories", "state", "histogram"), [

@@ -14,11 +14,11 @@ from book_builders import JANE, START_TIME, story
 from family_builders import decode
 from upkeep_builders import ADMIN, Shelf, filled, kinds
 
-from lb import dump
+from lb import archive, dump
 from lb.fold import fold_log
 from lb.kin import with_kin
 from lb.record import public
-from lb.tables import samples
+from lb.tables import events, samples
 from lb.ulm_log import Entry, entries, written
 from wms import queue
 from wms.errors import NotFound, NotPermitted, Refused
@@ -157,6 +157,14 @@ def test_a_dump_in_many_portions_has_every_event_once(shelf: Shelf, monkeypatch:
     content = shelf.file(shelf.dump(since="0", until="20300101000000").name)
     found = [(one.event.job, one.event.seqcode) for one in entries(content.splitlines()) if isinstance(one, Entry)]
     assert len(found) == len(set(found)) == 3 * len(story())
+
+
+def test_a_dump_that_fails_leaves_no_file(shelf: Shelf) -> None:
+    with shelf.database.engine.begin() as conn:
+        events.drop(conn)
+    with pytest.raises(sa.exc.OperationalError):
+        shelf.dump(since="0")
+    assert list(archive.directory(shelf.kit.settings).iterdir()) == []
 
 
 def test_a_file_of_the_server_can_be_loaded_and_fetched(source: Shelf) -> None:

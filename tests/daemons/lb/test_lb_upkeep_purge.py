@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from book_builders import JANE, START_TIME, settled, story, url
 from family_builders import ABORTED, CANCELLED, CLEARED, DONE, NS, RUNNING, Told, child, lives, registered, told
-from upkeep_builders import Shelf, filled
+from upkeep_builders import ADMIN, Shelf, filled
 
 from lb import archive, marks, purge, purger, zombies
 from lb.archive import Growing
@@ -18,6 +18,7 @@ from lb.purge_rules import Ages, limits
 from lb.tables import histograms, tags
 from wms.errors import NotAllowedNow, Refused, TooManyResults
 from wms.identity import canonical_dn
+from wms.operations.upkeep import Purge
 
 DAY = 86400.0
 ALL: dict[str, Any] = {"cleared_s": 0.0, "aborted_s": 0.0, "cancelled_s": 0.0, "done_s": 0.0, "other_s": 0.0}
@@ -250,6 +251,17 @@ def test_a_purge_that_is_spread_rests_and_can_be_watched(shelf: Shelf, monkeypat
         assert shelf.do("lb.purge_progress").state == "done"
 
 
+def test_who_asks_in_the_foreground_waits_for_the_end(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purger, "PORTION", 1)
+    tell(shelf, story("a"), story("b"))
+    with shelf.running():
+        asked = shelf.ask("lb.purge", dn=ADMIN, body=Purge(really=True, target_s=100.0, **ALL))
+        assert not asked.called
+        shelf.clock.advance(50)
+        shelf.clock.advance(50)
+        assert settled(asked).state == "done"
+
+
 def test_a_daemon_that_stops_leaves_the_rest_to_the_next_start(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(purger, "PORTION", 1)
     tell(shelf, story("a"), story("b"), story("c"))
@@ -280,6 +292,22 @@ def test_a_purge_of_a_process_that_is_gone_is_not_waited_for(shelf: Shelf) -> No
         shelf.purge(really=True, **ALL)
     shelf.clock.advance(3601)
     assert shelf.purge(really=True, **ALL).state == "done"
+
+
+def test_the_server_does_not_purge_beside_another_purge(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, purge_period_s=DAY)
+    shelf.ingest(story("a"))
+    with shelf.running():
+        shelf.clock.advance(32 * DAY - 60)
+        plan = purger.Plan(limits(Ages(0, 0, 0, 0, 0), 0.0))
+        standing = purger.Standing(plan, purger.Purged("running"), "another host", shelf.clock.seconds())
+        settled(shelf.database.transact(purger._save, standing))
+        shelf.ingest(story("b"))
+        shelf.clock.advance(60)
+        assert shelf.uniques() == ["b"]
+        shelf.clock.advance(DAY)
+        assert shelf.uniques() == []
+    shelf.database.close()
 
 
 def test_the_server_purges_by_itself(tmp_path: Path) -> None:
