@@ -9,11 +9,21 @@ import os
 from typing import Any
 
 import msgspec
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
 from twisted.internet.interfaces import IConsumer
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseFailed, ResponseNeverReceived, readBody
+from twisted.web.client import (
+    Agent,
+    HTTPConnectionPool,
+    PartialDownloadError,
+    RequestGenerationFailed,
+    RequestTransmissionFailed,
+    ResponseFailed,
+    ResponseNeverReceived,
+    readBody,
+)
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer, IPolicyForHTTPS
 from zope.interface import implementer
@@ -119,7 +129,8 @@ class Post:
         return int(response.code), bytes(await readBody(response))
 
 
-_TROUBLE = (ConnectError, ConnectionClosed, DNSLookupError, ResponseFailed, UnicodeEncodeError, OSError)
+_TROUBLE = (ConnectError, ConnectionClosed, DNSLookupError, PartialDownloadError, RequestGenerationFailed,
+            RequestTransmissionFailed, ResponseFailed, SSL.Error, UnicodeEncodeError, OSError)
 
 
 def _reason(error: BaseException) -> str:

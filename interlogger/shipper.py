@@ -133,6 +133,10 @@ class Shipper(Progressing):
         except (WmsError, OSError) as error:
             more = dict.fromkeys(names, True)
             self._unanswered(lane, error)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the events must be tried again; it is logged
+            more = dict.fromkeys(names, True)
+            self._kit.log.failure("shipping to {server} failed", server=lane.server)
+            self._unanswered(lane, error)
         finally:
             lane.ended()
             for name, again in more.items():

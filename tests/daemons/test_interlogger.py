@@ -160,6 +160,17 @@ def test_a_server_that_is_away_is_tried_again_for_ever_and_ever_less_often(host:
     assert host.shipper.progress()["unreachable"] == []
 
 
+def test_nor_does_a_fault_of_our_own_lose_an_event(host: Host) -> None:
+    host.server.fault = ZeroDivisionError()
+    host.logs("a", "1")
+    host.scan()
+    assert "shipping to {server} failed" in host.shell.said("critical")
+    host.server.fault = None
+    host.shell.advance(1.0)
+    assert host.server.got() == ["1", "1"]
+    assert host.left() == []
+
+
 def test_while_a_server_is_away_one_request_at_a_time_asks_and_others_are_served(host: Host) -> None:
     host.server.fault = NoBookkeeping("away")
     host.logs("a", "1")

@@ -179,7 +179,7 @@ def test_an_interlogger_ships_what_was_logged_before_it_was_started(deployment: 
                   ("-s", "Application", "-e", "UserTag", "--name", "a", "--value", "b")):
         deployment.ok("lb-logevent", "-j", job, "--spool", str(spool), *words)
     assert spooled(deployment)
-    deployment.start("interlogger")
-    until(lambda: not spooled(deployment), "the spool to become empty")
+    shipping = deployment.start("interlogger")
+    until(lambda: not spooled(deployment), f"the spool to become empty: {shipping.log}")
     assert [event["fields"]["value"] for event in tags(deployment, job)] == ["b"]
     assert Path(spool, "interlogger.lock").exists()
