@@ -85,7 +85,7 @@ class Queries:
         async def told(hits: list[Hit]) -> list[bytes]:
             return await self.book.kit.database.read(texts, [(hit.view, hit.found) for hit in hits], telling)
 
-        steps = taken(question.steps(start, min(limit, TOGETHER)), limit, self._ends(call))
+        steps = taken(question.steps(start, min(limit + 1, TOGETHER)), limit, self._ends(call))
         answer = replies.told(steps, told, search.cursor)
         found = await self._answer(call, body, limit, conditions, "jobs", answer)
         return found if isinstance(found, StreamReply) else JobList(replies.raw(found.texts), found.cursor)

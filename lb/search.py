@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from lb.conditions import JobTest, job_test
 from lb.query import COLUMNS, Found, found
 from lb.rights import Policy, View, view
-from lb.search_plan import Clause, Plan, Segment
+from lb.search_plan import Clause, Plan, Segment, shortest
 from lb.tables import jobs
 from lb.views import shown
 from wms.database import Database
@@ -34,9 +34,11 @@ _SEGMENT_START = -1
 
 
 class Place(NamedTuple):
-    """How far a search has come: number of the segment, and the last row's key and id (None: at the beginning)."""
+    """How far a search has come: number of the segment (-1: no way was chosen yet), and the last row's key and id
+    (None: at the beginning).
+    """
 
-    segment: int = 0
+    segment: int = -1
     key: float = 0.0
     id: int | None = None
 
@@ -124,9 +126,13 @@ class Search:
     plan: Plan
     sight: Sight
 
+    async def begun(self, place: Place) -> Place:
+        """The same place, on a way."""
+        return place if place.segment >= 0 else Place(await self.database.read(shortest, self.plan))
+
     async def steps(self, start: Place, want: int) -> AsyncGenerator[Step[Hit, Place], None]:
         """All stretches from `start` on, each with `want` jobs at most; longer ones while they give few."""
-        place: Place | None = start
+        place: Place | None = await self.begun(start)
         window = min(max(want, NARROWEST), WIDEST)
         while place is not None:
             found = await self.database.read(step, self.plan, self.sight, place, window, want)
@@ -150,7 +156,7 @@ def step(conn: sa.Connection, plan: Plan, sight: Sight, place: Place, window: in
             return Step(hits, hit.place, hidden)
     if len(rows) == window:
         return Step(hits, _place(place.segment, rows[-1]), hidden)
-    return Step(hits, Place(place.segment + 1) if place.segment + 1 < len(plan.segments) else None, hidden)
+    return Step(hits, None if segment.final else Place(place.segment + 1), hidden)
 
 
 def walk(segment: Segment, narrow: Sequence[Clause], place: Place, window: int) -> sa.Select[Any]:

@@ -41,8 +41,9 @@ class EventSearch:
         return self._by_job(start) if self.times is None else self._by_time(self.times, start)
 
     async def _by_job(self, start: EventPlace) -> AsyncGenerator[EventStep, None]:
-        found = self.search.steps(start.place, JOBS_AT_ONCE)
-        left = _Left([], start.place, NOTHING)
+        begin = await self.search.begun(start.place)
+        found = self.search.steps(begin, JOBS_AT_ONCE)
+        left = _Left([], begin, NOTHING)
         try:
             async for jobs in found:
                 readable = [hit for hit in jobs.hits if hit.view > View.MONITORING]
@@ -59,7 +60,7 @@ class EventSearch:
             await found.aclose()
 
     async def _by_time(self, times: Sequence[Interval], start: EventPlace) -> AsyncGenerator[EventStep, None]:
-        place: EventPlace | None = start
+        place: EventPlace | None = start if start.place.segment >= 0 else EventPlace(Place(0))
         while place is not None and place.place.segment < len(times):
             found = await self.search.database.read(
                 stretch, times, self.conditions, self.search.plan, self.search.sight, place)

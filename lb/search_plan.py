@@ -20,6 +20,8 @@ from wms.jobstatus import JobState, JobStatus
 Clause = sa.ColumnElement[bool]
 Interval = tuple[float, float]
 FIRST, LAST = float("-inf"), float("inf")
+COUNTED = 10_000
+"""Jobs that are counted to compare ways."""
 _NOTHING = sa.literal_column("''", sa.Text)
 """As the indexes that leave out rows have it, for planners that want the same words."""
 
@@ -27,28 +29,52 @@ _NOTHING = sa.literal_column("''", sa.Text)
 class Segment(NamedTuple):
     """A part of the jobs that one walk along an index gives in order of `keys`, the last of which is the row's id.
 
-    Segments of a plan have no job in common.
+    Segments of a way have no job in common; `final` is the last of its way.
     """
 
     where: tuple[Clause, ...]
     keys: tuple[sa.Column[Any], ...]
     descending: bool
     origin: sa.FromClause = jobs
+    final: bool = False
 
 
 class Plan(NamedTuple):
-    """Walk the segments one after another; rows for which all of `narrow` hold may satisfy the conditions."""
+    """The segments of all ways to the jobs, each of which leads to all of them, and where each way begins.
+
+    Rows for which all of `narrow` hold may satisfy the conditions.
+    """
 
     segments: Sequence[Segment]
+    begins: Sequence[int]
     narrow: tuple[Clause, ...]
     conditions: Conditions
 
 
 def plan(conditions: Conditions) -> Plan:
     """How to find these jobs."""
-    driver, segments = _driver(conditions)
-    others = [_narrowed(group) for group in conditions if group is not driver]
-    return Plan(segments, tuple(clause for clause in others if clause is not None), conditions)
+    ways = list(_ways(conditions)) or [[Segment((), (jobs.c.id,), descending=True)]]
+    segments = [segment._replace(final=number == len(way)) for way in ways for number, segment in enumerate(way, 1)]
+    begins = [0, *(number for number, segment in enumerate(segments[:-1], 1) if segment.final)]
+    return Plan(segments, begins, tuple(clause for group in conditions if (clause := _narrowed(group)) is not None),
+                conditions)
+
+
+def shortest(conn: sa.Connection, plan: Plan) -> int:
+    """Where the way begins on which there are the fewest jobs, as far as it is worth to count."""
+    return min(plan.begins, key=lambda begin: _length(conn, plan, begin)) if len(plan.begins) > 1 else 0
+
+
+def _length(conn: sa.Connection, plan: Plan, begin: int) -> int:
+    total, number = 0, begin
+    while total < COUNTED:
+        segment = plan.segments[number]
+        counted = sa.select(sa.literal(1)).select_from(segment.origin).where(*segment.where).limit(COUNTED - total)
+        total += conn.execute(sa.select(sa.func.count()).select_from(counted.subquery())).scalar_one()
+        if segment.final:
+            break
+        number += 1
+    return total
 
 
 def require_index(conditions: Conditions, *, also: bool = False) -> None:
@@ -64,12 +90,11 @@ INDEXED = tuple(row.name for row in JOB_ATTRIBUTES if row.indexed)
 # -- what leads to the jobs ------------------------------------------------------------------------------
 
 
-def _driver(conditions: Conditions) -> tuple[Group | None, Sequence[Segment]]:
-    for name, segments in _DRIVERS.items():
+def _ways(conditions: Conditions) -> Iterator[Sequence[Segment]]:
+    for name, segments in _LEADING.items():
         for group in conditions:
             if group[0].attribute == name and (found := segments(group)) is not None:
-                return group, found
-    return None, [Segment((), (jobs.c.id,), descending=True)]
+                yield found
 
 
 def _values(group: Group) -> list[Any] | None:
@@ -177,7 +202,7 @@ def between(column: sa.Column[float], interval: Interval) -> Iterator[Clause]:
         yield column <= high
 
 
-_DRIVERS: Mapping[str, Callable[[Group], Sequence[Segment] | None]] = {  # the sharpest first
+_LEADING: Mapping[str, Callable[[Group], Sequence[Segment] | None]] = {  # the sharpest first
     "jobid": _by_id, "parent_job": _by_parent, "usertag": _by_tag, "owner": _by_owner,
     "destination": _by_text(jobs.c.destination), "location": _by_text(jobs.c.location),
     "last_update_time": _by_update}

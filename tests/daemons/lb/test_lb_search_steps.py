@@ -38,7 +38,7 @@ from lb.rights import Policy, View, view
 from lb.search import START as BEGINNING
 from lb.search import Hit, Place, Search, Sight, Step, cursor, page, read_cursor
 from lb.search_events import EventSearch, event_search
-from lb.search_plan import plan
+from lb.search_plan import plan, shortest
 from lb.views import shown, shown_events
 from wms.database import Database, metadata
 from wms.errors import Refused
@@ -140,6 +140,19 @@ def test_a_job_with_more_events_than_are_read_at_once() -> None:
             assert len(found) == len({order(one) for one in found}) == len(many) + 5
         tags = event_search(search.search, from_url("type=UserTag", ASKED, table=EVENTS))
         assert [int(hit.event.fields["value"]) for hit in all_events(tags, 900)] == list(range(2 * AT_ONCE + 5))
+
+
+@pytest.mark.parametrize(("text", "way"), [
+    (f"owner=&lastupdatetime>{NOW + 145}", 1), (f"owner=&lastupdatetime>{NOW}", 0),
+    ("owner=/CN=John&destination=ce", 0),
+    ("owner=&destination=ce2", 1), ("exit_code=3", 0), ("destination=ce|=ce2&owner=", 0)])
+def test_the_shortest_way_is_taken(text: str, way: int) -> None:
+    jobs = [told(number, PEOPLE[0], "ce", 2, 0, "1", number, "SIMPLE") for number in range(30)]
+    with stored([*jobs, told(30, PEOPLE[1], "ce2", 2, 0, "1", 30, "SIMPLE")]) as database:
+        ways = plan(from_url(text, ASKED))
+        assert settled(database.read(shortest, ways)) == ways.begins[way]
+        found = all_jobs(Search(database, ways, sight()), 3)
+        assert {hit.place.segment for hit in found} <= {ways.begins[way]}
 
 
 def test_time_is_up() -> None:
