@@ -54,9 +54,8 @@ MOST = 200
 _HALF = 11
 
 
-def notification_handlers(kit: Kit, gate: Gate, board: Board, bootstrap: Bootstrap) -> dict[str, Handler]:
+def notification_handlers(made: Registrar) -> dict[str, Handler]:
     """The operations of this topic by name."""
-    made = Registrar(kit, gate, board, bootstrap)
     return {"lb.notify_new": made.new, "lb.notifications": made.listed, "lb.notification": made.shown,
             "lb.notify_bind": made.bind, "lb.notify_change": made.change, "lb.notify_refresh": made.refresh,
             "lb.notify_drop": made.drop, "lb.notify_acknowledge": made.acknowledge, "lb.notify_stream": made.stream}
@@ -170,9 +169,7 @@ class Registrar:
         return found
 
     def _conditions(self, user: Identity, asked: AskedConditions) -> Conditions:
-        given = [[Given(one.attribute, one.operator, one.value, one.value2, one.name) for one in group]
-                 for group in asked]
-        found = from_given(given, Asked(user.dn, self.kit.now()), changes=True)
+        found = from_given(given_of(asked), Asked(user.dn, self.kit.now()), changes=True)
         anonymized = self.gate.permits(Action.READ_ANONYMIZED, user) and not self.gate.permits(Action.READ_ALL, user)
         if anonymized and others_by_owner(found, user.dn):
             raise NotPermitted("Who may not know the owners of jobs cannot ask for jobs by their owner.")
@@ -202,6 +199,11 @@ class Registrar:
             name_of(given.id, self.kit.lb_address), given.owner, given.destination,
             msgspec.convert(msgspec.to_builtins(given.conditions), AskedConditions), names_of(given.flags),
             given.created, given.ends, given.secret if secret else "")
+
+
+def given_of(asked: AskedConditions) -> list[list[Given]]:
+    """The conditions of a request as lb.condition_texts reads them."""
+    return [[Given(one.attribute, one.operator, one.value, one.value2, one.name) for one in group] for group in asked]
 
 
 def _register(conn: sa.Connection, given: Registration, place: str, token: str, now: float) -> Registration:

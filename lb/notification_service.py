@@ -12,7 +12,8 @@ from lb.delivery_webhook import WebhookCarrier
 from lb.denials import Gate
 from lb.notification_bootstrap import Bootstrap
 from lb.notification_follower import Notifier
-from lb.notification_operations import notification_handlers
+from lb.notification_operations import Registrar, notification_handlers
+from lb.notification_pages import notification_pages
 from lb.notification_upkeep import Upkeep
 from wms.httpd import Handler
 from wms.service import Kit, Part
@@ -31,10 +32,11 @@ def notification_service(kit: Kit, gate: Gate) -> NotificationService:
     """Everything; deliveries only of the kinds that the settings allow."""
     notifier, board = Notifier(gate), Board(kit)
     bootstrap = Bootstrap(kit, notifier)
+    registrar = Registrar(kit, gate, board, bootstrap)
     deliveries: list[Part] = []
     if kit.settings.lb.webhook_hosts:
         deliveries.append(Delivery(kit, board, WebhookCarrier(kit)))
     if kit.settings.lb.brokers:
         deliveries.append(Delivery(kit, board, BrokerCarrier(kit, [broker(url) for url in kit.settings.lb.brokers])))
     return NotificationService(notifier, [*deliveries, board, bootstrap, Upkeep(kit)],
-                               notification_handlers(kit, gate, board, bootstrap))
+                               {**notification_handlers(registrar), **notification_pages(registrar)})

@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import IntFlag
+from functools import lru_cache
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,7 +20,6 @@ from lb.conditions import Conditions, JobTest, Operator, job_test
 from wms.errors import NoSuchNotification, Refused
 from wms.event import Event
 from wms.identity import Identity, same_dn
-from wms.jobid import JobId
 from wms.jobstatus import JobStatus
 
 PREFIX = "NOTIF:"
@@ -125,12 +126,11 @@ def id_of(text: str) -> str:
 
 def message(status: JobStatus, flags: Flag, events: Sequence[Event] = ()) -> dict[str, Any]:
     """One JSON object about a job; without the flag CLASSADS nothing of its descriptions but the VO."""
-    job = JobId.parse(status.job_id)
     told: dict[str, Any] = {
         "jobid": status.job_id,
         "ownerDn": status.owner,
         "VirtualOrganisation": organisation(status),
-        "bkHost": job.host,
+        "bkHost": urlsplit(status.job_id).netloc.rpartition(":")[0],
         "networkHost": status.network_server,
         "lastUpdateTime": moment(status.last_update_time),
         "stateName": status.state.value,
@@ -158,11 +158,12 @@ def lost(number: int) -> dict[str, Any]:
     return {"lost": number}
 
 
+@lru_cache(maxsize=1000)
 def moment(seconds: float) -> str:
     """Epoch seconds as ISO 8601 in UTC; "" for never."""
     if not seconds:
         return ""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _event(event: Event, flags: Flag) -> dict[str, Any]:

@@ -50,8 +50,8 @@ def make(kit: Kit) -> Daemon:
     refolder = Refolder(kit, family.follower(kit.host), told)
     parts = [waiters, *notifications.parts, inbox, births, refolder, rolling, counted, *upkeep.parts]
     return Daemon("lb", parts, counters.counting({
-        **handlers(kit, waiters, gate, Figures(kit, gate, counted)), **intake.handlers(),
-        **notifications.handlers, **upkeep.handlers, **figures_handlers(kit, gate, counted)}, counted))
+        **notifications.handlers, **handlers(kit, waiters, gate, Figures(kit, gate, counted)), **intake.handlers(),
+        **upkeep.handlers, **figures_handlers(kit, gate, counted)}, counted))
 
 
 def followers(kit: Kit) -> Sequence[Follower]:

@@ -89,4 +89,9 @@ ROWS: tuple[Operation, ...] = (
     lb("notify_stream", "GET", "/lb/v1/notifications/{id}/stream", "user",
         "Notices as they come, as server-sent events or, line by line, as JSON; `after` acknowledges those up to it. "
         "A registration has one listener: the last that came.", stream="page", query=("after", "sse")),
+    lb("notifications_page", "GET", "/NOTIF", "user",
+        "The caller's registrations as a page, ?text or ?json; with `all` those of everybody, for administrators.",
+        stream="page", query=("all", "text", "json")),
+    lb("notification_page", "GET", "/NOTIF:{id}", "user",
+        "The identifier of a registration as a URL: a page, ?text or ?json.", stream="page", query=("text", "json")),
 )
