@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import sqlalchemy as sa
 from book_builders import JANE, JOHN, START_TIME, Book, settled, url
@@ -31,8 +33,14 @@ from family_builders import (
 
 from lb import family
 from lb.record import public
+from lb.service import followers
+from lb.store import Change
 from lb.tables import histograms, jobs
+from lb.waiting import Waiters
 from wms import queue
+from wms.consumer import Handle
+from wms.errors import Unavailable
+from wms.event import Event
 from wms.jobstatus import JobState, JobType
 from wms.messages import LB_CHILDREN
 
@@ -100,6 +108,32 @@ def test_a_child_that_was_heard_of_first_keeps_what_it_said(book: Book) -> None:
         book.log(lives(0, RUNNING)[:1])
     assert (record(book, child(0)).state, record(book, child(0)).jdl) == (JobState.RUNNING, "[]")
     assert record(book).state is JobState.RUNNING
+
+
+def test_a_portion_that_fails_leaves_nothing_and_comes_again(book: Book) -> None:
+    """As after kill -9: children and what is still to be made are one transaction."""
+    def fails(conn: sa.Connection, changes: Sequence[Change], now: float) -> Sequence[Event]:
+        raise Unavailable("the machine stops here")
+
+    book.follow(registered(5))
+    before = book.rows(sa.select(queue.messages))
+    for broken in (True, False, True, False, True, False, False):
+        listeners = (*followers(book.kit), *([fails] if broken else []))
+        make = family.expander(Waiters(book.clock), listeners, portion=2)
+        try:
+            settled(book.database.transact(portion, make))
+        except Unavailable:
+            assert book.rows(sa.select(queue.messages)) == before
+        before = book.rows(sa.select(queue.messages))
+    assert states(book) == ["Submitted"] * 5
+    assert before == []
+
+
+def portion(conn: sa.Connection, make: Handle) -> None:
+    """As the consumer does it."""
+    found = queue.peek_due(conn, LB_CHILDREN, 1, now=START_TIME * 2)
+    make(conn, found, START_TIME)
+    queue.done(conn, [message.id for message in found])
 
 
 def test_the_expansion_of_a_job_that_was_purged_ends(book: Book) -> None:
@@ -242,7 +276,7 @@ def test_histograms_go_with_their_jobs(book: Book) -> None:
 # -- connections -----------------------------------------------------------------------------------------
 
 
-def test_a_connection_is_known_at_both_ends_and_told_once(book: Book) -> None:
+def test_a_connection_is_known_at_both_ends_and_listenersonce(book: Book) -> None:
     connected = (NS, "ConnectJob", {"dest_jobid": url("b")})
     reg = (NS, "RegJob", {"jobtype": "SIMPLE", "ns": "ns.example"})
     with book.running():
@@ -255,7 +289,7 @@ def test_a_connection_is_known_at_both_ends_and_told_once(book: Book) -> None:
     assert [event.source for event in history(book, "b")] == ["LBServer", "LBServer", "NetworkServer"]
 
 
-def test_a_connection_that_is_told_before_the_job(book: Book) -> None:
+def test_a_connection_that_is_listenersbefore_the_job(book: Book) -> None:
     with book.running():
         reg = (NS, "RegJob", {"jobtype": "SIMPLE", "ns": "ns.example"})
         both = told("a", 0.0, reg, (NS, "ConnectJob", {"dest_jobid": url("b")}))
