@@ -12,7 +12,6 @@ from notification_builders import OWNED, Subscriber, Told, condition, short
 
 from lb import query
 from lb.tables import notices, registrations
-from wms.config import Lb, Settings
 from wms.errors import (
     IdempotencyConflict,
     NoSuchNotification,
