@@ -33,6 +33,6 @@ def mirrors(before: Record | None, after: Record) -> Iterator[Event]:
 
 
 def standing(related: Sequence[Mapping[str, str]], states: Mapping[str, JobState]) -> list[dict[str, str]]:
-    """Related jobs with connections INACTIVE where the other end, by its URL in `states`, has finished."""
+    """Related jobs with connections INACTIVE where the other end, by its URL in `states`, has finished or is gone."""
     return [{**edge, "state": INACTIVE if edge["state"] == ACTIVE and states.get(edge["job"]) in _FINISHED
              else edge["state"]} for edge in related]

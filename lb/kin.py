@@ -55,8 +55,15 @@ def _connected(conn: sa.Connection, found: Mapping[str, JobStatus]) -> dict[str,
     connected = {unique: status for unique, status in found.items() if status.related}
     if not connected:
         return {}
-    others = {JobId.parse(edge["job"]).unique for status in connected.values() for edge in status.related}
-    rows = conn.execute(_ENDS, {"uniques": list(others)}).all()
-    states = {f"https://{server}/{unique}": _STATES[code] for unique, server, code in rows}
+    others = {id for status in connected.values() for id in _neighbours(status)}
+    rows = conn.execute(_ENDS, {"uniques": [id.unique for id in others]}).all()
+    states = dict.fromkeys(map(str, others), JobState.PURGED)
+    states |= {f"https://{server}/{unique}": _STATES[code] for unique, server, code in rows}
     return {unique: replace(status, related=standing(status.related, states))
             for unique, status in connected.items()}
+
+
+def _neighbours(status: JobStatus) -> list[JobId]:
+    """The other ends that this server must know, unless they were purged: a connection makes their rows."""
+    job, others = JobId.parse(status.job_id), [JobId.parse(edge["job"]) for edge in status.related]
+    return [other for other in others if (other.host, other.port) == (job.host, job.port)]

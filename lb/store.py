@@ -22,7 +22,7 @@ from lb.tables import events as events
 from lb.tables import jobs as jobs
 from lb.tables import refused as refused
 from lb.tables import tags as tags
-from wms.errors import BadEvent
+from wms.errors import BadEvent, Unavailable
 from wms.event import Event, duplicate_key, validate
 from wms.identity import canonical_dn
 from wms.jobid import JobId
@@ -35,6 +35,8 @@ LONGEST_COLUMN = 400
 """Characters of a text by which jobs are found; what is longer is found by its beginning."""
 LONGEST_TAG = 200
 """Characters of the value of a tag by which jobs are found; a longer name is not found at all."""
+HOLD_TIMES = 10
+"""Rows that a purge deletes while they are to be locked are made again, at most so often."""
 
 
 class Refusal(NamedTuple):
@@ -142,16 +144,26 @@ def refold(conn: sa.Connection, keys: Sequence[int], now: float) -> list[Change]
 def _hold(conn: sa.Connection, groups: Mapping[JobId, Sequence[Event]]) -> dict[str, _Held]:
     """The rows of these jobs by unique part, made where there were none.
 
-    Writers of several processes make rows first and lock all afterwards, in one order each: no deadlock.
+    Writers of several processes make rows first and lock all afterwards, in one order each: no deadlock. A purge
+    may delete a row in between: then it is made again.
     """
     uniques = {id.unique for id in groups}
+    chosen = sa.select(*_HELD).where(jobs.c.job.in_(uniques)).order_by(jobs.c.job).with_for_update()
+    for _time in range(HOLD_TIMES):
+        _make(conn, groups, uniques)
+        held = {row.job: _held(*row) for row in conn.execute(chosen).all()}
+        if len(held) == len(uniques):
+            return held
+    raise Unavailable("Jobs of these events are being purged again and again.")
+
+
+def _make(conn: sa.Connection, groups: Mapping[JobId, Sequence[Event]], uniques: set[str]) -> None:
+    """Rows of those of these jobs that have none."""
     missing = uniques.difference(conn.execute(sa.select(jobs.c.job).where(jobs.c.job.in_(uniques))).scalars())
     if missing:
         write(conn, Way.KEEP, jobs, [
             {"job": id.unique, "server": f"{id.host}:{id.port}", "created": groups[id][0].timestamp}
             for id in sorted(groups, key=attrgetter("unique")) if id.unique in missing])
-    chosen = sa.select(*_HELD).where(jobs.c.job.in_(uniques)).order_by(jobs.c.job).with_for_update()
-    return {row.job: _held(*row) for row in conn.execute(chosen).all()}
 
 
 def _held(key: int, unique: str, server: str, created: float, size: int, record: bytes) -> _Held:

@@ -20,7 +20,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from lb import children, family, keeper, query, store
+from lb import children, family, keeper, purge, query, store
 from lb.machine import fold
 from lb.order import order
 from lb.tables import histograms, zombies
@@ -164,6 +164,27 @@ def test_several_writers_of_the_same_jobs(engine: sa.Engine) -> None:
         found = ask(engine, query.status, f"j{n}")
         assert (found.version, found.status.state) == (len(job), "Done")
         assert sorted(ask(engine, query.events, f"j{n}"), key=order)[-1].fields == job[-1].fields
+
+
+def is_waited_for(engine: sa.Engine) -> bool:
+    """Does another writer stand before the rows that this process has locked?"""
+    with engine.connect() as conn:
+        return bool(conn.execute(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar())
+
+
+def test_jobs_that_are_purged_while_their_events_come(engine: sa.Engine) -> None:
+    """Each row is gone when the writer that saw it comes to lock it."""
+    for unique in "abc":
+        ingest(engine, told(unique)[:1])
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as conn:
+            gone = purge.bury(conn, [purge.named(conn, ["a", "c"]).free], NOW)
+            writing = pool.submit(ingest, engine, [one for unique in "abc" for one in told(unique)])
+            while engine.dialect.name == "postgresql" and not is_waited_for(engine):
+                pass
+        done = writing.result()
+    assert (len(gone.gone), done.stored, done.duplicates) == (2, 3 * len(TOLD) - 1, 1)
+    assert [ask(engine, query.status, unique).version for unique in "abc"] == [len(TOLD)] * 3
 
 
 def tagged(engine: sa.Engine) -> list[tuple[str, str]]:

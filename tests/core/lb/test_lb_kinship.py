@@ -174,6 +174,7 @@ def test_how_connections_stand():
     states = {OTHER: JobState.DONE, PARENT: JobState.DONE, JOB: JobState.RUNNING}
     assert [edge["state"] for edge in standing(related, states)] == ["INACTIVE", "CANCELLED", "ACTIVE"]
     assert standing(related, {})[0]["state"] == "ACTIVE"
+    assert standing(related, {OTHER: JobState.PURGED})[0]["state"] == "INACTIVE"
 
 
 def test_what_the_server_says_of_a_job_does_not_move_its_clock():

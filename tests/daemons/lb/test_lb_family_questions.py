@@ -22,7 +22,7 @@ from family_builders import (
     told,
 )
 
-from lb import children, query
+from lb import children, purge, query
 from wms.errors import NoSuchJob
 from wms.jobstatus import JobStatus
 
@@ -95,3 +95,13 @@ def test_a_connection_rests_when_the_other_end_has_finished(book: Book) -> None:
     assert [(edge["job"], edge["state"]) for edge in status(book, "a").related] == [
         ("https://far.example:9000/c", "ACTIVE"), (url("b"), "INACTIVE")]
     assert [edge["state"] for edge in status(book, "b").related] == ["ACTIVE"]
+
+
+def test_a_connection_to_a_job_that_is_gone_rests(book: Book) -> None:
+    with book.running():
+        book.log(told("a", 0.0, REGISTERED, (NS, "ConnectJob", {"dest_jobid": url("b")})))
+        book.log(told("b", 0.0, REGISTERED))
+        assert [edge["state"] for edge in status(book, "a").related] == ["ACTIVE"]
+        with book.database.engine.begin() as conn:
+            purge.bury(conn, [purge.named(conn, ["b"]).free], 0.0)
+    assert [edge["state"] for edge in status(book, "a").related] == ["INACTIVE"]
