@@ -106,6 +106,6 @@ def read_cursor(text: str, most: int) -> EventPlace:
         segment, key, id, job, number = _CURSOR.unpack(urlsafe_b64decode(text))
     except (Base64Error, ValueError, struct.error):
         segment, key, id, job, number = most, 0.0, 0, 0, 0
-    if segment >= most:
+    if segment >= most or not NOTHING <= number < 1 << 31:
         raise Refused("The cursor does not belong to this question.", hint="Repeat the query without it.")
     return EventPlace(Place(segment, key, None if id == NOTHING else id), job, number)

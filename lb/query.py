@@ -48,13 +48,13 @@ class JobsPage(NamedTuple):
 
 def statuses(conn: sa.Connection, uniques: Collection[str]) -> dict[str, Found]:
     """The registered ones of these jobs, by unique part."""
-    chosen = sa.select(*COLUMNS).where(jobs.c.job.in_(uniques), jobs.c.type != "")
+    chosen = sa.select(*COLUMNS).where(jobs.c.job.in_(list(filter(_can_be, uniques))), jobs.c.type != "")
     return _with_kin(conn, {row.job: found(*row) for row in conn.execute(chosen).all()})
 
 
 def status(conn: sa.Connection, unique: str) -> Found:
     """One job; raises NoSuchJob or JobPurged."""
-    row = conn.execute(_ONE, {"unique": unique}).one_or_none()
+    row = conn.execute(_ONE, {"unique": unique}).one_or_none() if _can_be(unique) else None
     if row is None:
         raise missing(conn, [unique])[unique]
     return _with_kin(conn, {unique: found(*row)})[unique]
@@ -67,8 +67,13 @@ def _with_kin(conn: sa.Connection, jobs: dict[str, Found]) -> dict[str, Found]:
 
 def missing(conn: sa.Connection, uniques: Collection[str]) -> dict[str, NoSuchJob | JobPurged]:
     """What is answered for jobs that are not registered here: perhaps they were."""
-    known = purged(conn, uniques) if uniques else ()
+    known = purged(conn, list(filter(_can_be, uniques))) if uniques else ()
     return {unique: _purged(unique) if unique in known else _no_such_job(unique) for unique in uniques}
+
+
+def _can_be(unique: str) -> bool:
+    """Not every text of a URL is one for a database."""
+    return "\0" not in unique
 
 
 def _purged(unique: str) -> JobPurged:

@@ -233,16 +233,21 @@ def _in_row(one: Condition) -> Any:
     return key[:LONGEST_COLUMN] if isinstance(key, str) else key
 
 
+def _bound(value: Any) -> sa.ColumnElement[Any]:
+    """A value that need not fit into the column it is compared to."""
+    return sa.literal(value, sa.BigInteger) if isinstance(value, int) else sa.literal(value)
+
+
 _TEXTS: Mapping[str, sa.Column[str]] = {"destination": jobs.c.destination, "location": jobs.c.location}
 _COLUMNS: Mapping[str, sa.Column[Any]] = {
     "owner": jobs.c.owner, "done_code": jobs.c.done_code, "state_enter_time": jobs.c.entered,
     "last_update_time": jobs.c.updated, "job_type": jobs.c.type}
 _OPERATORS: Mapping[Operator, Callable[[sa.Column[Any], Condition], Clause]] = {
-    Operator.EQUAL: lambda column, one: column == _in_row(one),
-    Operator.UNEQUAL: lambda column, one: column != _key(one),
-    Operator.LESS: lambda column, one: column < one.value,
-    Operator.GREATER: lambda column, one: column > one.value,
-    Operator.WITHIN: lambda column, one: column.between(one.value, one.value2),
+    Operator.EQUAL: lambda column, one: column == _bound(_in_row(one)),
+    Operator.UNEQUAL: lambda column, one: column != _bound(_key(one)),
+    Operator.LESS: lambda column, one: column < _bound(one.value),
+    Operator.GREATER: lambda column, one: column > _bound(one.value),
+    Operator.WITHIN: lambda column, one: column.between(_bound(one.value), _bound(one.value2)),
 }
 
 

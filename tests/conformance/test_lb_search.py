@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from database_places import SHARED
 from twisted.internet.defer import Deferred
 
-from lb import store, tables
+from lb import query, store, tables
 from lb.condition_texts import from_lines, from_url
 from lb.condition_values import Asked
 from lb.conditions import EVENTS, Conditions, matches, matches_event
@@ -27,6 +27,7 @@ from lb.search_events import event_search
 from lb.search_plan import plan
 from lb.search_times import chosen
 from wms.database import Database, metadata
+from wms.errors import NoSuchJob
 from wms.event import Event, Source, event
 from wms.identity import Identity
 from wms.jobstatus import JobStatus
@@ -36,7 +37,7 @@ NOW = 1_700_000_000.0
 JANE = "/DC=org/CN=Jane"
 pytest_plugins = ["databases"]
 ASKED = Asked(JANE, NOW + 1000)
-TABLES = [tables.jobs, tables.events, tables.tags]
+TABLES = [tables.jobs, tables.events, tables.tags, tables.zombies]
 COPIES = 40
 TOLD: Sequence[tuple[Source, str, dict[str, object]]] = (
     (Source.WORKLOAD_MANAGER, "Match", {"dest_id": "ce.example/long"}),
@@ -118,7 +119,7 @@ QUESTIONS = (
     "lastupdatetime>1700000800", "lastupdatetime<1700000800|>1700001500", "lastupdatetime=1700000010|=1700000021",
     "owner=&exitcode=3", "owner=&donecode=ok", "stateentertime>1700001000&status>Ready",
     "owner=&time:Running<1700001000", "owner=&jdl:é=1", "jobtype=SIMPLE&owner=", "owner=&resubmitted=1",
-    "lastupdatetime>99999999999")
+    "lastupdatetime>99999999999", "owner=&donecode<9223372036854775807", "owner=&donecode=-9223372036854775808")
 
 
 @pytest.mark.parametrize("kind", SHARED)
@@ -147,6 +148,15 @@ def test_events_on_every_database(book: Database, about_jobs: str, about_events:
     expected = [one for events, status in zip(HISTORIES, RECORDS, strict=True) if matches(asked, status)
                 for one in events if matches_event(about, one)]
     assert sorted((one.job, order(one)) for one in found) == sorted((one.job, order(one)) for one in expected)
+
+
+@pytest.mark.parametrize("kind", SHARED)
+def test_no_identifier_is_too_odd_to_be_asked_for(book: Database) -> None:
+    with book.engine.connect() as conn:
+        for odd in ("a\0b", "", "'", "é" * 500, "\U0001f600"):
+            assert query.statuses(conn, [odd]) == {}
+            with pytest.raises(NoSuchJob):
+                query.status(conn, odd)
 
 
 # -- plans -----------------------------------------------------------------------------------------------

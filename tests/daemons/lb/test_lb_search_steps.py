@@ -123,8 +123,9 @@ def test_a_search_of_events_finds_them_all(
 def test_a_cursor_of_another_question_is_refused(text: str) -> None:
     with pytest.raises(Refused):
         read_cursor(text, plan(()))
-    with pytest.raises(Refused):
-        read_event_cursor(text, 1)
+    for other in (text, event_cursor(EventPlace(Place(0), 1, 1 << 31)), event_cursor(EventPlace(Place(1)))):
+        with pytest.raises(Refused):
+            read_event_cursor(other, 1)
 
 
 def test_a_job_with_more_events_than_are_read_at_once() -> None:
