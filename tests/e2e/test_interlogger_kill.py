@@ -75,11 +75,12 @@ def writing(deployment: Deployment, job: str, user: str, said: Logged, ended: Ev
     while not ended.is_set():
         with subprocess.Popen([sys.executable, "-c", WRITER, spool, job, user, str(first)], text=True,
                               stdout=subprocess.PIPE) as process:
-            ended.wait(0.4 + chance.random())
-            process.send_signal(signal.SIGKILL)
             assert process.stdout is not None
-            for line in process.stdout.read().splitlines():
-                verb, _, number = line.partition(" ")
+            begun = [process.stdout.readline(), process.stdout.readline()]
+            ended.wait(chance.random())
+            process.send_signal(signal.SIGKILL)
+            for line in [*begun, *process.stdout.read().splitlines()]:
+                verb, _, number = line.strip().partition(" ")
                 {"try": said.tried, "ack": said.acknowledged}[verb].add(number)
                 first = int(number) + 1
 

@@ -37,10 +37,10 @@ def pid_of(suite: Deployment) -> int:
 
 
 def states(suite: Deployment, status: int) -> set[str]:
-    """What `wms ps` says of the six daemons; its exit status, which --json does not change."""
+    """What `wms ps` says of the seven daemons; its exit status, which --json does not change."""
     found = wms(suite, "ps", "--json")
     rows = msgspec.json.decode(found.stdout)["daemons"]
-    assert (found.returncode, wms(suite, "ps").returncode, len(rows)) == (status, status, 6)
+    assert (found.returncode, wms(suite, "ps").returncode, len(rows)) == (status, status, 7)
     return {row["state"] for row in rows}
 
 

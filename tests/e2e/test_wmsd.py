@@ -149,7 +149,7 @@ def test_a_second_process_of_a_daemon_leaves_the_first_alone(deployment: Deploym
 
 def test_an_unknown_daemon_and_a_missing_file_are_named(deployment: Deployment) -> None:
     (line,) = refusal(deployment, "run", "ns", "sn", status=2)
-    assert line == "wmsd: There is no daemon sn. Known: lb, proxyrenewal, logmonitor, jobadapter, wm, ns."
+    assert line == "wmsd: There is no daemon sn. Known: lb, proxyrenewal, logmonitor, jobadapter, wm, ns, interlogger."
     deployment.site.config.rename(deployment.site.config.with_suffix(".old"))
     done = subprocess.run(deployment.command("wmsd", "run"), capture_output=True, text=True, check=False)
     deployment.site.config.with_suffix(".old").rename(deployment.site.config)
