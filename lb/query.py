@@ -49,7 +49,7 @@ class JobsPage(NamedTuple):
 def statuses(conn: sa.Connection, uniques: Collection[str]) -> dict[str, Found]:
     """The registered ones of these jobs, by unique part."""
     chosen = sa.select(*COLUMNS).where(jobs.c.job.in_(list(filter(_can_be, uniques))), jobs.c.type != "")
-    return _with_kin(conn, {row.job: found(*row) for row in conn.execute(chosen).all()})
+    return related(conn, {row.job: found(*row) for row in conn.execute(chosen).all()})
 
 
 def status(conn: sa.Connection, unique: str) -> Found:
@@ -57,10 +57,11 @@ def status(conn: sa.Connection, unique: str) -> Found:
     row = conn.execute(_ONE, {"unique": unique}).one_or_none() if _can_be(unique) else None
     if row is None:
         raise missing(conn, [unique])[unique]
-    return _with_kin(conn, {unique: found(*row)})[unique]
+    return related(conn, {unique: found(*row)})[unique]
 
 
-def _with_kin(conn: sa.Connection, jobs: dict[str, Found]) -> dict[str, Found]:
+def related(conn: sa.Connection, jobs: dict[str, Found]) -> dict[str, Found]:
+    """The same jobs, by unique part, with what their statuses say of other jobs."""
     told = with_kin(conn, {unique: job.status for unique, job in jobs.items()})
     return {unique: job._replace(status=told[unique]) for unique, job in jobs.items()}
 
@@ -97,7 +98,7 @@ def user_jobs(conn: sa.Connection, owner: str, *, limit: int, state: JobState | 
         chosen = chosen.where(sa.tuple_(jobs.c.created, jobs.c.id) < sa.tuple_(*read_cursor(cursor)))
     rows = conn.execute(chosen).all()
     following = cursor_text(rows[limit - 1].created, rows[limit - 1].id) if len(rows) > limit else ""
-    return JobsPage([found(*row[:3]) for row in rows[:limit]], following)
+    return JobsPage(list(related(conn, {row.job: found(*row[:3]) for row in rows[:limit]}).values()), following)
 
 
 def events(conn: sa.Connection, unique: str) -> list[Event]:

@@ -15,7 +15,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 import sqlalchemy as sa
 
 from lb.conditions import JobTest, job_test
-from lb.query import COLUMNS, Found, found
+from lb.query import COLUMNS, Found, found, related
 from lb.rights import Policy, View, view
 from lb.search_plan import Clause, Plan, Segment, shortest
 from lb.tables import jobs
@@ -181,9 +181,11 @@ def _hits(conn: sa.Connection, places: Sequence[Place], plan: Plan, sight: Sight
     for start in range(0, len(places), DECODED):
         some = places[start:start + DECODED]
         chosen = sa.select(jobs.c.id, *COLUMNS).where(jobs.c.id.in_([place.id for place in some]))
-        rows = {row.id: row for row in conn.execute(chosen)}
+        rows = conn.execute(chosen).all()
+        uniques = {row.id: row.job for row in rows}
+        told = related(conn, {row.job: found(*row[1:]) for row in rows})
         for place in some:
-            if place.id in rows and (hit := _hit(place, found(*rows[place.id][1:]), test, sight)) is not None:
+            if place.id in uniques and (hit := _hit(place, told[uniques[place.id]], test, sight)) is not None:
                 yield hit
 
 

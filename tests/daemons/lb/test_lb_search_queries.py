@@ -296,6 +296,9 @@ def test_children_on_request(book: Book) -> None:
     assert status["children"] == list(plain.children)
     assert [one["jobId"] for one in status["children_states"]] == list(plain.children)
     assert status["children_hist"] == {"Submitted": 3}
+    (found,) = book.answer("lb.query_jobs", body=JobQuery(query=f"jobid={url('parent')}")).jobs
+    (mine,) = (job for job in book.answer("lb.jobs").jobs if job["jobId"] == url("parent"))
+    assert decoded(found)["children_hist"] == mine["children_hist"] == {"Unknown": 3}
     assert jobs(book, f"parent={url('parent')}") == [name.rpartition("/")[2] for name in plain.children]
 
 

@@ -49,7 +49,7 @@ from wms.seqcode import START
 @contextmanager
 def stored(jobs: Sequence[Sequence[Event]]) -> Iterator[Database]:
     database = Database("sqlite://", None, inline=True)
-    metadata.create_all(database.engine, [tables.jobs, tables.events, tables.tags])
+    metadata.create_all(database.engine, [tables.jobs, tables.events, tables.tags, tables.histograms])
     for events in jobs:
         settled(database.transact(store.ingest, events, 0.0))
     yield database
