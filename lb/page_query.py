@@ -6,7 +6,7 @@ Functions of a connection that only read; who may have the answer is decided by 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -20,8 +20,14 @@ from wms.jobstatus import COMPOSITE, JobState
 
 PASSED_OVER = 20_000
 """Sub-jobs that a page of a user's jobs skips at most before it ends early."""
+LONGEST_STRETCH = 5_000
 NESTED = 5
 MOST_IN_FEED = 100
+LOOKED_THROUGH = 50_000
+Place = tuple[float, int]
+Row = tuple[float, int, str]
+_OWNERS = sa.select(jobs.c.created, jobs.c.id, jobs.c.parent).where(jobs.c.type != "").order_by(
+    jobs.c.created.desc(), jobs.c.id.desc())
 
 
 class Family(NamedTuple):
@@ -41,21 +47,56 @@ class FamiliesPage(NamedTuple):
 
 def families(conn: sa.Connection, owner: str, *, limit: int, cursor: str = "") -> FamiliesPage:
     """A page of the jobs of `owner` (a DN) that have no parent, each with its first children."""
-    window = (sa.select(*COLUMNS, jobs.c.created, jobs.c.id, jobs.c.parent)
-              .where(jobs.c.owner == canonical_dn(owner), jobs.c.type != "")
-              .order_by(jobs.c.created.desc(), jobs.c.id.desc()))
-    if cursor:
-        window = window.where(sa.tuple_(jobs.c.created, jobs.c.id) < sa.tuple_(*read_cursor(cursor)))
-    seen = window.limit(PASSED_OVER).subquery()
-    rows = conn.execute(sa.select(seen).where(seen.c.parent == "")
-                        .order_by(seen.c.created.desc(), seen.c.id.desc()).limit(limit + 1)).all()
-    if len(rows) <= limit:
-        ends = window.with_only_columns(jobs.c.created, jobs.c.id).offset(PASSED_OVER - 1).limit(2)
-        last, more = [*conn.execute(ends).all(), None, None][:2]
-    else:
-        last, more = rows[limit - 1:]
-    return FamiliesPage(_with_children(conn, [found(*row[:3]) for row in rows[:limit]]),
-                        cursor_text(last.created, last.id) if last and more else "")
+    tops, following = _tops(conn, canonical_dn(owner), limit, read_cursor(cursor) if cursor else None)
+    rows = conn.execute(sa.select(*COLUMNS, jobs.c.id).where(jobs.c.id.in_(tops))).all()
+    by_id = {row.id: found(*row[:3]) for row in rows}
+    return FamiliesPage(_with_children(conn, [by_id[id] for id in tops if id in by_id]),
+                        cursor_text(*following) if following else "")
+
+
+def _tops(conn: sa.Connection, owner: str, limit: int, place: Place | None) -> tuple[list[int], Place | None]:
+    """Keys of the rows of the next jobs without a parent, and where to go on; looks at longer and longer stretches."""
+    tops: list[int] = []
+    looked, stretch = 0, limit + 1
+    while looked < PASSED_OVER:
+        rows = _walk(conn, owner, place, stretch)
+        for created, id, parent in rows:
+            if parent == "" and len(tops) == limit:
+                return tops, place
+            place = created, id
+            tops += [] if parent else [id]
+        if len(rows) < stretch:
+            return tops, None
+        place = _past_siblings(conn, rows)
+        looked, stretch = looked + stretch, min(4 * stretch, LONGEST_STRETCH)
+    return tops, place
+
+
+def _walk(conn: sa.Connection, owner: str, place: Place | None, number: int) -> list[Row]:
+    """The next rows of an owner. In two steps, as SQLite would look at every row that has the time of the place."""
+    of_owner = _OWNERS.where(jobs.c.owner == owner)
+    if place is None:
+        return _rows(conn, of_owner.limit(number))
+    created, id = place
+    rows = _rows(conn, of_owner.where(jobs.c.created == created, jobs.c.id < id).limit(number))
+    return rows + _rows(conn, of_owner.where(jobs.c.created < created).limit(number - len(rows)))
+
+
+def _rows(conn: sa.Connection, chosen: sa.Select[Any]) -> list[Row]:
+    return [(created, id, parent) for created, id, parent in conn.execute(chosen)]
+
+
+def _past_siblings(conn: sa.Connection, rows: Sequence[Row]) -> Place:
+    """The place of the last row; if all are children of one registration, the place before their parent.
+
+    Children that exist by the registration of their parent have its time, to the microsecond, and came after it.
+    """
+    created, id, parent = rows[-1]
+    if parent and {(row[0], row[2]) for row in rows} == {(created, parent)}:
+        head = conn.execute(sa.select(jobs.c.id).where(
+            jobs.c.job == parent, jobs.c.created == created, jobs.c.id < id)).scalar_one_or_none()
+        return created, id if head is None else head + 1
+    return created, id
 
 
 def _with_children(conn: sa.Connection, parents: Sequence[Found]) -> list[Family]:
@@ -91,9 +132,17 @@ def children(conn: sa.Connection, parent: str, *, limit: int, state: JobState | 
 
 
 def feed(conn: sa.Connection, owner: str, feed: Feed, since: float) -> list[Found]:
-    """The jobs of `owner` that belong into a feed and were heard of after `since` (epoch s), newest first."""
-    chosen = (sa.select(*COLUMNS).where(
-        jobs.c.owner == canonical_dn(owner), jobs.c.updated >= since,
-        jobs.c.state.in_([state.code for state in feed.states]), jobs.c.type == feed.type if feed.type
-        else jobs.c.type != "").order_by(jobs.c.updated.desc(), jobs.c.id.desc()).limit(MOST_IN_FEED))
-    return [found(*row) for row in conn.execute(chosen)]
+    """The jobs of `owner` that belong into a feed and were heard of after `since` (epoch s), newest first.
+
+    On a server where very much happens, not all of that time is looked through.
+    """
+    newest = (sa.select(jobs.c.id, jobs.c.updated, jobs.c.owner, jobs.c.state, jobs.c.type)
+              .where(jobs.c.updated >= since).order_by(jobs.c.updated.desc()).limit(LOOKED_THROUGH).subquery())
+    states = [state.code for state in feed.states]
+    of_type = newest.c.type == feed.type if feed.type else newest.c.type != ""
+    chosen = (sa.select(newest.c.id).where(newest.c.owner == canonical_dn(owner), newest.c.state.in_(states), of_type)
+              .order_by(newest.c.updated.desc(), newest.c.id.desc()).limit(MOST_IN_FEED))
+    ids = list(conn.execute(chosen).scalars())
+    records = {row.id: found(*row[:3]) for row in conn.execute(
+        sa.select(*COLUMNS, jobs.c.id).where(jobs.c.id.in_(ids)))}
+    return [records[id] for id in ids if id in records]

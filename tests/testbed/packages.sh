@@ -2,7 +2,8 @@
 # Install the Debian packages of the real components that the tests start. Needs root or sudo; nothing is started.
 set -eu
 PACKAGES="openssl curl shellcheck dash busybox procps iproute2 util-linux systemd
-    postgresql rabbitmq-server myproxy-server myproxy globus-proxy-utils globus-gsi-cert-utils-progs voms-clients"
+    postgresql rabbitmq-server myproxy-server myproxy globus-proxy-utils globus-gsi-cert-utils-progs voms-clients
+    chromium fonts-dejavu-core"
 missing=""
 for package in $PACKAGES; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from book_builders import JANE, JOHN, START_TIME, Book, story, url
 from outline import Outline, home
-from test_lb_page_family import child, ingest, registration, told
+from test_lb_page_family import NUMBER, child, ingest, registration, told
 
-from lb import page_query
+from lb import embryos, page_query
 
 
 def jobs(book: Book, number: int) -> None:
@@ -56,11 +56,28 @@ def test_children_stand_below_their_parents(book: Book) -> None:
 
 
 def test_a_page_that_passes_over_too_many_children_goes_on(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_query, "PASSED_OVER", 4)
+    monkeypatch.setattr(page_query, "PASSED_OVER", 1)
     ingest(book, [registration()])
-    for index in range(7):
-        ingest(book, told(index))
-    assert [rows(outline)[0] for outline in pages(book)] == ["Nothing on this page.", "all"]
+    for index in range(6):
+        later = told(index)
+        ingest(book, [msgspec.structs.replace(one, timestamp=one.timestamp + 1 + index) for one in later])
+    book.ingest(story("zz", at=START_TIME - 500))
+    seen = [rows(outline) for outline in pages(book, limit="2")]
+    assert seen[:2] == [["Nothing on this page."]] * 2
+    assert [seen[2][0], seen[2][-1]] == ["all", "zz"]
+    assert len(seen) == 3
+
+
+def test_children_of_one_registration_are_passed_over_at_once(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_query, "PASSED_OVER", 1)
+    parent = registration()
+    births, _rest = embryos.births(embryos.expansions([parent], [parent])[0], NUMBER)
+    ingest(book, [parent])
+    ingest(book, births)
+    book.ingest(story("zz", at=START_TIME - 500))
+    first, second, *others = (rows(outline) for outline in pages(book, limit="3"))
+    assert first == ["Nothing on this page."]
+    assert [second[0], second[-1], others] == ["all", "zz", []]
 
 
 def test_jobs_of_a_state(book: Book) -> None:
