@@ -131,7 +131,7 @@ class Registrar:
         if found.destination != STREAM:
             raise NotAllowedNow(f"The notices of this registration go to {found.destination}.",
                                 hint="Bind it to no destination first.")
-        after = call.query.get("after", "") or "0"
+        after = call.query.get("after", "") or call.last_event or "0"
         if not (after.isdecimal() and after.isascii() and len(after) < 19):
             raise Refused("`after` is the id of a notice.", parameter="after")
         await self.kit.database.transact(notification_store.acknowledge, found.id, int(after))

@@ -64,7 +64,8 @@ class FileReply:
 class Call:
     """One request: who calls, with which path parameters, query, decoded body, key, or open upload.
 
-    `question` is what stands after the `?` as it was written, for queries whose form is not that of parameters.
+    `question` is what stands after the `?` as it was written, for queries whose form is not that of parameters;
+    `last_event` the id of the last event of a stream that was lost.
     """
 
     operation: Operation
@@ -81,6 +82,7 @@ class Call:
     accept: str
     peer: str
     question: str = ""
+    last_event: str = ""
 
     @property
     def user(self) -> Identity:
@@ -114,9 +116,10 @@ class Router:
     served: int = 0
 
     def mount(self, handlers: Mapping[str, Handler]) -> None:
-        for name, handler in handlers.items():
-            operation = OPERATIONS[name]
-            self.routes.append(Route(operation, _pattern(operation.path), handler))
+        """Serve these operations too. Of several paths that fit a request the first in the table counts."""
+        self.routes += [Route(OPERATIONS[name], _pattern(OPERATIONS[name].path), handler)
+                        for name, handler in handlers.items()]
+        self.routes.sort(key=lambda route: _PLACES[route.operation.name])
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         """The route of a request and its decoded path parameters; NotFound or WrongMethod otherwise."""
@@ -138,6 +141,9 @@ def _pattern(path: str) -> re.Pattern[str]:
     parts = re.split(r"\{(\w+)\}", path)
     return re.compile("".join(
         f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part) for index, part in enumerate(parts)))
+
+
+_PLACES = {name: number for number, name in enumerate(OPERATIONS)}
 
 
 class _Left(Exception):
@@ -253,7 +259,7 @@ class Request(http.Request):
         return Call(operation, params, query, identity, chain, capability, self._body(operation),
                     self._key(operation), self.content, self.received,
                     self._header(b"digest"), self._header(b"accept"), str(getattr(self.client, "host", "")),
-                    self._question())
+                    self._question(), self._header(b"last-event-id"))
 
     def _query(self) -> dict[str, str]:
         """The parameters of the URL; one without a value is there with an empty one."""

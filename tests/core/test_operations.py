@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -14,15 +16,17 @@ from hypothesis import strategies as st
 
 from wms import operations
 from wms.operations import OPERATIONS, Check, File, Match, MatchList, Operation, Record
+from wms.operations.bookkeeping import Limit
 
 ALL = list(OPERATIONS.values())
 
 
 def records() -> Iterator[type[Record]]:
     """Every record of the module."""
-    for value in vars(operations).values():
-        if isinstance(value, type) and issubclass(value, Record) and value is not Record:
-            yield value
+    for module in pkgutil.iter_modules(operations.__path__, "wms.operations."):
+        for value in vars(importlib.import_module(module.name)).values():
+            if isinstance(value, type) and issubclass(value, Record) and value is not Record:
+                yield value
 
 
 def params(operation: Operation) -> list[str]:
@@ -38,10 +42,11 @@ def test_each_row_has_its_own_name_and_address() -> None:
 @pytest.mark.parametrize("operation", ALL, ids=list(OPERATIONS))
 def test_a_row_makes_sense(operation: Operation) -> None:
     assert operation.name.startswith(operation.daemon + ".")
-    assert operation.method in ("GET", "POST", "PUT")
+    assert operation.method in ("GET", "POST", "PUT", "DELETE")
     assert operation.about.endswith(".")
     assert not (operation.method == "GET" and (operation.request or operation.idempotency_key))
-    assert (operation.stream == "up") == (operation.method == "PUT" and operation.request is None)
+    assert operation.stream == "up" or not (operation.method == "PUT" and operation.request is None)
+    assert not (operation.stream == "up" and (operation.method == "GET" or operation.request))
     assert operation.reply is not None or operation.stream in ("down", "page")
     if operation.right in ("owner", "reader"):
         assert "unique" in params(operation)
@@ -70,13 +75,15 @@ def texts(kind: object) -> st.SearchStrategy[object]:
         return st.lists(st.dictionaries(st.text(), st.text()), max_size=2).map(tuple)
     if kind == dict[str, dict[str, Any]]:
         return st.dictionaries(st.text(), st.dictionaries(st.text(), st.text()), max_size=2)
-    if kind is float:
-        return st.floats(allow_nan=False, allow_infinity=False)
     if kind == tuple[File, ...]:
         return st.just((File("a", 1, "00"),))
-    if kind is int:
-        return st.integers(-2**63, 2**63 - 1)
+    if kind == Limit:
+        return st.integers(0, 1_000_000_000)
     return st.from_type(kind)  # type: ignore[arg-type]
+
+
+st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
+st.register_type_strategy(int, st.integers(-2**63, 2**63 - 1))
 
 
 @given(st.sampled_from([kind for kind in records() if kind is not operations.MatchList]).flatmap(with_every_field))
