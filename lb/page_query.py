@@ -119,7 +119,7 @@ def _first_children(conn: sa.Connection, parents: Sequence[str]) -> dict[str, li
 
 def children(conn: sa.Connection, parent: str, *, limit: int, state: JobState | None = None,
              cursor: str = "") -> JobsPage:
-    """A page of the children of a job (its unique part), in the order in which they were registered."""
+    """A page of the children of a job (its unique part), in the order in which their rows were made."""
     chosen = (sa.select(*COLUMNS, jobs.c.id).where(jobs.c.parent == parent, IS_CHILD, jobs.c.type != "")
               .order_by(jobs.c.id).limit(limit + 1))
     if state is not None:
