@@ -66,5 +66,5 @@ def _copies(names: Sequence[str], templates: Sequence[dict[str, Any]], n: int, u
         own = {"job": unique, "record": row["record"].replace(row["job"].encode(), unique.encode()),
                "owner": owners[rng.randrange(OTHERS)] if number % MINE else row["owner"],
                "created": NOW + number, "updated": row["updated"] + number, "entered": row["entered"] + number,
-               "destination": row["destination"] and f"ce{number % CES}.example.org:8443/slurm-long"}
+               "destination": row["destination"] and f"ce{rng.randrange(CES)}.example.org:8443/slurm-long"}
         yield tuple({**row, **own}[name] for name in names)
