@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IPushProducer, IReactorTime
 from zope.interface import implementer
 
-from wms.service import within
+from wms.errors import TimedOut
 
 STALLED_S = 60.0
 
@@ -38,7 +38,10 @@ class Flow:
         """When the next piece may be written; raises TimedOut for a client that takes nothing for STALLED_S."""
         if self._paused:
             self._waiting = Deferred()
-            await within(self._clock, STALLED_S, self._waiting)
+            try:
+                await self._waiting.addTimeout(STALLED_S, self._clock)
+            except TimeoutError:
+                raise TimedOut(f"The client took nothing for {STALLED_S:g} s.") from None
 
     def pauseProducing(self) -> None:
         self._paused = True
