@@ -8,9 +8,9 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,7 +18,7 @@ from clients.api import Client, Status
 from clients.session import Session
 from clients.settings import LB_PORT, Place, place
 from clients.transport import Connection
-from wms.errors import ConfigError, RemoteError, WmsError
+from wms.errors import ConfigError, RemoteError, TooManyResults, WmsError
 from wms.event import Event, Source, event
 from wms.jobid import JobId
 from wms.operations import OPERATIONS
@@ -29,6 +29,7 @@ from wms.ulm import to_ulm
 
 PREFIXES = ("GLITE_WMS_", "GLITE_LB_", "EDG_WL_")
 LONGEST_S = 1800.0
+
 
 def variable(environment: Mapping[str, str], name: str) -> str:
     """The value of a variable of the field under its newest name that is set, or nothing."""
@@ -55,6 +56,18 @@ def limit(name: str, given: int | None = None) -> int:
     return int(text)
 
 
+class Answer(NamedTuple):
+    """Records that were found; is there more than was wanted?"""
+
+    found: list[dict[str, Any]]
+    more: bool
+
+    def warn(self, session: Session) -> None:
+        """Say that these are not all."""
+        if self.more:
+            session.warn(f"There are more than these {len(self.found)}: that was the limit.", code=TooManyResults.code)
+
+
 @dataclass(frozen=True, slots=True)
 class Bookkeeping:
     """A conversation with LB servers; `given` is the one that the user names."""
@@ -63,10 +76,10 @@ class Bookkeeping:
     given: str = ""
 
     @classmethod
-    def of(cls, session: Session, given: str = "") -> Bookkeeping:
-        """For a command, with the time limit of the environment."""
+    def of(cls, session: Session, given: str = "", variable: str = "QUERY_TIMEOUT") -> Bookkeeping:
+        """For a command, with the time limit of that variable."""
         client = session.client()
-        limit = seconds(os.environ, "QUERY_TIMEOUT", client.settings.request_s)
+        limit = seconds(os.environ, variable, client.settings.request_s)
         client.settings = replace(client.settings, request_s=limit)
         return cls(client, given)
 
@@ -94,26 +107,24 @@ class Bookkeeping:
                 found[job] = error
         return found
 
-    def user_jobs(self, owner: str, limit: int) -> list[Status]:
+    def user_jobs(self, owner: str, limit: int) -> Answer:
         """Jobs of `owner` (a DN; empty: the caller), as many as there are (0), or so many."""
-        asked = JobQuery(conditions=((Given("owner", "=", owner or None),),), limit=limit)
-        return list(self.pages("lb.query_jobs", asked))
+        return self.ask("lb.query_jobs", JobQuery(conditions=((Given("owner", "=", owner or None),),), limit=limit))
 
-    def all_statuses(self) -> dict[str, Status | WmsError]:
-        """The caller's jobs with all their fields."""
-        asked = JobQuery(conditions=((Given("owner"),),), flags=("classads",))
-        return {record["jobId"]: record for record in self.pages("lb.query_jobs", asked)}
+    def all_statuses(self, flags: Sequence[str]) -> dict[str, Status | WmsError]:
+        """The caller's jobs with all their fields and what `flags` add."""
+        asked = JobQuery(conditions=((Given("owner"),),), flags=tuple(flags))
+        return {record["jobId"]: record for record in self.ask("lb.query_jobs", asked).found}
 
-    def pages(self, operation: str, asked: JobQuery | EventQuery) -> Iterator[dict[str, Any]]:
-        """The jobs or the events of a query, page by page; of policy `limited` only the first, up to its limit."""
-        left = asked.limit
+    def ask(self, operation: str, asked: JobQuery | EventQuery) -> Answer:
+        """The jobs or the events of a query, page by page, up to its limit."""
+        found: list[dict[str, Any]] = []
         while True:
             page = self.server().call(OPERATIONS[operation], asked)
-            found = page.jobs if isinstance(page, JobList) else page.events
-            yield from found
-            left -= len(found)
+            found += page.jobs if isinstance(page, JobList) else page.events
+            left = asked.limit - len(page.jobs if isinstance(page, JobList) else page.events)
             if not page.cursor or (asked.limit and left <= 0):
-                return
+                return Answer(found, bool(page.cursor))
             asked = msgspec.structs.replace(asked, cursor=page.cursor, limit=max(left, 0))
 
     def events(self, job: str) -> list[Event]:

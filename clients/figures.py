@@ -10,17 +10,33 @@ import msgspec
 
 from clients.bookkeeping import Bookkeeping
 from clients.errors import ArgumentWrong
+from wms.jobstatus import JobState
 from wms.operations import OPERATIONS
 from wms.operations.figures import Statistics
 
+_STATES = [state.value for state in JobState]
+_NUMBERS = frozenset(map(str, range(1, len(_STATES))))
+_OUTCOMES = {"0": "OK", "1": "FAILED", "OK": "OK", "FAILED": "FAILED"}
 RATES = ("Submitted", "Ready", "Scheduled", "Running", "Done OK", "Done FAILED")
 
 
 def questions(states: Sequence[str]) -> list[tuple[str, ...]]:
     """One state, a pair of them, or, without any, each state whose rate is worth a line."""
-    if len(states) > 2:
-        raise ArgumentWrong("At most two states.", hint='A state of two words is one argument: "Done OK".')
-    return [tuple(states)] if states else [(state,) for state in RATES]
+    found = named(states)
+    if len(found) > 2:
+        raise ArgumentWrong("At most two states.", hint="Done is followed by OK or FAILED.")
+    return [tuple(found)] if found else [(state,) for state in RATES]
+
+
+def named(words: Sequence[str]) -> list[str]:
+    """States by name; given by number as well (5 is Running), and Done with its outcome as the next word (6 0)."""
+    found: list[str] = []
+    for word in words:
+        if found and found[-1].lower() == "done" and word.upper() in _OUTCOMES:
+            found[-1] = f"Done {_OUTCOMES[word.upper()]}"
+        else:
+            found.append(_STATES[int(word)] if word in _NUMBERS else word)
+    return found
 
 
 def query(destination: str, states: Sequence[str], *, dwell: bool, seconds: int | None) -> dict[str, str]:

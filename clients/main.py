@@ -71,7 +71,7 @@ _COMMON: dict[str, Callable[[Any], Any]] = {
 _VERSION = click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
                         help="Show the version and exit.")
 FEW = ("json", "debug", "logfile")
-"""The common options of commands whose own short options are those of the field."""
+"""The common options of the lb-* commands, whose short options are those of the field."""
 
 
 def command(name: str, *, epilog: str = "",
@@ -91,8 +91,9 @@ def command(name: str, *, epilog: str = "",
         function: Any = run_in_session
         for option in reversed(shared):
             function = option(function)
+        helps = ["-h", "--help"] if common == FEW else ["--help"]
         made = click.command(name, cls=Command, epilog=epilog,
-                             context_settings={"max_content_width": 100})(function)
+                             context_settings={"max_content_width": 100, "help_option_names": helps})(function)
         made.params = made.params[len(shared):] + made.params[:len(shared)]
         return made
 

@@ -12,6 +12,7 @@ import msgspec
 
 from clients.bookkeeping import Bookkeeping, variable
 from clients.errors import ArgumentMissing, ArgumentWrong
+from clients.session import Session
 from clients.settings import LB_PORT, Place, place
 from clients.transport import Connection
 from wms.errors import Unavailable
@@ -29,6 +30,11 @@ from wms.operations.notifications import Conditions as ConditionsOf
 
 PREFIX = "NOTIF:"
 AGAIN_S = 2.0
+
+
+def book_of(session: Session, given: str) -> Bookkeeping:
+    """For a command about notifications, with the time limit that the environment has for them."""
+    return Bookkeeping.of(session, given, "NOTIF_TIMEOUT")
 
 
 def server_of(book: Bookkeeping, environment: Mapping[str, str], id: str = "") -> Connection:
@@ -91,22 +97,51 @@ def listed(server: Connection, *, everybody: bool) -> list[Notification]:
     return list(server.call(OPERATIONS["lb.notifications"], query=query).notifications)
 
 
-def receive(server: Connection, id: str, until: float, told: Callable[[dict[str, Any]], None]) -> int:
-    """Hand each notice to `told`, once, until the time `until` (epoch s); how many. What was told is acknowledged."""
+def receive(server: Connection, id: str, until: float, told: Callable[[dict[str, Any]], None], *,
+            refreshed_s: float = 0.0) -> int:
+    """Hand each notice to `told`, once, until the time `until` (epoch s); how many.
+
+    What was told is acknowledged, also when this is interrupted. Given `refreshed_s`, the registration is extended by
+    so much as long as this listens. ArgumentWrong if notices go elsewhere.
+    """
+    registered: Notification = server.call(OPERATIONS["lb.notification"], id=unique(id))
+    if registered.destination:
+        raise ArgumentWrong(f"The notices of {id} go to {registered.destination}.",
+                            hint="lb-notify bind NOTIFID, without --destination, brings them here.")
     after = number = 0
+    try:
+        for one in _notices(server, id, until, refreshed_s):
+            told(one["notice"])
+            after, number = one["id"], number + 1
+    finally:
+        if after:
+            server.close()
+            server.call(OPERATIONS["lb.notify_acknowledge"], Acknowledgement(after), id=unique(id))
+    return number
+
+
+def _notices(server: Connection, id: str, until: float, refreshed_s: float) -> Iterator[dict[str, Any]]:
+    """Notices until then, over as many connections as it takes; each connection acknowledges those before."""
+    after = 0
     while (left := until - time.time()) > 0:
         before = after
-        try:
-            for notice in _stream(server, id, after, left):
-                told(notice["notice"])
-                after, number = notice["id"], number + 1
-        except (TimeoutError, Unavailable, http.client.HTTPException, ConnectionError):
-            server.close()
-        if after == before and time.time() < until:
-            time.sleep(min(AGAIN_S, max(0.0, until - time.time())))
-    if after:
-        server.call(OPERATIONS["lb.notify_acknowledge"], Acknowledgement(after), id=unique(id))
-    return number
+        lines = _stream(server, id, after, min(left, refreshed_s / 2) if refreshed_s else left)
+        while (one := _next(server, lines)) is not None:
+            after = one["id"]
+            yield one
+        if refreshed_s and time.time() < until:
+            refresh(server, id, refreshed_s)
+        elif after == before:
+            time.sleep(max(0.0, min(AGAIN_S, until - time.time())))
+
+
+def _next(server: Connection, lines: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
+    """The next notice, None when the connection is over."""
+    try:
+        return next(lines, None)
+    except (OSError, Unavailable, http.client.HTTPException):
+        server.close()
+        return None
 
 
 def _stream(server: Connection, id: str, after: int, left: float) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ from typing import Any
 from clients.bookkeeping import Bookkeeping, first_code
 from clients.errors import ArgumentWrong
 from clients.options import read_jdl
+from clients.session import Session
 from wms.event import Event, Source, event
 from wms.jobid import JobId
 
@@ -81,3 +82,15 @@ def register_children(book: Bookkeeping, id: JobId, number: int, seed: str, pare
     left = events()
     while portion := list(islice(left, TOGETHER)):
         book.log(id, portion)
+
+
+def tell(session: Session, id: JobId, seqcode: str, children: int, seed: str, **more: str) -> int:
+    """Name the children, and give the document of --json; the exit status of a command."""
+    below = (str(id.subjob(seed or None, index)) for index in range(children))
+    if session.common.json:
+        session.answer({"result": "success", "jobid": str(id), "seqcode": seqcode, **more, "children": list(below)})
+        return 0
+    left = enumerate(below)
+    while portion := list(islice(left, TOGETHER)):
+        session.say("\n".join(f'EDG_WL_SUB_JOBID[{index}]="{one}"' for index, one in portion))
+    return 0

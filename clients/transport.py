@@ -34,6 +34,8 @@ ATTEMPTS = 3
 WAITS_S = (0.3, 1.0)
 BLOCK = 1 << 18
 LONGEST_LINE = 1 << 24
+SILENCE_S = 45.0
+"""A stream that says nothing for so long, not even that it lives, is lost: three of LB's beats."""
 _REPEATABLE_POSTS = frozenset({"ns.list_match", "ns.request_delegation", "lb.statuses", "lb.log", "lb.query_jobs",
                                "lb.query_events"})
 _BUSY = frozenset({502, 503})
@@ -110,16 +112,19 @@ class Connection:
 
     def lines(self, operation: Operation, wait_s: float, *, query: Mapping[str, str] | None = None,
               **params: object) -> Iterator[bytes]:
-        """The lines of a reply that grows, as they come; TimeoutError when none has come for `wait_s` seconds."""
+        """The lines of a reply that grows, as they come, for `wait_s` seconds; TimeoutError when there are none."""
         url = operation.url(**params) + (f"?{urlencode(query)}" if query else "")
-        request = Request(operation, url, {})
+        request, ends = Request(operation, url, {}), time.monotonic() + wait_s
         connection = self._connected(request)
-        connection.sock.settimeout(max(1.0, min(wait_s, self.request_s)))
+        sock = connection.sock
+        sock.settimeout(max(1.0, min(wait_s, self.request_s)))
         response = _converse(connection, request)
         if response.status >= 400:
             _check(response.status, response.read())
-        ends = time.monotonic() + wait_s
-        while time.monotonic() < ends and (line := response.readline(LONGEST_LINE)):
+        while (left := ends - time.monotonic()) > 0:
+            sock.settimeout(min(left, max(self.request_s, SILENCE_S)))
+            if not (line := response.readline(LONGEST_LINE)):
+                break
             yield line
         self.close()
 

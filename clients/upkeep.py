@@ -5,19 +5,23 @@ from __future__ import annotations
 import hashlib
 import http.client
 import io
+import os
 import re
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 import msgspec
 
 from clients.bookkeeping import Bookkeeping
-from clients.errors import ArgumentWrong, FileUnreadable, FileUnwritable
+from clients.errors import ArgumentWrong, BadInputFile, FileUnreadable, FileUnwritable, NoJobId
+from clients.main import PARTIAL
+from clients.querying import read
+from wms.errors import BadJobId
+from wms.jobid import JobId
 from wms.operations import OPERATIONS
 from wms.operations.upkeep import Dump, Dumped, Loaded, Purge, Purged
 
@@ -34,18 +38,28 @@ def age(text: str) -> float:
     return float(int(found[1]) * _UNITS[found[2]])
 
 
+def _span(text: str) -> float:
+    if text.startswith("-"):
+        raise ArgumentWrong(f"{text!r} is no length of time.", hint="A number with s, m, h or d.")
+    return age(text)
+
+
+def _identifiers(file: str) -> Iterator[str]:
+    for number, line in enumerate(read(file).splitlines(), 1):
+        try:
+            if line.strip() and not line.startswith("#"):
+                yield str(JobId.parse(line.strip()))
+        except BadJobId as error:
+            raise BadInputFile(f"In {file}, line {number}: {error.message}", path=file, line=number) from None
+
+
 def purge_request(ages: Mapping[str, str], file: str, *, target: str, **flags: bool) -> Purge:
-    """The request of a command line; `file` names the jobs, an identifier a line."""
-    jobs = tuple(line.strip() for line in _text(file).splitlines() if line.strip()) if file else ()
+    """The request of a command line; `file` names the jobs, an identifier a line, and may have comments (#)."""
+    jobs = tuple(_identifiers(file)) if file else ()
+    if file and not jobs:
+        raise NoJobId(f"There is no identifier of a job in {file}.", path=file)
     given: dict[str, Any] = {name: age(text) for name, text in ages.items()} | flags
-    return Purge(jobs=jobs, target_s=age(target) if target else 0.0, **given)
-
-
-def _text(file: str) -> str:
-    try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileUnreadable(f"The file {file} cannot be read: {error}", path=file) from None
+    return Purge(jobs=jobs, target_s=_span(target or "0"), **given)
 
 
 def purge(book: Bookkeeping, asked: Purge) -> Purged:
@@ -58,6 +72,13 @@ def progress(book: Bookkeeping) -> Purged:
     """How far the last purge is."""
     reply: Purged = book.server().call(OPERATIONS["lb.purge_progress"])
     return reply
+
+
+def purge_status(purged: Purged) -> int:
+    """The exit status: 255 if only some of the jobs can be forgotten."""
+    if purged.state == "failed" or (purged.problems and not purged.jobs):
+        return 1
+    return PARTIAL if purged.problems else 0
 
 
 def purge_text(purged: Purged) -> str:
@@ -75,16 +96,38 @@ def dump(book: Bookkeeping, since: str, until: str) -> Dumped:
     return reply
 
 
-def fetch(book: Bookkeeping, name: str, path: str) -> None:
-    """A file of the server's directory of dumps to a file here."""
-    def keep(response: http.client.HTTPResponse) -> None:
-        with open(path, "wb") as file:
-            shutil.copyfileobj(response, file)
-
+def made(path: str) -> IO[bytes]:
+    """A file that can be written; what it holds stays until something is."""
     try:
-        book.server().download(OPERATIONS["lb.dump_file"], keep, file=name)
-    except PermissionError as error:
-        raise FileUnwritable(f"The file {path} cannot be written: {error.strerror}", path=path) from None
+        return open(path, "ab")
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def fetch(book: Bookkeeping, name: str, file: IO[bytes]) -> None:
+    """A file of the server's directory of dumps to a file here, which is on disk afterwards."""
+    def keep(response: http.client.HTTPResponse) -> None:
+        file.truncate(0)
+        while block := response.read(1 << 18):
+            _write(file, block)
+        _write(file, b"")
+
+    book.server().download(OPERATIONS["lb.dump_file"], keep, file=name)
+
+
+def _write(file: IO[bytes], block: bytes) -> None:
+    """At the end, an empty block brings all to disk."""
+    try:
+        file.write(block)
+        if not block:
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise _unwritable(str(file.name), error) from None
+
+
+def _unwritable(path: str, error: OSError) -> FileUnwritable:
+    return FileUnwritable(f"The file {path} cannot be written: {error.strerror}", path=path)
 
 
 def dump_text(dumped: Dumped, path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import NoReturn
 
 import click
@@ -25,9 +26,10 @@ def command(session: Session, server: str, since: str, until: str, output: str) 
     from clients.bookkeeping import Bookkeeping
 
     book = Bookkeeping.of(session, server)
-    dumped = upkeep.dump(book, since, until)
-    if output:
-        upkeep.fetch(book, dumped.name, output)
+    with upkeep.made(output or os.devnull) as file:
+        dumped = upkeep.dump(book, since, until)
+        if output:
+            upkeep.fetch(book, dumped.name, file)
     session.say(upkeep.dump_text(dumped, output))
     session.answer({"result": "success", **upkeep.plain(dumped)})
     return 0

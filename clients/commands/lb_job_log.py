@@ -8,13 +8,14 @@ from typing import NoReturn
 import click
 
 from clients import main as shared
-from clients.bookkeeping_options import server_option
+from clients.bookkeeping_options import server_option, unused
 from clients.session import Session
 
 
 @shared.command("lb-job-log", common=shared.FEW)
 @click.argument("job", metavar="JOBID")
 @server_option
+@unused("--lbproxy", "-x")
 @click.option("--repeat", "-r", type=click.IntRange(0, 10_000), default=0, metavar="N",
               help="Ask so many times again as long as there is nothing.")
 @click.option("--delay", "-d", type=click.IntRange(1, 3600), default=10, metavar="SECONDS",

@@ -7,11 +7,9 @@ from typing import NoReturn
 import click
 
 from clients import main as shared
-from clients.bookkeeping_options import server_option
+from clients.bookkeeping_options import server_option, unused
 from clients.errors import ArgumentsExclusive, ArgumentWrong
 from clients.session import Session
-
-_SHOWN = 1000
 
 
 @shared.command("lb-job-reg", common=shared.FEW)
@@ -27,6 +25,8 @@ _SHOWN = 1000
 @click.option("--exclusive", "-E", is_flag=True, help="Refuse a job that is or was there.")
 @click.option("--parent", "-P", default="", metavar="JOBID", help="The job to which it belongs.")
 @click.option("--owner", "-o", default="", metavar="DN", help="Whose job it is. Default: the caller's.")
+@unused("--lbproxy", "-x")
+@unused("--lbproxy-sock", "-X", value="SOCK")
 @click.option("--cream", "-c", is_flag=True, help="A CREAM job.")
 @click.option("--vm", "-v", is_flag=True, help="A virtual machine.")
 def command(session: Session, server: str, job: str, source: str, children: int, each: bool, collection: bool,
@@ -45,16 +45,13 @@ def command(session: Session, server: str, job: str, source: str, children: int,
         else "SIMPLE"
     registered = registering.register(book, id, registering.Wanted(
         kind, registering.source(source), children, seed, registering.read(file), parent, owner, exclusive))
-    below = [str(id.subjob(seed or None, index)) for index in range(min(children, _SHOWN))]
     if each:
         registering.register_children(book, id, children, seed, registered)
     if not job:
         session.say(f"new jobid: {id}")
     name = {"COLLECTION": "EDG_WL_COLLECTION_JOBID", "DAG": "EDG_WL_DAG_JOBID"}.get(kind, "EDG_JOBID")
-    session.say("\n".join(["", f'{name}="{id}"', f'EDG_WL_SEQUENCE="{registered.seqcode}"',
-                           *(f'EDG_WL_SUB_JOBID[{index}]="{one}"' for index, one in enumerate(below))]))
-    session.answer({"result": "success", "jobid": str(id), "seqcode": registered.seqcode, "children": below})
-    return 0
+    session.say(f'\n{name}="{id}"\nEDG_WL_SEQUENCE="{registered.seqcode}"')
+    return registering.tell(session, id, registered.seqcode, children, seed)
 
 
 def main() -> NoReturn:

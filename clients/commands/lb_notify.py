@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 import click
 
 from clients import main as shared
-from clients.bookkeeping_options import server_option
+from clients.bookkeeping_options import all_of, server_option, unused
 from clients.session import Session
 
+REFRESH_S = 7200
 FIELDS = "lastUpdateTime,jobid,stateName"
-_conditions = (
+_conditions = all_of(
     click.option("--jobid", "-j", "jobs", multiple=True, metavar="JOBID", help="This job (repeat)."),
     click.option("--owner", "-o", "owners", multiple=True, metavar="DN", help="Jobs of this owner (repeat)."),
     click.option("--own", "-O", is_flag=True, help="My jobs."),
@@ -30,20 +30,13 @@ def command() -> None:
     """Be told of jobs that change."""
 
 
-def _with(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Any], Any]:
-    def add(function: Any) -> Any:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return add
-
-
 _id = click.argument("id", metavar="NOTIFID")
 _validity = click.option("--validity", "-t", type=click.IntRange(0), default=0, metavar="SECONDS",
                          help="How long it holds. Default: as the server has it.")
 _destination = click.option("--destination", "-a", default="", metavar="URL",
                             help="https://... a web hook, x-msg://TOPIC a message broker. Default: who listens.")
+
+_sock = unused("--sock", "-s", value="SOCK")
 
 
 def _asked(jobs: tuple[str, ...], owners: tuple[str, ...], own: bool, servers: tuple[str, ...],
@@ -59,7 +52,7 @@ def _asked(jobs: tuple[str, ...], owners: tuple[str, ...], own: bool, servers: t
 
 @shared.command("new", common=shared.FEW)
 @server_option
-@_with(_conditions)
+@_conditions
 @click.option("--jdl", "-J", is_flag=True, help="Notices with descriptions.")
 @click.option("--bootstrap", "-B", is_flag=True, help="First what matches now.")
 @click.option("--terminal", "-T", is_flag=True, help="Only when a job is over.")
@@ -67,17 +60,17 @@ def _asked(jobs: tuple[str, ...], owners: tuple[str, ...], own: bool, servers: t
 @click.option("--anonymize", "-N", is_flag=True, help="Notices without the owner's name.")
 @_validity
 @_destination
+@_sock
 def new(session: Session, server: str, jdl: bool, bootstrap: bool, terminal: bool, history: bool, anonymize: bool,
         validity: int, destination: str, **which: Any) -> int:
     """Register a question about changes of jobs."""
     from clients import notifying
-    from clients.bookkeeping import Bookkeeping
     from wms.operations.notifications import NewNotification
 
     flags = {"classads": jdl, "bootstrap": bootstrap, "terminal": terminal, "history": history, "anonymize": anonymize}
     asked = NewNotification(_asked(**which), tuple(name for name, wanted in flags.items() if wanted), destination,
                             float(validity))
-    book = Bookkeeping.of(session, server)
+    book = notifying.book_of(session, server)
     return _tell(session, notifying.new(notifying.server_of(book, os.environ), asked))
 
 
@@ -86,25 +79,24 @@ def new(session: Session, server: str, jdl: bool, bootstrap: bool, terminal: boo
 @server_option
 @_destination
 @_validity
+@_sock
 def bind(session: Session, id: str, server: str, destination: str, validity: int) -> int:
     """Send notices elsewhere, and extend the registration."""
     from clients import notifying
-    from clients.bookkeeping import Bookkeeping
 
-    where = notifying.server_of(Bookkeeping.of(session, server), os.environ, id)
+    where = notifying.server_of(notifying.book_of(session, server), os.environ, id)
     return _tell(session, notifying.bind(where, id, destination, float(validity)))
 
 
 @shared.command("change", common=shared.FEW)
 @_id
 @server_option
-@_with(_conditions)
+@_conditions
 def change(session: Session, id: str, server: str, **which: Any) -> int:
     """Replace the conditions."""
     from clients import notifying
-    from clients.bookkeeping import Bookkeeping
 
-    where = notifying.server_of(Bookkeeping.of(session, server), os.environ, id)
+    where = notifying.server_of(notifying.book_of(session, server), os.environ, id)
     return _tell(session, notifying.change(where, id, _asked(**which)))
 
 
@@ -115,33 +107,39 @@ def change(session: Session, id: str, server: str, **which: Any) -> int:
 def refresh(session: Session, id: str, server: str, validity: int) -> int:
     """Extend the registration."""
     from clients import notifying
-    from clients.bookkeeping import Bookkeeping
 
-    where = notifying.server_of(Bookkeeping.of(session, server), os.environ, id)
+    where = notifying.server_of(notifying.book_of(session, server), os.environ, id)
     return _tell(session, notifying.refresh(where, id, float(validity)))
 
 
 @shared.command("receive", common=shared.FEW)
 @_id
 @server_option
-@click.option("--timeout", "-t", type=click.IntRange(1), default=220, metavar="SECONDS",
+@click.option("--timeout", "-i", type=click.IntRange(1), default=220, metavar="SECONDS",
               help="How long to listen. Default: 220.")
-@click.option("--fields", "-f", default=FIELDS, metavar="NAME,...",
-              help=f"What to print of a notice, between tabs. Default: {FIELDS}.")
-def receive(session: Session, id: str, server: str, timeout: int, fields: str) -> int:
-    """Print notices as they come: a line each, with --json a JSON object each."""
+@_validity
+@click.option("--refresh", "-r", "again", is_flag=True, help="Extend the registration as long as this listens.")
+@click.option("--fields", "-f", default=FIELDS, metavar="NAME,...", show_default=True,
+              help="What to print of a notice, between tabs.")
+@_sock
+def receive(session: Session, id: str, server: str, timeout: int, validity: int, again: bool, fields: str) -> int:
+    """Print notices as they come: a line each, with --json a JSON object each.
+
+    Notices of a registration that nobody listened to have waited. Those that were printed are not told again.
+    """
     import json
 
     from clients import notifying
-    from clients.bookkeeping import Bookkeeping
 
     names = [name.strip() for name in fields.split(",") if name.strip()]
-    where = notifying.server_of(Bookkeeping.of(session, server), os.environ, id)
+    where = notifying.server_of(notifying.book_of(session, server), os.environ, id)
 
     def told(notice: dict[str, Any]) -> None:
         click.echo(json.dumps(notice) if session.common.json else notifying.fields(notice, names))
 
-    notifying.receive(where, id, time.time() + timeout, told)
+    if validity:
+        notifying.refresh(where, id, float(validity))
+    notifying.receive(where, id, time.time() + timeout, told, refreshed_s=(validity or REFRESH_S) if again else 0.0)
     return 0
 
 
@@ -151,9 +149,8 @@ def receive(session: Session, id: str, server: str, timeout: int, fields: str) -
 def drop(session: Session, id: str, server: str) -> int:
     """Forget the registration."""
     from clients import notifying
-    from clients.bookkeeping import Bookkeeping
 
-    notifying.drop(notifying.server_of(Bookkeeping.of(session, server), os.environ, id), id)
+    notifying.drop(notifying.server_of(notifying.book_of(session, server), os.environ, id), id)
     session.say(f"{id} is dropped.")
     session.answer({"result": "success", "notification": id})
     return 0
@@ -167,11 +164,10 @@ def listed(session: Session, server: str, everybody: bool) -> int:
     import msgspec
 
     from clients import notifying
-    from clients.bookkeeping import Bookkeeping
 
-    book = Bookkeeping.of(session, server)
+    book = notifying.book_of(session, server)
     found = notifying.listed(notifying.server_of(book, os.environ), everybody=everybody)
-    session.say("\n".join(map(notifying.text, found)))
+    session.say("\n\n".join(map(notifying.text, found)) or "You have no registrations.")
     session.answer({"result": "success", "notifications": [msgspec.to_builtins(one) for one in found]})
     return 0
 

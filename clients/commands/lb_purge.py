@@ -7,7 +7,7 @@ from typing import NoReturn
 import click
 
 from clients import main as shared
-from clients.bookkeeping_options import server_option
+from clients.bookkeeping_options import server_option, unused
 from clients.session import Session
 
 _AGE = "NNN[smhd]"
@@ -22,12 +22,16 @@ _AGE = "NNN[smhd]"
 @click.option("--done", "-e", default="", metavar=_AGE, help="Age of Done jobs.")
 @click.option("--other", "-o", default="", metavar=_AGE, help="Age of all others.")
 @click.option("--dry-run", "-r", "dry", is_flag=True, help="Only say what would be forgotten.")
-@click.option("--jobs", "-j", "file", default="", metavar="FILE", help="These jobs, an identifier a line (-: stdin).")
-@click.option("--list", "-l", "names", is_flag=True, help="Say which jobs.")
+@click.option("--jobs", "--jobid-file", "-j", "file", default="", metavar="FILE",
+              help="These jobs, an identifier a line (-: stdin).")
+@click.option("--list", "--return-list", "-l", "names", is_flag=True, help="Say which jobs.")
 @click.option("--server-dump/--no-server-dump", "-s/-S", "dump", default=True,
               help="Keep the events in a file of the server. Default: yes.")
-@click.option("--target", "-t", default="", metavar=_AGE, help="Spread the work over so long.")
+@click.option("--target", "--target-runtime", "-t", "target", default="", metavar=_AGE,
+              help="Spread the work over so long.")
 @click.option("--background", "-b", is_flag=True, help="Do not wait for the end.")
+@unused("--proxy", "-x")
+@unused("--sock", "-X", value="SOCK")
 @click.option("--progress", is_flag=True, help="Only say how far the last purge is.")
 def command(session: Session, server: str, aborted: str, cleared: str, cancelled: str, done: str, other: str,
             dry: bool, file: str, names: bool, dump: bool, target: str, background: bool, progress: bool) -> int:
@@ -41,8 +45,9 @@ def command(session: Session, server: str, aborted: str, cleared: str, cancelled
         file, really=not dry, names=names, dump=dump, background=background, target=target)
     purged = upkeep.progress(book) if progress else upkeep.purge(book, asked)
     session.say(upkeep.purge_text(purged))
-    session.answer({"result": "success", **upkeep.plain(purged)})
-    return 0
+    status = upkeep.purge_status(purged)
+    session.answer({"result": {0: "success", shared.PARTIAL: "partial"}.get(status, "failure"), **upkeep.plain(purged)})
+    return status
 
 
 def main() -> NoReturn:

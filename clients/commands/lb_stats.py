@@ -23,7 +23,8 @@ def command(session: Session, destination: str, states: tuple[str, ...], server:
             dwell: bool, names: bool) -> int:
     """Tell how many jobs a second enter a state, or how long they take from one to another.
 
-    One STATE: its rate (of Ready, Scheduled, Running, "Done OK", "Done FAILED" ...). Two: the time between them.
+    One STATE: its rate (of Ready, Scheduled, Running, Done OK, Done FAILED ...). Two: the time between them. States
+    can be given by number: 5 6 0 is from Running to Done OK.
     """
     from clients import figures
     from clients.bookkeeping import Bookkeeping
@@ -34,10 +35,10 @@ def command(session: Session, destination: str, states: tuple[str, ...], server:
         session.say("\n".join(found))
         session.answer({"result": "success", "destinations": found})
         return 0
-    if dwell and len(states) != 1:
+    asked = figures.questions(states)
+    if dwell and (not states or len(asked[0]) != 1):
         raise ArgumentsExclusive("--dwell is about one state.")
-    told = [figures.ask(book, figures.query(destination, one, dwell=dwell, seconds=seconds))
-            for one in figures.questions(states)]
+    told = [figures.ask(book, figures.query(destination, one, dwell=dwell, seconds=seconds)) for one in asked]
     session.say("\n".join(map(figures.text, told)))
     session.answer({"result": "success", "statistics": [figures.plain(one) for one in told]})
     return 0

@@ -22,9 +22,10 @@ def command(session: Session, owner: str, server: str, limit: int | None) -> int
     from clients.bookkeeping import Bookkeeping
 
     book = Bookkeeping.of(session, server)
-    found = book.user_jobs(owner, bookkeeping.limit("QUERY_JOBS_LIMIT", limit))
-    session.say(lb_show.user_jobs(found))
-    session.answer({"result": "success", "jobs": found})
+    answer = book.user_jobs(owner, bookkeeping.limit("QUERY_JOBS_LIMIT", limit))
+    session.say(lb_show.user_jobs(answer.found))
+    answer.warn(session)
+    session.answer({"result": "success", "jobs": answer.found, "more": answer.more})
     return 0
 
 
