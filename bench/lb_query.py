@@ -23,13 +23,14 @@ from twisted.internet.defer import Deferred
 from bench.lb_events import NOW, OWNER
 from bench.lb_filling import fill
 from bench.rows import Row, row
-from lb import query, replies, search
-from lb.condition_texts import from_url
-from lb.condition_values import Asked
+from lb import query, replies
+from lb.access.rights import policy_of
 from lb.flags import Telling, status_record, texts
-from lb.rights import policy_of
-from lb.search import START, Hit, Search, Sight
-from lb.search_plan import plan
+from lb.queries import search
+from lb.queries.condition_texts import from_url
+from lb.queries.condition_values import Asked
+from lb.queries.search import START, Hit, Search, Sight
+from lb.queries.search_plan import plan
 from wms.database import Database
 from wms.identity import Identity
 

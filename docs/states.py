@@ -1,13 +1,13 @@
-"""docs/reference/states.md: the state diagram and the rules behind it, from lb.transitions."""
+"""docs/reference/states.md: the state diagram and the rules behind it, from lb.state.transitions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from docs.markdown import code, codes, page, table
-from lb.middleware import CONDOR, CREAM, FILE_TRANSFER, FILE_TRANSFER_COLLECTION, PBS, VM
-from lb.rules import ANY, Rule, Table, Verdict
-from lb.transitions import GLITE, diagram
+from lb.state.middleware import CONDOR, CREAM, FILE_TRANSFER, FILE_TRANSFER_COLLECTION, PBS, VM
+from lb.state.rules import ANY, Rule, Table, Verdict
+from lb.state.transitions import GLITE, diagram
 from wms.event import Source
 from wms.jobstatus import TERMINAL, JobState
 
@@ -27,7 +27,7 @@ repetition of arrivals matters. The first registration counts before everything.
 over, when its attempt was given up, or when something newer of the job has been heard; a late event changes only
 what the column *changes always* names. Of several rows that fit, the one with the event's own source wins, then the
 one with its own result. `SUSPECT` events are kept and change nothing, `IGNORED` ones change only what *changes always*
-names. What the names in the columns do is in `lb.parts`, `lb.places` and `lb.branches`.
+names. What the names in the columns do is in `lb.state.parts`, `lb.state.places` and `lb.state.branches`.
 """
 
 
@@ -35,8 +35,8 @@ def text() -> str:
     states = [(str(state.code), state.value, "yes" if state in TERMINAL else "") for state in JobState]
     others = [part for name, rules in OTHERS.items()
               for part in (f"## Rules of {name}", table(HEAD, _rows(_named(rules))))]
-    return page("Job states", "lb.transitions", INTRODUCTION, "## Diagram", f"```mermaid\n{diagram()}```", "## States",
-                table(("code", "state", "final"), states), "## Rules of grid jobs", table(HEAD, _rows(GLITE)),
+    return page("Job states", "lb.state.transitions", INTRODUCTION, "## Diagram",
+                f"```mermaid\n{diagram()}```", "## States", table(("code", "state", "final"), states), "## Rules of grid jobs", table(HEAD, _rows(GLITE)),
                 *others)
 
 

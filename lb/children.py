@@ -1,6 +1,7 @@
 """The children of a job: identifiers, records, and how many are in each state. Questions that only read.
 
-Children are those who were made or heard of, portion by portion in that order; who may have the answer is decided by the caller.
+Children are those who were made or heard of, portion by portion in that order; who may have the answer is decided
+by the caller.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from lb.kin import IS_CHILD, counted
-from lb.parents import Histogram, completed
 from lb.query import COLUMNS, JobsPage, cursor_text, found, read_cursor, status
+from lb.state.parents import Histogram, completed
 from lb.tables import jobs
 from wms.jobstatus import JobState
 

@@ -1,6 +1,6 @@
 """What follows from a change for other jobs: histograms and states of parents, children to be made, connections.
 
-A follower of lb.keeper. What is counted and decided is in lb.parents, lb.embryos and lb.edges.
+A follower of lb.keeper. What is counted and decided is in lb.state.parents, lb.state.embryos and lb.state.edges.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import msgspec
 import sqlalchemy as sa
 
 from lb.bulk import insert
-from lb.edges import mirrors
-from lb.embryos import births, expands, expansions
 from lb.keeper import Follower, keep
-from lb.parents import CLASSES, COLLECTIONS, Cause, Histogram, collection_event, place
-from lb.record import Record
 from lb.rows import from_row
+from lb.state.edges import mirrors
+from lb.state.embryos import births, expands, expansions
+from lb.state.parents import CLASSES, COLLECTIONS, Cause, Histogram, collection_event, place
+from lb.state.record import Record
 from lb.store import Change
 from lb.tables import events, histograms, jobs
 from lb.waiting import Waiters

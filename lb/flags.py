@@ -12,10 +12,10 @@ import msgspec
 import sqlalchemy as sa
 
 from lb import children, query
+from lb.access.rights import View
+from lb.access.views import shown, shown_events
+from lb.queries.search import Sight
 from lb.query import Found
-from lb.rights import View
-from lb.search import Sight
-from lb.views import shown, shown_events
 from wms.errors import Refused, TooManyResults
 
 NAMES = ("classads", "children", "childstat", "childhist_fast", "childhist_thorough", "anonymized", "history",

@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from lb.edges import standing
-from lb.parents import CLASSES, Histogram, completed
+from lb.state.edges import standing
+from lb.state.parents import CLASSES, Histogram, completed
 from lb.tables import histograms, jobs
 from wms.jobid import JobId
 from wms.jobstatus import COMPOSITE, JobState, JobStatus

@@ -1,6 +1,6 @@
 """The remote operations of Logging & Bookkeeping: from a call to a reply.
 
-Rows are read in lb.query, rights decided at the gate (lb.denials); pages are in lb.page_operations.
+Rows are read in lb.query, rights decided at the gate (lb.access.denials); pages are in lb.pages.page_operations.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import msgspec
 import sqlalchemy as sa
 
 from lb import query
-from lb.denials import Gate
-from lb.figures_operations import Figures
+from lb.access.denials import Gate
+from lb.access.rights import View
+from lb.access.views import shown, shown_events
+from lb.figures.figures_operations import Figures
 from lb.flags import Telling, read_flags, record, status_record, without_texts
-from lb.page_operations import page_handlers
+from lb.pages.page_operations import page_handlers
+from lb.queries.query_operations import query_handlers, sight
+from lb.queries.search import Sight
 from lb.query import Found
-from lb.query_operations import query_handlers, sight
-from lb.rights import View
-from lb.search import Sight
-from lb.views import shown, shown_events
 from lb.waiting import ANY, Waiters
 from wms import queue
 from wms.errors import BadJobId, NoSuchJob, Refused, TooManyResults, WmsError

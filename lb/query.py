@@ -16,10 +16,10 @@ import sqlalchemy as sa
 
 from lb import store
 from lb.kin import with_kin
-from lb.order import order
 from lb.rows import from_row
+from lb.state.order import order
 from lb.store import jobs
-from lb.zombies import known as purged
+from lb.upkeep.zombies import known as purged
 from wms.errors import JobPurged, NoSuchJob, Refused
 from wms.event import Event
 from wms.identity import canonical_dn

@@ -1,7 +1,7 @@
 """Records of an older machine are made anew behind everything else, so that no query shows for long what they meant.
 
 Portions of the table of jobs, once after each change of the machine; a job that gets an event meanwhile is made anew
-by that. What a record is, is in lb.machine; what is written, in lb.store.
+by that. What a record is, is in lb.state.machine; what is written, in lb.store.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from lb import marks, store
 from lb.keeper import Follower, keep
-from lb.record import MACHINE_VERSION
+from lb.state.record import MACHINE_VERSION
 from lb.tables import jobs
 from wms.service import Kit, Loop
 

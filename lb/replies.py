@@ -1,6 +1,7 @@
 """Long answers: JSON lists and lines that grow while they are read, stretch by stretch, in flat memory.
 
-Not what is in them: that comes from searches (lb.search, lb.search_events) and is told by lb.query_operations.
+Not what is in them: that comes from searches (lb.queries.search, lb.queries.search_events) and is told by
+lb.queries.query_operations.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from lb.search import H, P, Step
+from lb.queries.search import H, P, Step
 from wms.streaming import StreamReply
 
 NDJSON = "application/x-ndjson"

@@ -1,6 +1,6 @@
 """The daemon of Logging & Bookkeeping: reads the topic of events, answers queries.
 
-What an event does is in lb.store and lb.machine; this only joins the parts.
+What an event does is in lb.store and lb.state.machine; this only joins the parts.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ import msgspec
 import sqlalchemy as sa
 from twisted.logger import Logger
 
-from lb import counters, family, statistics_store, store, zombies
-from lb.denials import Gate
-from lb.figures_operations import Figures, figures_handlers
-from lb.intake import Intake
+from lb import family, store
+from lb.access.denials import Gate
+from lb.access.intake import Intake
+from lb.figures import counters, statistics_store
+from lb.figures.figures_operations import Figures, figures_handlers
 from lb.keeper import Follower, keep
-from lb.notification_service import notification_service
+from lb.notices.notification_service import notification_service
 from lb.operations import handlers
 from lb.refold import Refolder
-from lb.upkeep_service import upkeep_service
+from lb.upkeep import zombies
+from lb.upkeep.upkeep_service import upkeep_service
 from lb.waiting import Waiters
 from wms.consumer import Consumer, Handle
 from wms.event import Event

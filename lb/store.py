@@ -1,7 +1,7 @@
 """`ingest`, the one writer of jobs and events of Logging & Bookkeeping: events in, rows and states out.
 
 A state is a fold over the events of its job in their logical order, so neither the order nor the repetition
-of arrivals matters. Not the questions (lb.query), and not what events mean (lb.machine).
+of arrivals matters. Not the questions (lb.query), and not what events mean (lb.state.machine).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import msgspec
 import sqlalchemy as sa
 
 from lb.bulk import Way, write
-from lb.machine import MACHINE_VERSION, Record, fold, in_order, step
-from lb.order import order
 from lb.rows import from_row, to_row
+from lb.state.machine import MACHINE_VERSION, Record, fold, in_order, step
+from lb.state.order import order
 from lb.tables import events as events
 from lb.tables import jobs as jobs
 from lb.tables import refused as refused

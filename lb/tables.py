@@ -25,7 +25,7 @@ jobs = sa.Table(  # written by lb.store
     sa.Column("created", sa.Float, nullable=False, comment="time of the first event, epoch s"),
     sa.Column("updated", sa.Float, nullable=False, server_default="0", comment="time of the last accepted"),
     sa.Column("version", sa.Integer, nullable=False, server_default="0", comment="number of its events"),
-    sa.Column("record", sa.LargeBinary, nullable=False, server_default="", comment="lb.machine.Record"),
+    sa.Column("record", sa.LargeBinary, nullable=False, server_default="", comment="lb.state.machine.Record"),
     sa.Column("done_code", sa.SmallInteger, nullable=False, server_default="-1"),
     sa.Column("entered", sa.Float, nullable=False, server_default="0", comment="stateEnterTime, epoch s"),
     _text("destination"),
@@ -77,7 +77,7 @@ refused = sa.Table(  # written by lb.store
     sa.Column("reason", sa.Text, nullable=False),
 )
 
-zombies = sa.Table(  # written by lb.purge: jobs that were here
+zombies = sa.Table(  # written by lb.upkeep.zombies: jobs that were here
     "lb_zombies", metadata,
     sa.Column("job", sa.Text, primary_key=True, comment="unique part"),
     sa.Column("server", sa.Text, nullable=False, comment="host:port of the identifier"),
@@ -85,11 +85,11 @@ zombies = sa.Table(  # written by lb.purge: jobs that were here
     sa.Column("purged", sa.Float, nullable=False, comment="epoch s"),
 )
 
-registrations = sa.Table(  # written by lb.notification_store
+registrations = sa.Table(  # written by lb.notices.notification_store
     "lb_registrations", metadata,
     sa.Column("id", sa.Text, primary_key=True, comment="unique part of the notification's identifier"),
     sa.Column("owner", sa.Text, nullable=False, comment="canonical DN"),
-    sa.Column("identity", sa.LargeBinary, nullable=False, comment="who reads: DN, FQANs, as lb.rights needs them"),
+    sa.Column("identity", sa.LargeBinary, nullable=False, comment="who reads: DN, FQANs, end of the credential"),
     _text("destination", "empty: a stream; https://... or x-msg://topic"),
     sa.Column("conditions", sa.LargeBinary, nullable=False, comment="JSON"),
     sa.Column("flags", sa.Integer, nullable=False, server_default="0"),
@@ -99,7 +99,7 @@ registrations = sa.Table(  # written by lb.notification_store
     sa.Index("lb_registrations_owner", "owner"),
 )
 
-notices = sa.Table(  # written by lb.notification_store: what a registration has yet to be told
+notices = sa.Table(  # written by lb.notices.notification_store: what a registration has yet to be told
     "lb_notices", metadata,
     sa.Column("id", Id, primary_key=True, autoincrement=True),
     sa.Column("registration", sa.Text, nullable=False),
@@ -109,7 +109,7 @@ notices = sa.Table(  # written by lb.notification_store: what a registration has
     sqlite_autoincrement=True,
 )
 
-samples = sa.Table(  # written by lb.statistics: sums in time slots
+samples = sa.Table(  # written by lb.figures.statistics_store: sums in time slots
     "lb_samples", metadata,
     sa.Column("ring", sa.Integer, primary_key=True, autoincrement=False, comment="seconds of a slot"),
     sa.Column("slot", sa.BigInteger, primary_key=True, autoincrement=False, comment="epoch s over ring"),
@@ -120,7 +120,7 @@ samples = sa.Table(  # written by lb.statistics: sums in time slots
     sa.Column("squares", sa.Float, nullable=False, comment="square seconds"),
 )
 
-counters = sa.Table(  # written by lb.counters
+counters = sa.Table(  # written by lb.figures.counters
     "lb_counters", metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("value", sa.BigInteger, nullable=False),

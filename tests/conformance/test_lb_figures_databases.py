@@ -12,8 +12,9 @@ from database_places import SHARED, Place
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lb import counters, keeper, statistics_store, tables
-from lb.statistics import ALL, RINGS, Interval, duration, dwell, rate
+from lb import keeper, tables
+from lb.figures import counters, statistics_store
+from lb.figures.statistics import ALL, RINGS, Interval, duration, dwell, rate
 from wms.database import Database, make_engine, metadata
 from wms.event import Event, Source, event
 from wms.seqcode import START

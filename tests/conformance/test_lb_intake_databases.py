@@ -7,10 +7,10 @@ import pytest
 from database_places import SHARED, Place
 from twisted.internet.task import Clock
 
-from lb.intake import Taken, take
-from lb.rights import policy_of
-from lb.senders import EXCLUSIVE, Here, Sender
-from lb.ulm_log import Entry, entries
+from lb.access.intake import Taken, take
+from lb.access.rights import policy_of
+from lb.access.senders import EXCLUSIVE, Here, Sender
+from lb.upkeep.ulm_log import Entry, entries
 from lb.waiting import Waiters
 from wms.database import Database, metadata
 from wms.event import Event, Source, event

@@ -9,12 +9,13 @@ import pytest
 import sqlalchemy as sa
 from database_places import Place, Turns
 
-from lb import board, notification_bootstrap, notification_store, registration_log, tables
-from lb.conditions import Condition, Operator
+from lb import tables
 from lb.keeper import keep
-from lb.notification_bootstrap import Portion
-from lb.notification_store import encode
-from lb.notifications import Flag, Notice, Registration
+from lb.notices import board, notification_bootstrap, notification_store, registration_log
+from lb.notices.notification_bootstrap import Portion
+from lb.notices.notification_store import encode
+from lb.notices.notifications import Flag, Notice, Registration
+from lb.queries.conditions import Condition, Operator
 from wms.database import Database, metadata
 from wms.event import Source, event
 from wms.identity import Identity

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from lb import embryos, figures_query, keeper, page_query, pulse, statistics_store
+from lb import keeper
 from lb.family import follower
-from lb.feeds import FEEDS
-from lb.statistics import ALL, RINGS
+from lb.figures import statistics_store
+from lb.figures.statistics import ALL, RINGS
+from lb.pages import figures_query, page_query, pulse
+from lb.pages.feeds import FEEDS
+from lb.state import embryos
 from wms.database import Database, metadata
 from wms.event import Event, Source, event
 from wms.jobid import JobId

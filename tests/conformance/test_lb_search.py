@@ -13,19 +13,19 @@ from database_places import SHARED
 from twisted.internet.defer import Deferred
 
 from lb import query, store, tables
-from lb.condition_texts import from_lines, from_url
-from lb.condition_values import Asked
-from lb.conditions import EVENTS, Conditions, matches, matches_event
-from lb.found_events import EventPlace, in_order
-from lb.machine import fold
-from lb.order import order
-from lb.record import public
-from lb.rights import policy_of
-from lb.search import START as BEGINNING
-from lb.search import Place, Search, Sight, page, walk
-from lb.search_events import event_search
-from lb.search_plan import plan
-from lb.search_times import chosen
+from lb.access.rights import policy_of
+from lb.queries.condition_texts import from_lines, from_url
+from lb.queries.condition_values import Asked
+from lb.queries.conditions import EVENTS, Conditions, matches, matches_event
+from lb.queries.found_events import EventPlace, in_order
+from lb.queries.search import START as BEGINNING
+from lb.queries.search import Place, Search, Sight, page, walk
+from lb.queries.search_events import event_search
+from lb.queries.search_plan import plan
+from lb.queries.search_times import chosen
+from lb.state.machine import fold
+from lb.state.order import order
+from lb.state.record import public
 from wms.database import Database, metadata
 from wms.errors import NoSuchJob
 from wms.event import Event, Source, event

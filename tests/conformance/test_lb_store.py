@@ -20,10 +20,11 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from lb import children, family, keeper, purge, query, store
-from lb.machine import fold
-from lb.order import order
+from lb import children, family, keeper, query, store
+from lb.state.machine import fold
+from lb.state.order import order
 from lb.tables import histograms, zombies
+from lb.upkeep import purge
 from wms import queue
 from wms.database import make_engine, metadata
 from wms.engine import is_passing

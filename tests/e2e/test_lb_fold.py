@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-COMMAND = (sys.executable, "-c", "from lb.fold import main; main(prog_name='lb-fold')")
+COMMAND = (sys.executable, "-c", "from lb.upkeep.fold import main; main(prog_name='lb-fold')")
 REGISTRATION = (
     'DATE=20231114221320.000000 HOST="ns.example" PROG=edg-wms LVL=SYSTEM DG.PRIORITY=0 DG.SOURCE="NetworkServer" '
     'DG.EVNT="RegJob" DG.JOBID="https://lb.example:9000/{unique}" '
@@ -97,6 +97,6 @@ def test_a_file_that_is_not_there() -> None:
 
 
 def test_it_starts_without_a_server() -> None:
-    start = [sys.executable, "-X", "importtime", "-c", "import lb.fold"]
+    start = [sys.executable, "-X", "importtime", "-c", "import lb.upkeep.fold"]
     loaded = subprocess.run(start, text=True, capture_output=True, timeout=60, check=True).stderr
     assert not {"twisted", "sqlalchemy", "jinja2"} & {line.rpartition("|")[2].strip() for line in loaded.splitlines()}

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from lb_jobs import STORIES
 
-from lb.machine import Record, fold, in_order, step
-from lb.order import order
+from lb.state.machine import Record, fold, in_order, step
+from lb.state.order import order
 from wms.event import Event, duplicate_key
 from wms.ulm import from_ulm
 

@@ -13,11 +13,11 @@ import pika
 import pytest
 from twisted.logger import Logger
 
-from lb import notification_store
-from lb.board import Board
-from lb.delivery import Delivery
-from lb.delivery_broker import BrokerCarrier, broker
-from lb.notifications import Flag, Notice, Registration
+from lb.notices import notification_store
+from lb.notices.board import Board
+from lb.notices.delivery import Delivery
+from lb.notices.delivery_broker import BrokerCarrier, broker
+from lb.notices.notifications import Flag, Notice, Registration
 from wms.config import Lb, Settings
 from wms.database import Database, metadata
 from wms.identity import Identity

@@ -17,10 +17,10 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from lb.delivery import Carried
-from lb.delivery_webhook import WebhookCarrier
-from lb.notifications import Flag, Notice, Registration
-from lb.signatures import HEADER, genuine
+from lb.notices.delivery import Carried
+from lb.notices.delivery_webhook import WebhookCarrier
+from lb.notices.notifications import Flag, Notice, Registration
+from lb.notices.signatures import HEADER, genuine
 from wms.config import Lb, Settings, Tls
 from wms.identity import Identity
 from wms.service import Kit
@@ -135,7 +135,7 @@ def test_a_long_answer_is_not_read(receiver: Receiver, hooks: WebhookCarrier) ->
 
 def test_a_server_that_hangs_is_left_and_holds_up_nobody(
         receiver: Receiver, hooks: WebhookCarrier, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lb.delivery_webhook.ATTEMPT_S", 0.5)
+    monkeypatch.setattr("lb.notices.delivery_webhook.ATTEMPT_S", 0.5)
     assert carried(hooks, receiver.url("/hang")).number == 0
     assert receiver.hanging.is_set()
     assert carried(hooks, receiver.url()) == (1, "")

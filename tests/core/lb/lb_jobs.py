@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from lb.machine import Record, fold, in_order, step
+from lb.state.machine import Record, fold, in_order, step
 from wms.event import EVENT_TYPES, LEVELS, Event, EventType, Field, Source, duplicate_key, event
 from wms.seqcode import START, SequenceCode
 

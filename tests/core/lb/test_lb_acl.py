@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lb_jobs import LM, NS, UI, USER, Story, happy, shuffled, stored, told
 
-from lb import acl
-from lb.acl import READ, TAG, Entry
-from lb.machine import fold
-from lb.record import public
+from lb.state import acl
+from lb.state.acl import READ, TAG, Entry
+from lb.state.machine import fold
+from lb.state.record import public
 from wms.event import Event
 from wms.identity import Identity
 from wms.seqcode import START

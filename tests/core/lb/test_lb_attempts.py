@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from lb_jobs import JC, LM, LRMS, PAYLOAD, STORIES, WM, Story, deep, given_up, happy, shallow, shuffled, waiting
 
-from lb.attempts import Attempt, attempts
+from lb.state.attempts import Attempt, attempts
 
 
 def told(story: Story) -> list[tuple[int, str, str, str, str]]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lb_jobs import WM, told
 
-from lb.charts import (
+from lb.pages.charts import (
     Column,
     Mark,
     Part,
@@ -21,7 +21,7 @@ from lb.charts import (
     time_roof,
     whisker,
 )
-from lb.wording import clock, duration, iso, number, short, what
+from lb.pages.wording import clock, duration, iso, number, short, what
 
 TIMES = st.integers(0, 1 << 34).map(lambda eighths: eighths / 8)
 SIZES = st.lists(st.floats(0, 1e12), max_size=300)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lb.condition_values import Asked
-from lb.conditions import (
+from lb.queries.condition_values import Asked
+from lb.queries.conditions import (
     EVENT_ATTRIBUTES,
     EVENTS,
     JOB_ATTRIBUTES,

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lb.condition_texts import MAX_TEXT, decoded, encoded, from_json, from_lines, from_url, to_lines
-from lb.condition_values import Asked
-from lb.conditions import EVENTS, JOBS, Condition, Conditions, Operator
+from lb.queries.condition_texts import MAX_TEXT, decoded, encoded, from_json, from_lines, from_url, to_lines
+from lb.queries.condition_values import Asked
+from lb.queries.conditions import EVENTS, JOBS, Condition, Conditions, Operator
 from wms.errors import Refused
 
 ASKED = Asked("/DC=org/CN=Jane", 1_000_000.0)

@@ -6,7 +6,7 @@ from itertools import permutations
 
 from lb_jobs import stored, told
 
-from lb.machine import fold
+from lb.state.machine import fold
 from wms.event import Source
 
 CE = Source.CREAM_EXECUTOR

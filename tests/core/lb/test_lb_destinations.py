@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lb.destinations import Hook, Rules, check, hook, may_connect, topic
-from lb.signatures import genuine, signature
+from lb.notices.destinations import Hook, Rules, check, hook, may_connect, topic
+from lb.notices.signatures import genuine, signature
 from wms.errors import Refused
 
 RULES = Rules(("stomp://broker",), ("grid.emi.", "site."), ("hooks.example.org", "*.example.net", "127.0.0.1"))

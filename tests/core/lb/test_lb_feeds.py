@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lb.feeds import ATOM, FEEDS, Entry, atom, entry, rss
+from lb.pages.feeds import ATOM, FEEDS, Entry, atom, entry, rss
 from wms.jobstatus import JobState, JobStatus
 
 LINK = "https://lb.example:9000/RSS:finished"

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lb_jobs import STORIES, deep, happy, shuffled, stored
 
-from lb.machine import fold
+from lb.state.machine import fold
 
 HANDOVERS = [  # type and source of what is missing
     ("EnQueued", "NetworkServer"), ("EnQueued", "WorkloadManager"), ("Transfer", "JobController"),

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from lb_jobs import JOB, LBS, LM, NS, UI, WM, Story, stored, told, waiting
 from msgspec.structs import replace
 
-from lb.edges import mirrors, standing
-from lb.embryos import MOST_CHILDREN, births, expansions
-from lb.machine import Verdict, fold, step
-from lb.record import Record, public
+from lb.state.edges import mirrors, standing
+from lb.state.embryos import MOST_CHILDREN, births, expansions
+from lb.state.machine import Verdict, fold, step
+from lb.state.record import Record, public
 from wms.jobid import JobId
 from wms.jobstatus import DoneCode, JobState, JobType
 from wms.messages import Expand

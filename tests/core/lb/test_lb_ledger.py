@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lb_jobs import JOB, LM, LRMS, NS, STORIES, USER, told
 
-from lb.embryos import births, expansions
-from lb.ledger import Ledger
-from lb.machine import Record, fold
-from lb.record import public
+from lb.state.embryos import births, expansions
+from lb.state.machine import Record, fold
+from lb.state.record import public
+from lb.upkeep.ledger import Ledger
 from wms.event import Event
 from wms.jobid import JobId
 from wms.jobstatus import DoneCode, JobState, JobType

@@ -30,8 +30,8 @@ from lb_jobs import (
     waiting,
 )
 
-from lb.machine import Verdict, fold, in_order, is_late, step
-from lb.order import order
+from lb.state.machine import Verdict, fold, in_order, is_late, step
+from lb.state.order import order
 from wms.event import Source
 from wms.jobstatus import TERMINAL, DoneCode, JobState, JobType, SandboxRetrieved, WrapperStatus
 from wms.seqcode import SequenceCode

@@ -9,7 +9,7 @@ import pytest
 from lb_jobs import BH, JC, LM, LRMS, NS, UI, WM, told
 from lb_matrix import COLUMNS, ROWS
 
-from lb.machine import Record, Verdict, step
+from lb.state.machine import Record, Verdict, step
 from wms.event import EVENT_TYPES, Source
 from wms.jobstatus import JobState
 from wms.seqcode import START

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lb_jobs import EVENTS, LM, NS, WM, Story, told, waiting
 
-from lb.machine import Record, Verdict, fold, step
+from lb.state.machine import Record, Verdict, fold, step
 from wms.event import Source
 from wms.jobstatus import DoneCode, JobState, JobType, WrapperStatus
 from wms.seqcode import START

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lb.conditions import Condition, Conditions, Operator, matches
-from lb.notification_index import EVERY, Index, Key, keys
-from lb.notifications import (
+from lb.notices.notification_index import EVERY, Index, Key, keys
+from lb.notices.notifications import (
     Flag,
     Registration,
     flags_of,
@@ -24,6 +23,7 @@ from lb.notifications import (
     names_of,
     others_by_owner,
 )
+from lb.queries.conditions import Condition, Conditions, Operator, matches
 from wms.errors import NoSuchNotification, Refused
 from wms.event import Source, event
 from wms.identity import Identity

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lb_jobs import JOB, NS, RUNNING, Story, waiting
 
-from lb.machine import Verdict, fold, step
-from lb.parents import (
+from lb.state.machine import Verdict, fold, step
+from lb.state.parents import (
     Cause,
     all_cancelled,
     collection_event,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lb.purge_rules import DEFAULT, NEVER, SHARE, SPECIAL, Ages, limits, pause, resolved
+from lb.upkeep.purge_rules import DEFAULT, NEVER, SHARE, SPECIAL, Ages, limits, pause, resolved
 from wms.errors import Refused
 from wms.jobstatus import JobState
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lb.policy import parse_policy
-from lb.rights import BUILT_IN, EVERYBODYS, Action, Rule, View, policy_of, shown, to_log, view
-from lb.views import LONGEST_CUT, pseudonym, shown_events
+from lb.access.policy import parse_policy
+from lb.access.rights import BUILT_IN, EVERYBODYS, Action, Rule, View, policy_of, shown, to_log, view
+from lb.access.views import LONGEST_CUT, pseudonym, shown_events
 from wms.errors import ConfigError
 from wms.event import EVENT_TYPES, Source, event
 from wms.identity import Identity

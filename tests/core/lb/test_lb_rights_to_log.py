@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from lb_jobs import required
 
-from lb.rights import Action, Rule, policy_of, to_log
-from lb.senders import (
+from lb.access.rights import Action, Rule, policy_of, to_log
+from lb.access.senders import (
     ABOUT_RIGHTS,
     EXCLUSIVE,
     NOBODY,

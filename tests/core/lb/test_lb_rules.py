@@ -22,9 +22,9 @@ from lb_jobs import (
     waiting,
 )
 
-from lb.machine import MACHINE_VERSION, Record, Verdict, fold, step
-from lb.record import public
-from lb.transitions import GLITE, TABLES, diagram, expanded, results
+from lb.state.machine import MACHINE_VERSION, Record, Verdict, fold, step
+from lb.state.record import public
+from lb.state.transitions import GLITE, TABLES, diagram, expanded, results
 from wms.event import EVENT_TYPES, Source
 from wms.jobstatus import DoneCode, JobState, JobStatus, JobType
 from wms.seqcode import SequenceCode

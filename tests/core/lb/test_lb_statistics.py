@@ -13,9 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lb_jobs import APP, JC, LBS, LM, NS, WM, Story, told
 
-from lb.machine import Record, fold, in_order, step
-from lb.order import order
-from lb.statistics import (
+from lb.figures.statistics import (
     AHEAD_S,
     DURATIONS,
     PHASES,
@@ -29,6 +27,8 @@ from lb.statistics import (
     ring_of,
     samples,
 )
+from lb.state.machine import Record, fold, in_order, step
+from lb.state.order import order
 from wms.event import Event
 from wms.jobstatus import JobState
 from wms.seqcode import START

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lb.stomp import BEAT, MAX_FRAME, Frame, beats, decode, encode
+from lb.notices.stomp import BEAT, MAX_FRAME, Frame, beats, decode, encode
 from wms.errors import Unavailable
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)

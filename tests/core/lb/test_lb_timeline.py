@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lb_jobs import LM, Story
 
-from lb.charts import NARROWEST
-from lb.timeline import Span, axis, bars, place, spans
+from lb.pages.charts import NARROWEST
+from lb.state.timeline import Span, axis, bars, place, spans
 from wms.event import Event
 from wms.jobstatus import JobState
 

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from book_builders import JANE, START_TIME, Book, url
 
 from lb import query
-from lb.machine import Record
-from lb.parents import CLASSES, slot
+from lb.state.machine import Record
+from lb.state.parents import CLASSES, slot
 from lb.tables import histograms, jobs
 from wms.event import Event, Source, event
 from wms.jobid import JobId

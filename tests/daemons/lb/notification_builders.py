@@ -10,10 +10,10 @@ import msgspec
 from book_builders import JANE, START_TIME, Book, settled
 from twisted.internet.defer import Deferred
 
-from lb.denials import Gate
+from lb.access.denials import Gate
 from lb.keeper import keep
-from lb.notification_follower import Notifier
-from lb.notifications import PREFIX
+from lb.notices.notification_follower import Notifier
+from lb.notices.notifications import PREFIX
 from wms.event import Event
 from wms.httpd import Call
 from wms.identity import Identity

@@ -7,10 +7,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from lb.condition_values import Asked
-from lb.conditions import EVENTS, JOBS, Condition, Conditions, Table, condition, grouped
-from lb.rights import Action, Policy, Rule, policy_of
-from lb.search import Sight
+from lb.access.rights import Action, Policy, Rule, policy_of
+from lb.queries.condition_values import Asked
+from lb.queries.conditions import EVENTS, JOBS, Condition, Conditions, Table, condition, grouped
+from lb.queries.search import Sight
 from wms.event import Event, Source, event
 from wms.identity import Identity
 from wms.seqcode import START

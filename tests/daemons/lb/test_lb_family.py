@@ -32,8 +32,8 @@ from family_builders import (
 )
 
 from lb import family
-from lb.record import public
 from lb.service import followers
+from lb.state.record import public
 from lb.store import Change
 from lb.tables import histograms, jobs
 from lb.waiting import Waiters

@@ -36,9 +36,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lb import family, query
-from lb.machine import fold
-from lb.parents import Cause, collection_event, place
 from lb.service import followers
+from lb.state.machine import fold
+from lb.state.parents import Cause, collection_event, place
 from lb.tables import jobs
 from lb.waiting import Waiters
 from wms import queue

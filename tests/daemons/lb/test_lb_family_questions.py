@@ -22,7 +22,8 @@ from family_builders import (
     told,
 )
 
-from lb import children, purge, query
+from lb import children, query
+from lb.upkeep import purge
 from wms.errors import NoSuchJob
 from wms.jobstatus import JobStatus
 

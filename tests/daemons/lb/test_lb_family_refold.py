@@ -9,8 +9,8 @@ from book_builders import START_TIME, Book, settled, story
 from family_builders import DONE, RUNNING, counted, history, lives, record, recounted, registered, transitions
 
 from lb import marks, refold, store
-from lb.record import MACHINE_VERSION
 from lb.service import make
+from lb.state.record import MACHINE_VERSION
 from lb.tables import histograms, jobs, tags
 from wms.errors import Unavailable
 from wms.jobstatus import JobState

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
-from lb import counters, statistics_store, tables
-from lb.about import lines, without_password
+from lb import tables
+from lb.figures import counters, statistics_store
+from lb.figures.about import lines, without_password
+from lb.figures.statistics import ALL, PHASES, RINGS, Sums, interval, rate
 from lb.service import make
-from lb.statistics import ALL, PHASES, RINGS, Sums, interval, rate
 from wms.errors import NothingFound, NotPermitted, Refused
 from wms.operations.figures import Configuration, Counts, Series, Statistics
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lb import store
-from lb.machine import fold
+from lb.state.machine import fold
 from wms.event import Event, Source, event
 from wms.seqcode import START
 

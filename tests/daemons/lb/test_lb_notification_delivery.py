@@ -13,10 +13,10 @@ from book_builders import Book, settled, story
 from notification_builders import Subscriber, Told, short
 from twisted.internet.defer import CancelledError, Deferred
 
-from lb import notification_store
-from lb.board import Board
-from lb.delivery import NARROW, WIDE, Carried, Delivery, retry_s
-from lb.notifications import Notice, Registration
+from lb.notices import notification_store
+from lb.notices.board import Board
+from lb.notices.delivery import NARROW, WIDE, Carried, Delivery, retry_s
+from lb.notices.notifications import Notice, Registration
 from lb.tables import notices, registrations
 from wms.operations.notifications import Destination, Notification
 

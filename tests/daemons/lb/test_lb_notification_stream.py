@@ -7,7 +7,7 @@ from book_builders import Book, settled, story
 from notification_builders import Subscriber, Told, closed, lines, short
 from twisted.internet.defer import Deferred
 
-from lb.notification_stream import BEAT_S
+from lb.notices.notification_stream import BEAT_S
 from wms.errors import NotAllowedNow, Refused
 from wms.operations.notifications import Acknowledgement, Destination, Notification
 from wms.streaming import StreamReply

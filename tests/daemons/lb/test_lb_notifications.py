@@ -214,10 +214,10 @@ def test_others_may_not_touch_it(jane: Subscriber, john: Subscriber) -> None:
                        ("lb.notify_stream", None)):
         with pytest.raises(NotAuthorized):
             john.answer(name, id=short(given), body=body)
-    assert john.answer("lb.notifications").notifications == ()
-    assert jane.answer("lb.notifications").notifications == (given,)
+    assert john.answer("lb.notices.notifications").notifications == ()
+    assert jane.answer("lb.notices.notifications").notifications == (given,)
     with pytest.raises(NotPermitted):
-        john.answer("lb.notifications", query={"all": ""})
+        john.answer("lb.notices.notifications", query={"all": ""})
 
 
 # -- asking ----------------------------------------------------------------------------------------------
@@ -300,7 +300,7 @@ def test_changes_that_were_rolled_back_are_not_remembered(book: Book, jane: Subs
 
     def undone(conn: sa.Connection) -> None:
         conn.execute(registrations.delete())
-        from lb import registration_log
+        from lb.notices import registration_log
         registration_log.note(conn, short(kept), "token")
         told.notifier.follow(conn, (), 0.0)
         raise Undone

@@ -10,7 +10,7 @@ from book_builders import JANE, START_TIME, Book, story
 from outline import Outline, home
 from test_lb_page_family import ingest
 
-from lb.figures_query import MOST_PLACES
+from lb.pages.figures_query import MOST_PLACES
 from lb.service import make
 from wms.event import EVENT_TYPES
 from wms.jobstatus import JobState

@@ -8,7 +8,7 @@ import pytest
 from book_builders import JANE, JOHN, START_TIME, Book, story, url
 from outline import answered
 
-from lb.feeds import ATOM, ATOM_TYPE, RSS_TYPE
+from lb.pages.feeds import ATOM, ATOM_TYPE, RSS_TYPE
 from wms.errors import Unauthenticated
 
 NOW = START_TIME + 1000

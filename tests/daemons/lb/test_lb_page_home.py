@@ -12,7 +12,8 @@ from book_builders import JANE, JOHN, START_TIME, Book, story, url
 from outline import Outline, home
 from test_lb_page_family import NUMBER, child, ingest, registration, told
 
-from lb import embryos, page_query
+from lb.pages import page_query
+from lb.state import embryos
 
 
 def jobs(book: Book, number: int) -> None:

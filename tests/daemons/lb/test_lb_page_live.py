@@ -10,7 +10,7 @@ from book_builders import JOHN, Book, settled, story
 from test_lb_page_family import ingest, registration, told
 from twisted.internet.defer import Deferred
 
-from lb import live
+from lb.pages import live
 from wms.errors import NotAuthorized, Overloaded
 from wms.event import Source, event
 from wms.seqcode import SequenceCode
@@ -23,7 +23,7 @@ class Watcher:
     """Reads one piece after another, as a browser does."""
 
     def __init__(self, book: Book, unique: str, **who: Any) -> None:
-        reply = book.answer("lb.live", unique=unique, **who)
+        reply = book.answer("lb.pages.live", unique=unique, **who)
         assert isinstance(reply, StreamReply)
         assert reply.content_type == "text/event-stream"
         self.pieces = reply.pieces

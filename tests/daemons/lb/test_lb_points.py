@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from book_builders import JANE, START_TIME, Book, story, url
 
 from lb import store
-from lb.machine import Verdict, fold, step
+from lb.state.machine import Verdict, fold, step
 from wms.event import Event, Source, event
 from wms.jobid import JobId
 from wms.jobstatus import DoneCode, JobState, WrapperStatus

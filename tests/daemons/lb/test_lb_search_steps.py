@@ -26,20 +26,20 @@ from search_builders import (
 from twisted.internet.defer import Deferred
 
 from lb import store, tables
-from lb.condition_texts import from_url
-from lb.conditions import EVENTS, Conditions, matches, matches_event
-from lb.found_events import AT_ONCE, EventHit, EventPlace
-from lb.found_events import cursor as event_cursor
-from lb.found_events import read_cursor as read_event_cursor
-from lb.machine import fold
-from lb.order import order
-from lb.record import public
-from lb.rights import Policy, View, view
-from lb.search import START as BEGINNING
-from lb.search import Hit, Place, Search, Sight, Step, cursor, page, read_cursor
-from lb.search_events import EventSearch, event_search
-from lb.search_plan import plan, shortest
-from lb.views import shown, shown_events
+from lb.access.rights import Policy, View, view
+from lb.access.views import shown, shown_events
+from lb.queries.condition_texts import from_url
+from lb.queries.conditions import EVENTS, Conditions, matches, matches_event
+from lb.queries.found_events import AT_ONCE, EventHit, EventPlace
+from lb.queries.found_events import cursor as event_cursor
+from lb.queries.found_events import read_cursor as read_event_cursor
+from lb.queries.search import START as BEGINNING
+from lb.queries.search import Hit, Place, Search, Sight, Step, cursor, page, read_cursor
+from lb.queries.search_events import EventSearch, event_search
+from lb.queries.search_plan import plan, shortest
+from lb.state.machine import fold
+from lb.state.order import order
+from lb.state.record import public
 from wms.database import Database, metadata
 from wms.errors import Refused
 from wms.event import Event, Source, event

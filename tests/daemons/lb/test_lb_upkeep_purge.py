@@ -12,10 +12,11 @@ from book_builders import JANE, START_TIME, settled, story, url
 from family_builders import ABORTED, CANCELLED, CLEARED, DONE, NS, RUNNING, Told, child, lives, registered, told
 from upkeep_builders import ADMIN, Shelf, filled
 
-from lb import archive, marks, purge, purger, zombies
-from lb.archive import Growing
-from lb.purge_rules import Ages, limits
+from lb import marks
 from lb.tables import histograms, tags
+from lb.upkeep import archive, purge, purger, zombies
+from lb.upkeep.archive import Growing
+from lb.upkeep.purge_rules import Ages, limits
 from wms.errors import NotAllowedNow, Refused, TooManyResults
 from wms.identity import canonical_dn
 from wms.operations.upkeep import Purge

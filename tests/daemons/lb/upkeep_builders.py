@@ -14,10 +14,10 @@ from book_builders import JOHN, START_TIME, STORY, Book, settled, story, url
 from family_builders import ABORTED, CANCELLED, CLEARED, DONE, FAILED, RUNNING, Told, child, lives, registered, told
 from twisted.internet.defer import Deferred
 
-from lb import archive
 from lb.service import make
 from lb.store import events, jobs
 from lb.tables import histograms, tags, zombies
+from lb.upkeep import archive
 from wms.config import Lb, Settings
 from wms.event import Event, Source
 from wms.httpd import Call

@@ -51,7 +51,7 @@ def upgrade() -> None:
         sa.Column("created", sa.Float(), nullable=False, comment="time of the first event, epoch s"),
         sa.Column("updated", sa.Float(), server_default="0", nullable=False, comment="time of the last accepted"),
         sa.Column("version", sa.Integer(), server_default="0", nullable=False, comment="number of its events"),
-        sa.Column("record", sa.LargeBinary(), server_default="", nullable=False, comment="lb.machine.Record"),
+        sa.Column("record", sa.LargeBinary(), server_default="", nullable=False, comment="lb.state.machine.Record"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("job"),
     )

@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False, comment="unique part of the notification's identifier"),
         sa.Column("owner", sa.Text(), nullable=False, comment="canonical DN"),
         sa.Column(
-            "identity", sa.LargeBinary(), nullable=False, comment="who reads: DN, FQANs, as lb.rights needs them"
+            "identity", sa.LargeBinary(), nullable=False, comment="who reads: DN, FQANs, end of the credential"
         ),
         sa.Column(
             "destination",

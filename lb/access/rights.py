@@ -1,0 +1,139 @@
+"""Who may do what at this server: the twelve actions, the policy that grants them, and who sees what of a job.
+
+Decisions from facts alone. Reading a policy's text is in lb.access.policy, refusing and counting in lb.access.denials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+from lb.access.views import View as View
+from lb.access.views import shown as shown
+from lb.state import acl
+from lb.state.acl import plain_fqan
+from wms.identity import Identity, same_dn
+
+ANYBODY = ".*"
+
+
+class Action(StrEnum):
+    """What a policy can grant."""
+
+    ADMIN_ACCESS = "ADMIN_ACCESS"
+    READ_ALL = "READ_ALL"
+    READ_ANONYMIZED = "READ_ANONYMIZED"
+    STATUS_FOR_MONITORING = "STATUS_FOR_MONITORING"
+    GET_STATISTICS = "GET_STATISTICS"
+    PURGE = "PURGE"
+    REGISTER_JOBS = "REGISTER_JOBS"
+    REGISTER_FOREIGN = "REGISTER_FOREIGN"
+    LOG_WMS_EVENTS = "LOG_WMS_EVENTS"
+    LOG_CE_EVENTS = "LOG_CE_EVENTS"
+    LOG_GENERAL_EVENTS = "LOG_GENERAL_EVENTS"
+    GRANT_OWNERSHIP = "GRANT_OWNERSHIP"
+
+
+EVERYBODYS = (Action.REGISTER_JOBS, Action.LOG_WMS_EVENTS, Action.LOG_CE_EVENTS, Action.LOG_GENERAL_EVENTS,
+              Action.GRANT_OWNERSHIP)
+"""What everybody with a certificate may do where there is no policy file."""
+_TO_LOG = {
+    "RegJob": Action.REGISTER_JOBS, "GrantPayloadOwnership": Action.GRANT_OWNERSHIP,
+    **dict.fromkeys(("Running", "ReallyRunning", "Done"), Action.LOG_CE_EVENTS),
+    **dict.fromkeys(("CurDescr", "UserTag", "ChangeACL"), Action.LOG_GENERAL_EVENTS),
+}
+
+
+def to_log(type: str) -> Action:
+    """The action that an event of this type needs."""
+    return _TO_LOG.get(type, Action.LOG_WMS_EVENTS)
+
+
+class Rule(NamedTuple):
+    """Who is meant: all subjects and all FQANs must be the caller's. `.*` is anybody; without a line, nobody is."""
+
+    subjects: tuple[str, ...] = ()
+    fqans: tuple[str, ...] = ()
+
+    def matches(self, who: Identity) -> bool:
+        held = {plain_fqan(fqan) for fqan in who.fqans}
+        return (bool(self.subjects or self.fqans)
+                and all(subject == ANYBODY or same_dn(subject, who.dn) for subject in self.subjects)
+                and all(fqan == ANYBODY or plain_fqan(fqan) in held for fqan in self.fqans))
+
+
+Rules = Mapping[Action, tuple[Rule, ...]]
+
+
+class Owned(Protocol):
+    """What rights need of a job: DNs, and its access list as in lb.state.acl."""
+
+    @property
+    def owner(self) -> str: ...
+
+    @property
+    def payload_owner(self) -> str: ...
+
+    @property
+    def access_rights(self) -> list[str]: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """Rules by action: any that matches grants it. An administrator may do everything."""
+
+    rules: Rules = field(default_factory=dict)
+
+    def permits(self, action: Action, who: Identity) -> bool:
+        return action in _permitted(self, who.dn, who.fqans)
+
+
+@lru_cache(maxsize=1000)
+def _permitted(policy: Policy, dn: str, fqans: tuple[str, ...]) -> frozenset[Action]:
+    who = Identity(dn, fqans=fqans, not_after=0.0)
+    granted = frozenset(action for action, rules in policy.rules.items() if any(rule.matches(who) for rule in rules))
+    return frozenset(Action) if Action.ADMIN_ACCESS in granted else granted
+
+
+BUILT_IN: Rules = {action: (Rule((ANYBODY,)),) for action in EVERYBODYS}
+
+
+def policy_of(rules: Rules = BUILT_IN, server: str = "", super_users: Iterable[str] = ()) -> Policy:
+    """The rules and what always holds: the server's own DN reads and purges all, super users are administrators."""
+    itself = (Rule((server,)),) if server else ()
+    always = {Action.READ_ALL: itself, Action.PURGE: itself,
+              Action.ADMIN_ACCESS: tuple(Rule((dn,)) for dn in super_users)}
+    return Policy({action: (*rules.get(action, ()), *always.get(action, ())) for action in Action})
+
+
+def view(policy: Policy, who: Identity, status: Owned) -> View:
+    """What the caller sees of this job: the first that holds."""
+    if _owns(who, status) or policy.permits(Action.ADMIN_ACCESS, who):
+        return View.FULL
+    if acl.grants(status.access_rights, acl.READ, who) or policy.permits(Action.READ_ALL, who):
+        return View.FULL
+    if policy.permits(Action.READ_ANONYMIZED, who):
+        return View.ANONYMOUS
+    return View.MONITORING if policy.permits(Action.STATUS_FOR_MONITORING, who) else View.NONE
+
+
+def may_tag(who: Identity, status: Owned) -> bool:
+    """May the caller add a tag to this job: its owner, the owner of its payload, or by the access list?"""
+    return _owns(who, status) or acl.grants(status.access_rights, acl.TAG, who)
+
+
+def is_owner(who: Identity, status: Owned) -> bool:
+    """Did the caller, or who is known by the same name, register the job?"""
+    return bool(status.owner) and same(who.dn, status.owner)
+
+
+def _owns(who: Identity, status: Owned) -> bool:
+    return is_owner(who, status) or (bool(status.payload_owner) and same(who.dn, status.payload_owner))
+
+
+def same(a: str, b: str) -> bool:
+    """Are these the same person? Mostly they are spelt alike too."""
+    return a == b or same_dn(a, b)

@@ -1,0 +1,1 @@
+"""Statistics, counters, and the service about itself."""

@@ -1,0 +1,1 @@
+"""Logging & Bookkeeping for a browser: pages, feeds, live news."""

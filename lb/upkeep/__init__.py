@@ -1,0 +1,1 @@
+"""Dump, load and purge, zombies, and logs of events without a server."""
