@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 
 from bench.lb_places import bare, fresh, servers
 from bench.lb_story import AT_ONCE, HOST, PRODUCERS, STORY, TOGETHER, prepared, read
+from bench.lb_story import NOW as NOW
 from bench.lb_story import OWNER as OWNER
 from bench.rows import Row, row
 from lb.access.denials import Gate
@@ -37,7 +38,6 @@ from wms.database import Database
 from wms.messages import LB
 from wms.service import Kit
 
-NOW = 1.7e9
 LINGER_S = 0.05
 """As in the daemon's own process."""
 Work = Callable[[Any], Coroutine[Deferred[Any], Any, float]]

@@ -11,7 +11,7 @@ from contextlib import closing
 from random import Random
 from typing import Any
 
-from bench.lb_events import HOST, NOW, OWNER, story
+from bench.lb_story import HOST, NOW, OWNER, story
 from lb import store
 from lb.tables import jobs
 from wms.database import metadata

@@ -20,6 +20,7 @@ from wms.seqcode import START
 PRODUCERS = 8
 TOGETHER, AT_ONCE = 50, 2
 """Jobs that advance together, events each of them gets at once."""
+NOW = 1.7e9
 HOST = "wms.example.org"
 OWNER = "/DC=org/DC=example/O=Particle Physics/CN=Grace Example"
 CE = "ce.example.org:8443/slurm-long"

@@ -34,7 +34,7 @@ def keep(rows: Iterable[Row]) -> None:
 
 
 def table(rows: Iterable[Row]) -> str:
-    lines = [f"{'name':<28}{'n':>9}{'value':>12} {'unit':<12}{'baseline':>12}{'ratio':>9}"]
-    lines += [f"{r['name']:<28}{r['n']:>9}{r['value']:>12.1f} {r['unit']:<12}{r['baseline']:>12.1f}{r['ratio']:>9.3f}"
+    lines = [f"{'name':<42}{'n':>9}{'value':>12} {'unit':<12}{'baseline':>12}{'ratio':>9}"]
+    lines += [f"{r['name']:<42}{r['n']:>9}{r['value']:>12.1f} {r['unit']:<12}{r['baseline']:>12.1f}{r['ratio']:>9.3f}"
               for r in rows]
     return "\n".join(lines)
