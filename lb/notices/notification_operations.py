@@ -56,7 +56,7 @@ _HALF = 11
 
 def notification_handlers(made: Registrar) -> dict[str, Handler]:
     """The operations of this topic by name."""
-    return {"lb.notify_new": made.new, "lb.notices.notifications": made.listed, "lb.notification": made.shown,
+    return {"lb.notify_new": made.new, "lb.notifications": made.listed, "lb.notification": made.shown,
             "lb.notify_bind": made.bind, "lb.notify_change": made.change, "lb.notify_refresh": made.refresh,
             "lb.notify_drop": made.drop, "lb.notify_acknowledge": made.acknowledge, "lb.notify_stream": made.stream}
 

@@ -62,7 +62,7 @@ def page_handlers(book: Book, figures: Figures) -> dict[str, Handler]:
         job = live.Watched(found.unique, status.children_num if status.jobtype.composite else 0)
         return StreamReply(watch.stream(job), live.CONTENT_TYPE)
 
-    return {"lb.page": _shown(pages.page), "lb.home": _shown(pages.home), "lb.pages.live": news,
+    return {"lb.page": _shown(pages.page), "lb.home": _shown(pages.home), "lb.live": news,
             **dict.fromkeys(("lb.rss", "lb.atom"), _shown(lists.feed)),
             **dict.fromkeys(("lb.rss_query", "lb.atom_query"), _shown(lists.query_feed))}
 

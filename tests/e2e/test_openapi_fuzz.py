@@ -38,7 +38,7 @@ load_all_checks()
 CHECKED = CHECKS.get_by_names((
     "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
     "response_schema_conformance"))
-ENDLESS = frozenset({"lb.pages.live", "lb.notify_stream"})
+ENDLESS = frozenset({"lb.live", "lb.notify_stream"})
 """Those that go on for as long as what they name exists."""
 QUERY = {"kind": "duration", "state": "Running", "from_state": "Submitted", "to_state": "Running", "destination": "",
          "since": "1", "until": "99999999999", "resolution": "900", "limit": "5", "cursor": "", "query": "owner=",

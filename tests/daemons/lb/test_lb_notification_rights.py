@@ -67,13 +67,13 @@ def test_who_may_know_no_names_is_told_none_and_cannot_ask_by_owner(book: Book, 
 def test_administrators_see_and_drop_what_they_may_not_read(book: Book, told: Told) -> None:
     jane, admin = person(book, JANE), person(book, ADMIN)
     given = jane.new()
-    assert admin.answer("lb.notices.notifications").notifications == ()
-    assert admin.answer("lb.notices.notifications", query={"all": ""}).notifications == (given,)
+    assert admin.answer("lb.notifications").notifications == ()
+    assert admin.answer("lb.notifications", query={"all": ""}).notifications == (given,)
     assert admin.answer("lb.notification", id=given.id) == given
     with pytest.raises(NotAuthorized):
         admin.answer("lb.notify_stream", id=short(given))
     admin.answer("lb.notify_drop", id=short(given))
-    assert jane.answer("lb.notices.notifications").notifications == ()
+    assert jane.answer("lb.notifications").notifications == ()
 
 
 def test_the_secret_of_a_web_hook_is_told_once(book: Book, told: Told) -> None:

@@ -214,10 +214,10 @@ def test_others_may_not_touch_it(jane: Subscriber, john: Subscriber) -> None:
                        ("lb.notify_stream", None)):
         with pytest.raises(NotAuthorized):
             john.answer(name, id=short(given), body=body)
-    assert john.answer("lb.notices.notifications").notifications == ()
-    assert jane.answer("lb.notices.notifications").notifications == (given,)
+    assert john.answer("lb.notifications").notifications == ()
+    assert jane.answer("lb.notifications").notifications == (given,)
     with pytest.raises(NotPermitted):
-        john.answer("lb.notices.notifications", query={"all": ""})
+        john.answer("lb.notifications", query={"all": ""})
 
 
 # -- asking ----------------------------------------------------------------------------------------------

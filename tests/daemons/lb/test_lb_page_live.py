@@ -23,7 +23,7 @@ class Watcher:
     """Reads one piece after another, as a browser does."""
 
     def __init__(self, book: Book, unique: str, **who: Any) -> None:
-        reply = book.answer("lb.pages.live", unique=unique, **who)
+        reply = book.answer("lb.live", unique=unique, **who)
         assert isinstance(reply, StreamReply)
         assert reply.content_type == "text/event-stream"
         self.pieces = reply.pieces
