@@ -13,16 +13,18 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 from deployment import Deployment, until
-from lb.embryos import births, expansions
-from lb.machine import Record, fold
-from lb.record import public
-from lb.statistics import ALL, RINGS, rate
 from lb_faults_listener import Listener
 from lb_load import Job, Key, Ledger
 
-from lb import family, parents, statistics_store
+from lb import family
+from lb.figures import statistics_store
+from lb.figures.statistics import ALL, RINGS, rate
 from lb.keeper import keep
 from lb.rows import from_row
+from lb.state import parents
+from lb.state.embryos import births, expansions
+from lb.state.machine import Record, fold
+from lb.state.record import public
 from lb.tables import events, histograms, jobs, refused, samples, zombies
 from wms import config, queue
 from wms.database import make_engine, metadata

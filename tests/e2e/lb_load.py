@@ -57,7 +57,7 @@ def attempt(number: int) -> tuple[Step, ...]:
     return ((WM, "Match", {"dest_id": place}),
             (WM, "EnQueued", {"queue": "jobadapter", "result": "OK"}),
             (JC, "DeQueued", {"queue": "jobadapter"}),
-            (JC, "Transfer", {"destination": "LRMS", "dest_host": place, "result": "OK"}),
+            (JC, "Transfer", {"destination": "LRMS", "dest_host": place, "job": "[]", "result": "OK"}),
             (LM, "Accepted", {"from": "JobController", "from_host": "wms.example", "local_jobid": f"1.{number}"}),
             (LRMS, "Running", {"node": f"wn{number}.example"}))
 
@@ -154,10 +154,10 @@ class Writer:
             while not self._load.ended.is_set() or not self._waves:
                 self._wave()
                 self._waves += 1
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the test fails by it
             self._load.ledger.problems.append(f"writer {self._number}: {error!r}")
-            raise
         finally:
+            self._load.born.set()
             for mouth in self._mouths:
                 mouth.close()
 
@@ -277,7 +277,7 @@ class Load:
             thread.join()
         print(f"{len(self.ledger.sent)} events sent, {len(self.ledger.acknowledged)} acknowledged; unanswered "
               f"{dict(self.ledger.unanswered)}; turned away {dict(self.ledger.turned_away)}")
-        assert not self.ledger.problems
+        assert not self.ledger.problems, self.ledger.problems[:5]
         assert self.ledger.acknowledged == set(self.ledger.sent)
 
     def job(self, unique: str, life: Sequence[Step], *, ordered: bool = False, child: bool = False) -> Job:

@@ -47,7 +47,7 @@ def killed(service: Deployment, chance: random.Random, kills: int, longest_s: fl
     listener = Listener(service, load.user, chance.randrange(10**9))
     with listener:
         with load:
-            load.born.wait()
+            assert load.born.wait(30)
             for number in range(kills):
                 time.sleep(chance.random() * (longest_s if number else 0.1))
                 process.kill()
