@@ -35,9 +35,9 @@ def text() -> str:
     states = [(str(state.code), state.value, "yes" if state in TERMINAL else "") for state in JobState]
     others = [part for name, rules in OTHERS.items()
               for part in (f"## Rules of {name}", table(HEAD, _rows(_named(rules))))]
-    return page("Job states", "lb.state.transitions", INTRODUCTION, "## Diagram",
-                f"```mermaid\n{diagram()}```", "## States", table(("code", "state", "final"), states), "## Rules of grid jobs", table(HEAD, _rows(GLITE)),
-                *others)
+    return page("Job states", "lb.state.transitions", INTRODUCTION, "## Diagram", f"```mermaid\n{diagram()}```",
+                "## States", table(("code", "state", "final"), states),
+                "## Rules of grid jobs", table(HEAD, _rows(GLITE)), *others)
 
 
 def _named(rules: Table) -> Table:

@@ -1,6 +1,6 @@
 """The remote operations of Logging & Bookkeeping: from a call to a reply.
 
-Rows are read in lb.query, rights decided at the gate (lb.access.denials); pages are in lb.pages.page_operations.
+Rows are read in lb.query, rights decided at the gate (lb.access.denials); pages are in lb.pages.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from lb import query
 from lb.access.denials import Gate
 from lb.access.rights import View
 from lb.access.views import shown, shown_events
-from lb.figures.figures_operations import Figures
-from lb.flags import Telling, read_flags, record, status_record, without_texts
-from lb.pages.page_operations import page_handlers
+from lb.queries.flags import Telling, read_flags, record, status_record, without_texts
 from lb.queries.query_operations import query_handlers, sight
 from lb.queries.search import Sight
 from lb.query import Found
@@ -41,11 +39,10 @@ PAGE_JOBS = 100
 _STATES = {state.value.lower(): state for state in JobState}
 
 
-def handlers(kit: Kit, waiters: Waiters, gate: Gate, figures: Figures) -> dict[str, Handler]:
-    """All operations of this daemon by name."""
-    book = Bookkeeping(kit, waiters, gate)
+def handlers(book: Bookkeeping) -> dict[str, Handler]:
+    """The questions of this topic by name."""
     return {"lb.status": book.status, "lb.statuses": book.statuses, "lb.jobs": book.jobs,
-            "lb.events": book.events, **query_handlers(book), **page_handlers(book, figures)}
+            "lb.events": book.events, **query_handlers(book)}
 
 
 @dataclass(frozen=True, slots=True)

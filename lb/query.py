@@ -19,7 +19,7 @@ from lb.kin import with_kin
 from lb.rows import from_row
 from lb.state.order import order
 from lb.store import jobs
-from lb.upkeep.zombies import known as purged
+from lb.zombies import known as purged
 from wms.errors import JobPurged, NoSuchJob, Refused
 from wms.event import Event
 from wms.identity import canonical_dn

@@ -11,16 +11,17 @@ import msgspec
 import sqlalchemy as sa
 from twisted.logger import Logger
 
-from lb import family, store
+from lb import family, store, zombies
 from lb.access.denials import Gate
 from lb.access.intake import Intake
 from lb.figures import counters, statistics_store
 from lb.figures.figures_operations import Figures, figures_handlers
 from lb.keeper import Follower, keep
 from lb.notices.notification_service import notification_service
-from lb.operations import handlers
+from lb.operations import Bookkeeping, handlers
+from lb.pages.notification_pages import notification_pages
+from lb.pages.page_operations import page_handlers
 from lb.refold import Refolder
-from lb.upkeep import zombies
 from lb.upkeep.upkeep_service import upkeep_service
 from lb.waiting import Waiters
 from wms.consumer import Consumer, Handle
@@ -51,9 +52,11 @@ def make(kit: Kit) -> Daemon:
     counted = counters.Counters(kit, gate.counts)
     refolder = Refolder(kit, family.follower(kit.host), told)
     parts = [waiters, *notifications.parts, inbox, births, refolder, rolling, counted, *upkeep.parts]
+    book = Bookkeeping(kit, waiters, gate)
     return Daemon("lb", parts, counters.counting({
-        **notifications.handlers, **handlers(kit, waiters, gate, Figures(kit, gate, counted)), **intake.handlers(),
-        **upkeep.handlers, **figures_handlers(kit, gate, counted)}, counted))
+        **handlers(book), **intake.handlers(), **notifications.handlers, **upkeep.handlers,
+        **figures_handlers(kit, gate, counted), **page_handlers(book, Figures(kit, gate, counted)),
+        **notification_pages(notifications.registrar)}, counted))
 
 
 def followers(kit: Kit) -> Sequence[Follower]:

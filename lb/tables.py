@@ -77,7 +77,7 @@ refused = sa.Table(  # written by lb.store
     sa.Column("reason", sa.Text, nullable=False),
 )
 
-zombies = sa.Table(  # written by lb.upkeep.zombies: jobs that were here
+zombies = sa.Table(  # written by lb.zombies: jobs that were here
     "lb_zombies", metadata,
     sa.Column("job", sa.Text, primary_key=True, comment="unique part"),
     sa.Column("server", sa.Text, nullable=False, comment="host:port of the identifier"),

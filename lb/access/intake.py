@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 import sqlalchemy as sa
 
+from lb import ulm_log, zombies
 from lb.access.denials import Gate
 from lb.access.rights import Action, View
 from lb.access.senders import NOBODY, Here, Objection, Sender, Standing, after, is_exclusive, is_plain, judged
@@ -21,8 +22,7 @@ from lb.keeper import Follower, keep
 from lb.rows import from_row
 from lb.store import Refusal
 from lb.tables import events, jobs
-from lb.upkeep import ulm_log, zombies
-from lb.upkeep.ulm_log import Entry, Problem
+from lb.ulm_log import Entry, Problem
 from lb.waiting import Waiters
 from wms import queue
 from wms.errors import BadEvent, NoSuchJob, NotAuthorized, Refused, SandboxTooLarge

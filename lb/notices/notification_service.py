@@ -13,7 +13,6 @@ from lb.notices.delivery_webhook import WebhookCarrier
 from lb.notices.notification_bootstrap import Bootstrap
 from lb.notices.notification_follower import Notifier
 from lb.notices.notification_operations import Registrar, notification_handlers
-from lb.notices.notification_pages import notification_pages
 from lb.notices.notification_upkeep import Upkeep
 from wms.httpd import Handler
 from wms.service import Kit, Part
@@ -24,6 +23,7 @@ class NotificationService:
     """`notifier.follow` is a follower of lb.keeper, `notifier.purged` is to be called by the purge."""
 
     notifier: Notifier
+    registrar: Registrar
     parts: Sequence[Part]
     handlers: Mapping[str, Handler]
 
@@ -38,5 +38,5 @@ def notification_service(kit: Kit, gate: Gate) -> NotificationService:
         deliveries.append(Delivery(kit, board, WebhookCarrier(kit)))
     if kit.settings.lb.brokers:
         deliveries.append(Delivery(kit, board, BrokerCarrier(kit, [broker(url) for url in kit.settings.lb.brokers])))
-    return NotificationService(notifier, [*deliveries, board, bootstrap, Upkeep(kit)],
-                               {**notification_handlers(registrar), **notification_pages(registrar)})
+    return NotificationService(notifier, registrar, [*deliveries, board, bootstrap, Upkeep(kit)],
+                               notification_handlers(registrar))

@@ -61,7 +61,7 @@ def shares(sizes: Sequence[float], least: float = NARROWEST) -> list[tuple[float
     total = sum(sizes) or 1.0
     least = min(least, WHOLE / max(1, len(sizes)))
     room = WHOLE - least * len(sizes)
-    widths = [least + room * size / total for size in sizes]
+    widths = [least + room * (size / total) for size in sizes]
     starts = accumulate(widths, initial=0.0)
     return [(round(x, 3), round(width, 3)) for x, width in zip(starts, widths, strict=False)]
 

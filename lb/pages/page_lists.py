@@ -14,12 +14,12 @@ from urllib.parse import quote, unquote_plus
 from lb import query
 from lb.access.denials import Gate
 from lb.access.rights import Action
-from lb.flags import read_flags
 from lb.pages import feeds, page_query, web, web_lists
 from lb.pages.page_query import Family
 from lb.queries import condition_texts, search
 from lb.queries.condition_values import Asked
 from lb.queries.conditions import Conditions
+from lb.queries.flags import read_flags
 from lb.queries.search import Search, Sight, taken
 from lb.queries.search_plan import plan, require_index
 from lb.query import Found

@@ -16,10 +16,10 @@ from lb.access.denials import Gate
 from lb.access.rights import View
 from lb.access.views import shown
 from lb.figures.figures_operations import Figures
-from lb.flags import read_flags
 from lb.pages import live, page_query, pulse, web, web_job
 from lb.pages.page_about import ABOUT, About
 from lb.pages.page_lists import Lists, asked_state
+from lb.queries.flags import read_flags
 from lb.query import Found
 from lb.waiting import Waiters
 from wms.errors import WmsError

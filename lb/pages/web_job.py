@@ -12,12 +12,12 @@ from urllib.parse import quote
 import msgspec
 
 from lb.pages.charts import NARROWEST, WHOLE, stack
+from lb.pages.timeline import Bar, Span, axis, bars, place, spans
 from lb.pages.web import COLOURS, Form, colour, html_page, json_page, text_page
 from lb.pages.web_lists import line
 from lb.pages.wording import FAILED, clock, duration
 from lb.query import Found, JobsPage
 from lb.state.attempts import Attempt, attempts
-from lb.state.timeline import Bar, Span, axis, bars, place, spans
 from lb.text import status_lines
 from wms.event import Event
 from wms.httpd import Page

@@ -1,6 +1,6 @@
 """Queries by conditions, as handlers of remote operations: who may ask what, how much is told, and in which form.
 
-What is found comes from lb.queries.search and lb.queries.search_events, what is told of a job from lb.flags.
+What is found comes from lb.queries.search and lb.queries.search_events, what is told of a job from lb.queries.flags.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import Protocol
 import msgspec
 import sqlalchemy as sa
 
-from lb import children, query, replies
+from lb import children, query
 from lb.access.denials import Gate
 from lb.access.rights import Action, View
-from lb.flags import Telling, child_records, read_flags, texts
-from lb.queries import search
+from lb.queries import replies, search
 from lb.queries.condition_texts import from_given, from_lines, from_url
 from lb.queries.condition_values import Asked
 from lb.queries.conditions import EVENTS, Conditions, Operator, grouped
+from lb.queries.flags import Telling, child_records, read_flags, texts
 from lb.queries.found_events import EventHit, in_order
 from lb.queries.found_events import cursor as event_cursor
 from lb.queries.found_events import read_cursor as read_event_cursor
+from lb.queries.replies import NDJSON, Answer
 from lb.queries.search import Hit, Search, Sight, read_cursor, taken
 from lb.queries.search_events import event_search
 from lb.queries.search_plan import plan, require_index
 from lb.query import Found
-from lb.replies import NDJSON, Answer
 from wms.errors import JobPurged, NothingFound, Refused, TooManyResults
 from wms.httpd import Call, Handler
 from wms.identity import Identity

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from lb import marks
 from lb.rows import from_row
 from lb.tables import events, jobs
-from lb.upkeep.ulm_log import moment, written
+from lb.ulm_log import moment, written
 from wms.errors import BadEvent, Refused
 
 OVERLAP_S = 60.0

@@ -17,8 +17,8 @@ import msgspec
 from lb.state.machine import Record
 from lb.state.record import public
 from lb.text import status_lines
+from lb.ulm_log import MAX_LINE, Entry, Problem, read
 from lb.upkeep.ledger import Ledger
-from lb.upkeep.ulm_log import MAX_LINE, Entry, Problem, read
 from wms.event import Event
 
 MOST_CHILDREN = 1_000_000

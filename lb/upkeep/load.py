@@ -12,13 +12,13 @@ from typing import NamedTuple
 import msgspec
 import sqlalchemy as sa
 
+from lb import zombies
 from lb.keeper import Follower, keep
 from lb.state.parents import CLASSES, COLLECTIONS, Cause, Histogram, collection_event
 from lb.state.record import Record
 from lb.store import Change
 from lb.tables import events, histograms, jobs
-from lb.upkeep import zombies
-from lb.upkeep.ulm_log import Entry, Problem, written
+from lb.ulm_log import Entry, Problem, written
 from wms.event import Event, duplicate_key
 
 _decode = msgspec.msgpack.Decoder(Record).decode

@@ -12,13 +12,12 @@ from typing import NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from lb import family
+from lb import family, zombies
 from lb.tables import events, jobs, tags
-from lb.upkeep import zombies
 from lb.upkeep.archive import Growing
 from lb.upkeep.dump import line
 from lb.upkeep.purge_rules import SPECIAL, Limits
-from lb.upkeep.zombies import Zombie
+from lb.zombies import Zombie
 from wms.jobstatus import COMPOSITE, JobStatus
 
 PAGE = 500

@@ -1,6 +1,7 @@
 """The remote operations of upkeep: who may dump and load, and the files around that.
 
-Portions of a dump are read in lb.upkeep.dump, those of a load stored in lb.upkeep.load; purges are lb.upkeep.purge_operations.
+Portions of a dump are read in lb.upkeep.dump, those of a load stored in lb.upkeep.load; purges are in
+lb.upkeep.purge_operations.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ import msgspec
 from lb.access.denials import Gate
 from lb.access.rights import Action
 from lb.keeper import Follower
+from lb.ulm_log import MAX_LINE, Entry, Problem, read
 from lb.upkeep import archive
 from lb.upkeep.archive import Growing
 from lb.upkeep.dump import Interval, first, interval, portion, remember
 from lb.upkeep.load import Batch, settle, store_batch
-from lb.upkeep.ulm_log import MAX_LINE, Entry, Problem, read
 from lb.waiting import Waiters
 from wms.httpd import Call, FileReply, Handler
 from wms.operations.upkeep import Dump, Dumped, DumpFile, DumpList, Loaded, Rejected

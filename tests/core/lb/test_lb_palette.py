@@ -10,7 +10,7 @@ import pytest
 import lb
 from wms.jobstatus import JobState
 
-STYLE = (Path(lb.__file__).parent / "templates/style.css.html").read_text()
+STYLE = (Path(lb.__file__).parent / "pages/templates/style.css.html").read_text()
 DAY, NIGHT = (dict(re.findall(r"--(\w+): (#[0-9a-f]+)", block))
               for block in re.split(r"@media \(prefers-color-scheme: dark\)", STYLE)[:2])
 STATES = [*(state.value for state in JobState), "Failed"]

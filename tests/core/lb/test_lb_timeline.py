@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lb_jobs import LM, Story
 
 from lb.pages.charts import NARROWEST
-from lb.state.timeline import Span, axis, bars, place, spans
+from lb.pages.timeline import Span, axis, bars, place, spans
 from wms.event import Event
 from wms.jobstatus import JobState
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lb_jobs import EVENTS, happy
 
-from lb.upkeep.ulm_log import MAX_LINE, Entry, Problem, entries, moment, read, written
+from lb.ulm_log import MAX_LINE, Entry, Problem, entries, moment, read, written
 from wms.errors import BadEvent
 from wms.event import Event
 from wms.ulm import Outcome

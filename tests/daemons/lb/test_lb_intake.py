@@ -17,14 +17,14 @@ from book_builders import HOST, JANE, JOHN, PORT, START_TIME, Book, settled, sto
 from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
+from lb import zombies
 from lb.access import intake
 from lb.access.denials import Gate
 from lb.access.rights import Action
 from lb.rows import from_row
 from lb.service import make
 from lb.tables import events as event_table
-from lb.upkeep import zombies
-from lb.upkeep.zombies import Zombie
+from lb.zombies import Zombie
 from wms.capability import Capability
 from wms.errors import ConfigError, NoSuchJob, NotAuthorized, NotPermitted, Refused, SandboxTooLarge
 from wms.event import Event, Source, event

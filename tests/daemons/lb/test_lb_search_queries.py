@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
-from lb.flags import NAMES, read_flags
+from lb import zombies
+from lb.queries.flags import NAMES, read_flags
 from lb.service import make
-from lb.upkeep import zombies
-from lb.upkeep.zombies import Zombie
+from lb.zombies import Zombie
 from wms.config import Lb, Settings
 from wms.errors import JobPurged, NoIndex, NoSuchJob, NotAuthorized, NothingFound, Refused, TooManyResults
 from wms.event import Source, event

@@ -17,9 +17,9 @@ from upkeep_builders import ADMIN, Shelf, filled, kinds
 from lb.kin import with_kin
 from lb.state.record import public
 from lb.tables import events, samples
+from lb.ulm_log import Entry, entries, written
 from lb.upkeep import archive, dump
 from lb.upkeep.fold import fold_log
-from lb.upkeep.ulm_log import Entry, entries, written
 from wms import queue
 from wms.errors import NotFound, NotPermitted, Refused
 from wms.event import Event

@@ -12,9 +12,9 @@ from book_builders import JANE, START_TIME, settled, story, url
 from family_builders import ABORTED, CANCELLED, CLEARED, DONE, NS, RUNNING, Told, child, lives, registered, told
 from upkeep_builders import ADMIN, Shelf, filled
 
-from lb import marks
+from lb import marks, zombies
 from lb.tables import histograms, tags
-from lb.upkeep import archive, purge, purger, zombies
+from lb.upkeep import archive, purge, purger
 from lb.upkeep.archive import Growing
 from lb.upkeep.purge_rules import Ages, limits
 from wms.errors import NotAllowedNow, Refused, TooManyResults
