@@ -11,7 +11,7 @@ from lb.state.acl import gacl
 from wms.jobstatus import JobState, JobStatus
 from wms.seqcode import SequenceCode
 
-MACHINE_VERSION = "3"
+MACHINE_VERSION = "4"
 SETTLED = frozenset({JobState.CLEARED, JobState.CANCELLED, JobState.PURGED})
 """What no child can move: a collection in one of these by its own events stays there."""
 

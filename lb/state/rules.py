@@ -47,6 +47,7 @@ class Rule(NamedTuple):
 SUSPECT = Rule(verdict=Verdict.SUSPECT)
 IGNORED = Rule(verdict=Verdict.IGNORED)
 STORED = Rule()  # tells only that the job was seen alive
+ASIDE = Rule(keeps_clock=True)  # the same, said by users: no component was at work
 COMPUTED = Rule(None, "named_state", "collection_clock", needs="state_name", computed=True, keeps_clock=True)
 
 Key = tuple[str, str, str]

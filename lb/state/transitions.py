@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 
 from lb.state.middleware import CONDOR, CREAM, CREAM_IN_GLITE, FILE_TRANSFER, FILE_TRANSFER_COLLECTION, PBS, VM
-from lb.state.rules import ANY, COMPUTED, IGNORED, STORED, SUSPECT, Key, Rule, Table, Verdict
+from lb.state.rules import ANY, ASIDE, COMPUTED, IGNORED, STORED, SUSPECT, Key, Rule, Table, Verdict
 from wms.event import EVENT_TYPES, EventType, Source
 from wms.jobstatus import JobState, JobType
 
@@ -98,7 +98,7 @@ GLITE: dict[Key, Rule] = {
     ("Clear", ANY, ANY): Rule(_CLEARED, "clear_reason nowhere leave_proxy", "sandbox_retrieved"),
     ("Suspend", ANY, ANY): Rule(None, "suspend"),
     ("Resume", ANY, ANY): Rule(None, "resume"),
-    ("UserTag", ANY, ANY): Rule(tells="user_tag"),
+    ("UserTag", ANY, ANY): Rule(tells="user_tag", keeps_clock=True),
     ("CollectionState", ANY, ANY): COMPUTED,
     ("Sandbox", ANY, "INPUT"): Rule(tells="input_sandbox"),
     ("Sandbox", ANY, "OUTPUT"): Rule(tells="output_sandbox"),
@@ -107,9 +107,9 @@ GLITE: dict[Key, Rule] = {
     ("ChangeACL", ANY, ANY): Rule(tells="change_acl", keeps_clock=True),
     ("ResourceUsage", ANY, ANY): Rule(tells="resource_usage"),
     ("Purge", ANY, ANY): STORED,
-    ("Chkpt", ANY, ANY): STORED,
-    ("Listener", ANY, ANY): STORED,
-    ("CurDescr", ANY, ANY): STORED,
+    ("Chkpt", ANY, ANY): ASIDE,
+    ("Listener", ANY, ANY): ASIDE,
+    ("CurDescr", ANY, ANY): ASIDE,
     ("Notification", ANY, ANY): IGNORED,
     **CREAM_IN_GLITE,
     **{(name, ANY, ANY): SUSPECT for name in EVENT_TYPES

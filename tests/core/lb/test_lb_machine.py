@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lb_jobs import (
+    APP,
     EVENTS,
     FINISHED,
     NS,
     PAYLOAD,
     RUNNING,
     STORIES,
+    UI,
     WM,
     cancel_failed,
     cancel_running,
@@ -198,6 +200,21 @@ def test_a_tag_from_outside_the_job_is_kept_although_its_code_is_older_than_the_
     early = told("UserTag", Source.APPLICATION, SequenceCode(app=1), name="Colour", value="red")
     record = stored([*happy().events, early])
     assert (record.state, record.user_tags) == (JobState.DONE, {"colour": "red"})
+
+
+@pytest.mark.parametrize(("type", "source"), [("UserTag", APP), ("UserTag", UI), ("CurDescr", APP), ("Chkpt", APP)])
+def test_what_users_say_after_the_end_does_not_make_the_end_late(type, source):
+    record = fold(happy().tell(type, source).events)
+    assert (record.state, record.done_code, record.payload_running) == (JobState.DONE, DoneCode.OK, False)
+
+
+@pytest.mark.parametrize("source", [APP, UI])
+def test_a_tag_does_not_unseat_the_elected_attempt(source):
+    story = waiting().matched("ce1")
+    story.on_node(story.submitted(), RUNNING, PAYLOAD)
+    before = fold(story.events)
+    after = fold(story.tell("UserTag", source).events)
+    assert after.branch_tag_seqcode == before.branch_tag_seqcode is not None
 
 
 def test_a_registration_repeated_with_a_newer_code_submits_anew():
