@@ -9,7 +9,7 @@ import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -91,14 +91,22 @@ def user_jobs(conn: sa.Connection, owner: str, *, limit: int, state: JobState | 
     """A page of the jobs of `owner` (a DN), newest first; jobs that come meanwhile disturb no page."""
     chosen = (sa.select(*COLUMNS, jobs.c.created, jobs.c.id)
               .where(jobs.c.owner == canonical_dn(owner), jobs.c.type != "")
-              .order_by(jobs.c.created.desc(), jobs.c.id.desc()).limit(limit + 1))
+              .order_by(jobs.c.created.desc(), jobs.c.id.desc()))
     if state is not None:
         chosen = chosen.where(jobs.c.state == state.code)
-    if cursor:
-        chosen = chosen.where(sa.tuple_(jobs.c.created, jobs.c.id) < sa.tuple_(*read_cursor(cursor)))
-    rows = conn.execute(chosen).all()
+    rows = _after(conn, chosen, read_cursor(cursor) if cursor else None, limit + 1)
     following = cursor_text(rows[limit - 1].created, rows[limit - 1].id) if len(rows) > limit else ""
-    return JobsPage(list(related(conn, {row.job: found(*row[:3]) for row in rows[:limit]}).values()), following)
+    return JobsPage(list(related(conn, {row.job: found(row.job, row.version, row.record) for row in rows[:limit]}).values()), following)
+
+
+def _after(conn: sa.Connection, chosen: sa.Select[Any], place: tuple[float, int] | None,
+           number: int) -> list[sa.Row[Any]]:
+    """The next rows. In two steps, as SQLite would look at every row that has the time of the place."""
+    if place is None:
+        return list(conn.execute(chosen.limit(number)))
+    created, id = place
+    rows = list(conn.execute(chosen.where(jobs.c.created == created, jobs.c.id < id).limit(number)))
+    return rows + list(conn.execute(chosen.where(jobs.c.created < created).limit(number - len(rows))))
 
 
 def events(conn: sa.Connection, unique: str) -> list[Event]:

@@ -59,7 +59,7 @@ tags = sa.Table(  # written by lb.store, for conditions on user tags
     sa.Column("job", Id, primary_key=True, autoincrement=False, comment="lb_jobs.id"),
     sa.Column("name", sa.Text, primary_key=True, comment="lower case"),
     sa.Column("value", sa.Text, nullable=False, comment="at most 200 characters of it"),
-    sa.Index("lb_tags_value", "name", "value"),
+    sa.Index("lb_tags_value", "name", "value", "job"),
 )
 
 histograms = sa.Table(  # written by lb.family: the classes of the children heard of, whoever registered first

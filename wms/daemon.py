@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import socket
@@ -134,6 +135,8 @@ class Process:
         await self._suite.start()
         self._listen(kit, daemons, tls)
         await self._heartbeat.ready()
+        gc.collect()
+        gc.freeze()  # what is there now stays: later collections need not look at it
         notify(f"READY=1\nSTATUS={', '.join(self._names)} {VERSION}")
         self._log.info("ready: {names}", names=", ".join(self._names), version=VERSION, pid=os.getpid())
 

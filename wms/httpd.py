@@ -127,8 +127,11 @@ class Router:
         for route in self.routes:
             found = route.pattern.fullmatch(path)
             if found is not None:
+                params = {name: unquote(value) for name, value in found.groupdict().items()}
+                if any("\0" in value for value in params.values()):
+                    break
                 if method == route.operation.method or (method == "HEAD" and route.operation.method == "GET"):
-                    return route, {k: unquote(v) for k, v in found.groupdict().items()}
+                    return route, params
                 methods.append(route.operation.method)
         if methods:
             allowed = sorted(set(methods))

@@ -139,7 +139,7 @@ def take(conn: sa.Connection, lines: Sequence[Entry | Problem], sender: Sender, 
     """Store what the sender may log, in the transaction of `conn`, at `now` (epoch s)."""
     entries = [line for line in lines if isinstance(line, Entry)]
     _line_up(conn, {_unique(entry.event.job) for entry in entries if is_exclusive(entry.event)})
-    standings = _standings(conn, {_unique(entry.event.job) for entry in entries})
+    standings = _standings(conn, {_unique(job) for entry in entries for job in (entry.event.job, _parent(entry.event))})
     if doubtful := {unique for entry in entries if (unique := _unique(entry.event.job)) not in standings
                     and not is_plain(entry.event)}:
         standings |= dict.fromkeys(zombies.known(conn, doubtful), Standing(purged=True))
@@ -164,7 +164,7 @@ def _sorted_out(conn: sa.Connection, entries: Iterable[Entry], sender: Sender, h
     for entry in entries:
         unique = _unique(entry.event.job)
         job = standings.get(unique, NOBODY)
-        found = judged(entry.event, sender, job, here)
+        found = judged(entry.event, sender, job, here, standings.get(_unique(_parent(entry.event)), NOBODY))
         if isinstance(found, Event):
             accepted[entry.number] = found
             standings[unique] = after(job, found)
@@ -173,6 +173,11 @@ def _sorted_out(conn: sa.Connection, entries: Iterable[Entry], sender: Sender, h
         else:
             objections.append((entry, found))
     return accepted, objections, known
+
+
+def _parent(event: Event) -> str:
+    """The job that a registration names as its parent; itself otherwise."""
+    return str(event.fields.get("parent", event.job)) if event.type == "RegJob" else event.job
 
 
 def _line_up(conn: sa.Connection, uniques: Set[str]) -> None:

@@ -83,6 +83,7 @@ class _Case(NamedTuple):
     sender: Sender
     job: Standing
     here: Here
+    parent: Standing
 
     @property
     def trusted(self) -> bool:
@@ -102,11 +103,13 @@ class _Case(NamedTuple):
         return self.sender.forwards or (who is not None and self.here.policy.permits(action, who))
 
 
-def judged(event: Event, sender: Sender, job: Standing, here: Here) -> Event | Objection:
-    """The event as it is to be stored, with who logged it, or the first reason why not."""
+def judged(event: Event, sender: Sender, job: Standing, here: Here, parent: Standing = NOBODY) -> Event | Objection:
+    """The event as it is to be stored, with who logged it, or the first reason why not. `parent` is the job that a
+    registration names as such."""
     given = event.user
     user = _user(given, event.type, sender, job, here)
-    case = _Case(event if user == given else msgspec.structs.replace(event, user=user), given, sender, job, here)
+    case = _Case(event if user == given else msgspec.structs.replace(event, user=user), given, sender, job, here,
+                 parent)
     for check in CHECKS:
         if (found := check(case)) is not None:
             return found
@@ -190,6 +193,8 @@ def _registered_by_owner(case: _Case) -> Objection | None:
         return _denied("A job is registered by its owner.", Action.REGISTER_FOREIGN)
     if case.job.jobtype and not same(case.job.owner, case.event.user):
         return _denied("This job belongs to somebody else.", Action.REGISTER_JOBS)
+    if case.parent.jobtype and not (case.sender.forwards or same(case.parent.owner, case.event.user)):
+        return _denied("Its parent belongs to somebody else.", Action.REGISTER_JOBS)
     exists = bool(case.job.jobtype) and not case.job.presumed
     if is_exclusive(case.event) and (exists or (case.job.purged and case.here.exclusive_zombies)):
         return Objection(JobExists.code, f"{case.event.job} exists already", stored_as=case.event)

@@ -157,7 +157,7 @@ def test_a_query_is_passed_with_its_last_values(service: Service) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/ns/v1/nothing", "/ns/v1/jobs/", "/ns/v1/jobs//input/x", "/NS/v1/version",
-                                  "http://wms/ns/v1/version", "*"])
+                                  "http://wms/ns/v1/version", "*", "/ns/v1/delegations/a%00b"])
 def test_what_is_not_there_is_404(service: Service, path: str) -> None:
     answer = service.ask("GET", path)
     assert (answer.status, answer.record["code"]) == (404, "NS_NOT_FOUND")

@@ -238,6 +238,16 @@ def test_only_with_the_right_a_job_is_registered_for_another(book: Book, tmp_pat
     assert status(book, JOHN)["owner"] == JOHN
 
 
+def test_nobody_slips_a_job_into_the_collection_of_another(book: Book) -> None:
+    family = event("RegJob", url("family"), Source.USER_INTERFACE, START, START_TIME, "host", ns="ns",
+                   jobtype="COLLECTION", nsubjobs=2)
+    child = event("RegJob", url("child"), Source.USER_INTERFACE, START, START_TIME, "host", ns="ns", jobtype="SIMPLE",
+                  parent=url("family"))
+    post(book, [family])
+    assert codes(post(book, [child], dn=JOHN)) == [(1, "NS_NOT_OWNER", True)]
+    assert post(book, [child]).stored == 1
+
+
 # -- access lists and payloads ---------------------------------------------------------------------------
 
 

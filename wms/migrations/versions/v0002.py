@@ -89,7 +89,7 @@ def upgrade() -> None:
         sa.Column("value", sa.Text(), nullable=False, comment="at most 200 characters of it"),
         sa.PrimaryKeyConstraint("job", "name"),
     )
-    op.create_index("lb_tags_value", "lb_tags", ["name", "value"], unique=False)
+    op.create_index("lb_tags_value", "lb_tags", ["name", "value", "job"], unique=False)
     op.create_table(
         "lb_zombies",
         sa.Column("job", sa.Text(), nullable=False, comment="unique part"),
