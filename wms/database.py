@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from wms.engine import is_passing, make_engine
+from wms.engine import is_passing, make_engine, reason
 from wms.errors import Unavailable
 
 P = ParamSpec("P")
@@ -160,7 +160,7 @@ class Database:
     def _later(self, group: list[_Waiting], failure: Failure) -> None:
         delay = RETRY_DELAYS_S[self._tried]
         self.log.warn("the database failed, again in {delay} s: {error}", delay=delay,
-                      error=failure.getErrorMessage())
+                      error=reason(failure.value))
         self._waiting[:0] = group
         self._tried += 1
         self._retry = self._reactor.callLater(delay, self._again)
@@ -241,7 +241,7 @@ def _settle(done: Deferred[Any], outcome: Any) -> None:
     if not isinstance(outcome, Failure):
         done.callback(outcome)
     elif is_passing(outcome.value):
-        done.errback(Failure(Unavailable(f"The database does not answer: {outcome.getErrorMessage()[:500]}")))
+        done.errback(Failure(Unavailable(f"The database does not answer: {reason(outcome.value)[:500]}")))
     else:
         done.errback(outcome)
 

@@ -55,6 +55,11 @@ def is_passing(error: BaseException | None) -> bool:
     return state is None or state.startswith(_PASSING_STATES)
 
 
+def reason(error: BaseException | None) -> str:
+    """What a database said, in one line, without the statement and its values."""
+    return " ".join(str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).split())
+
+
 def _driver(url: sa.URL) -> sa.URL:
     return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
 

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from wms import queue
 from wms import wakeups as waking
 from wms.database import GROUP_MAX, RETRY_DELAYS_S, Database
-from wms.engine import is_passing
+from wms.engine import is_passing, make_engine, reason
 from wms.errors import Unavailable
 
 pytest_plugins = ["databases"]
@@ -357,3 +357,12 @@ def test_a_commit_of_another_process_is_heard_even_after_the_listener_was_cut_of
     turns.result(there.transact(queue.put, "lb", {}, now=0))
     assert heard(4) == {"lb"}
     turns.result(Deferred.fromCoroutine(part.stop()))
+
+
+def test_what_a_database_says_is_told_without_the_statement() -> None:
+    engine = make_engine("sqlite://")
+    with engine.connect() as conn, pytest.raises(sa.exc.OperationalError) as raised:
+        conn.execute(sa.text("SELECT :secret FROM nothing"), {"secret": "said by others"})
+    engine.dispose()
+    assert reason(raised.value) == "no such table: nothing"
+    assert reason(ValueError("two\nlines")) == "two lines"
