@@ -109,9 +109,15 @@ def each_record_is_the_fold(found: dict[str, Stored]) -> None:
     for unique, job in found.items():
         assert job.row.version == len(job.events)
         again = fold(job.events)
-        assert bytes(job.row.record) == _encode(again), unique
+        assert bytes(job.row.record) == _encode(again), f"{unique}: {differences(job.record, again)}"
         assert (job.row.state, job.row.type, job.row.destination) == (
             again.state.code, again.jobtype.value, again.destination)
+
+
+def differences(stored: Record, again: Record) -> dict[str, tuple[object, object]]:
+    """Fields that are not the same."""
+    return {name: (left, right) for name in Record.__struct_fields__
+            if (left := getattr(stored, name)) != (right := getattr(again, name))}
 
 
 def families_are_counted(found: dict[str, Stored], counted: dict[str, Any], ledger: Ledger) -> None:
@@ -151,8 +157,8 @@ def expected_sums(told: Sequence[Job]) -> dict[tuple[str, str], int]:
         for job in told:
             if job.children:
                 now = job.events[0].timestamp + 60
-                young = [one for expand in expansions(job.events, job.events) for one in births(expand, job.children)[0]]
-                keep(conn, [*job.events, *young], now, followers)
+                (expand,) = expansions(job.events, job.events)
+                keep(conn, [*job.events, *births(expand, job.children)[0]], now, followers)
         for job in told:
             for one in job.events if not job.children else ():
                 keep(conn, [one], one.timestamp + 60, followers)

@@ -35,7 +35,9 @@ ANSWER_S = 5.0
 AGAIN_S = 0.1
 PATIENCE_S = 90.0
 """A batch that has no answer for so long is a failure."""
-LARGEST = 60
+PAUSE_S = 0.05
+"""After each batch: two cores are shared with the server."""
+LARGEST = 80
 HANG_UP, REPEAT = 0.02, 0.05
 """How often a client leaves before the answer, and how often it sends again what was acknowledged."""
 Step = tuple[Source, str, dict[str, Any]]
@@ -101,6 +103,13 @@ class Ledger:
     problems: list[str] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
+    def join(self, earlier: Ledger) -> None:
+        """What was told before belongs to it."""
+        self.sent |= earlier.sent
+        self.acknowledged |= earlier.acknowledged
+        self.jobs |= earlier.jobs
+        self.stored += earlier.stored
+
 
 class Unanswered(Exception):
     """Nobody knows whether it was stored."""
@@ -162,9 +171,10 @@ class Writer:
                 mouth.close()
 
     def _wave(self) -> None:
-        jobs = [self._load.job(f"w{self._number}.{self._waves}.{index}", life, ordered=True)
+        name = f"{self._load.name}w{self._number}.{self._waves}"
+        jobs = [self._load.job(f"{name}.{index}", life, ordered=True)
                 for index, life in enumerate((*RESUBMITTED, self._chance.choice(LIVES)))]
-        jobs += [self._load.job(f"w{self._number}.{self._waves}.s{index}", life) for index, life in enumerate(LIVES)]
+        jobs += [self._load.job(f"{name}.s{index}", life) for index, life in enumerate(LIVES)]
         if self._waves == 0 and self._number < self._load.collections:
             self._collection(500)
         self._tell([job.events[0] for job in jobs])
@@ -183,6 +193,7 @@ class Writer:
         while waiting:
             size = self._chance.randint(1, LARGEST)
             self._tell(waiting[:size])
+            time.sleep(self._chance.random() * PAUSE_S)
             del waiting[:size]
 
     def _mixed(self, jobs: Sequence[Job], first: int) -> list[Event]:
@@ -255,10 +266,13 @@ class Writer:
 class Load:
     """Several writers at once: `with load: ...`; leaving waits for all answers and fails on any problem."""
 
-    def __init__(self, deployment: Deployment, seed: int, *, writers: int = 3, collections: int = 1) -> None:
+    def __init__(self, deployment: Deployment, seed: int, *, writers: int = 3, collections: int = 1,
+                 name: str = "", age_s: float = 60.0) -> None:
         self.deployment = deployment
         self.chance = random.Random(seed)
         self.collections = collections
+        self.name = name
+        self._age_s = age_s
         self.ledger = Ledger()
         self.ended, self.born = Flag(), Flag()
         chain = certificates((deployment.site.root / "user/cert.pem").read_bytes())
@@ -296,7 +310,7 @@ class Load:
         return job
 
     def _told(self, unique: str, steps: Sequence[Step]) -> Iterator[Event]:
-        code, at = START, time.time() - 60
+        code, at = START, time.time() - self._age_s
         for index, (source, type, fields) in enumerate(steps):
             code = code.advanced(source)
             yield event(type, f"{self._address}/{unique}", source, code, round(at + index / 7, 6), "wms.example",
