@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import lru_cache
+from itertools import accumulate
 from operator import itemgetter
 from typing import Any
 
@@ -17,6 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 Row = dict[str, Any]
+LENGTH = "length"
+"""No column is called so."""
 _json = msgspec.json.Encoder().encode
 _POSTGRESQL: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -33,16 +36,19 @@ class Way(Enum):
     REVISE = "revise"
 
 
-def write(conn: sa.Connection, way: Way, table: sa.Table, rows: Sequence[Row], fixed: tuple[str, ...] = ()) -> None:
+def write(conn: sa.Connection, way: Way, table: sa.Table, rows: Sequence[Row], fixed: tuple[str, ...] = (),
+          large: str = "") -> None:
     """Write rows with the same columns in each, among them the primary key (but for new rows that get one).
 
-    The columns named `fixed` are as they were in rows that are there.
+    The columns named `fixed` are as they were in rows that are there; `large` is one with many bytes, which travel
+    beside the document.
     """
     if not rows:
         return
     names = tuple(rows[0])
     if conn.dialect.name == "postgresql":
-        conn.exec_driver_sql(_whole(way, table, names, fixed), (_json(rows).decode(),))
+        beside, told = _apart(rows, large) if large else ((), rows)
+        conn.exec_driver_sql(_whole(way, table, names, fixed, large), (*beside, _json(told).decode()))
     else:
         text, values = _single(way, table, names, fixed, conn.dialect)
         conn.exec_driver_sql(text, [values(row) for row in rows])
@@ -81,14 +87,27 @@ def _statement(way: Way, table: sa.Table, names: tuple[str, ...], fixed: tuple[s
         index_elements=key, set_={name: made.excluded[name] for name in values})
 
 
+def _apart(rows: Sequence[Row], large: str) -> tuple[tuple[bytes], list[Row]]:
+    """The bytes of a column in one piece, and the rows with their lengths and beginnings (from 1) in it."""
+    lengths = [len(row[large]) for row in rows]
+    begins = accumulate(lengths, initial=1)
+    told = [{**row, large: begin, LENGTH: length} for row, begin, length in zip(rows, begins, lengths, strict=False)]
+    return (b"".join([row[large] for row in rows]),), told
+
+
 @lru_cache
-def _whole(way: Way, table: sa.Table, names: tuple[str, ...], fixed: tuple[str, ...]) -> str:
-    """A statement for all rows of a document; bytes are base64 in it."""
-    columns = [table.c[name] for name in names]
-    told = ", ".join(f"{column.name} {_type(column)}" for column in columns)
-    taken = ", ".join(f"decode({column.name}, 'base64')" if _is_bytes(column) else column.name for column in columns)
-    return (f"INSERT INTO {table.name} ({', '.join(names)}) SELECT {taken} "
-            f"FROM json_to_recordset(CAST(%s AS json)) AS told({told}){_conflict(way, table, names, fixed)}")
+def _whole(way: Way, table: sa.Table, names: tuple[str, ...], fixed: tuple[str, ...], large: str = "") -> str:
+    """A statement for all rows of a document; bytes are base64 in it, those of `large` a parameter of their own."""
+    told = [f"{name} {_type(table.c[name])}" if name != large else f"{name} integer, {LENGTH} integer"
+            for name in names]
+    taken = [_taken(table.c[name]) if name != large else f"substring(%b FROM {name} FOR {LENGTH})" for name in names]
+    return (f"INSERT INTO {table.name} ({', '.join(names)}) SELECT {', '.join(taken)} "
+            f"FROM json_to_recordset(CAST(%s AS json)) AS told({', '.join(told)})"
+            f"{_conflict(way, table, names, fixed)}")
+
+
+def _taken(column: sa.Column[Any]) -> str:
+    return f"decode({column.name}, 'base64')" if _is_bytes(column) else column.name
 
 
 def _conflict(way: Way, table: sa.Table, names: tuple[str, ...], fixed: tuple[str, ...]) -> str:

@@ -204,7 +204,8 @@ def _write(conn: sa.Connection, advances: Sequence[_Advance], now: float) -> Non
     write(conn, Way.INSERT, events, [
         to_row(held.key, held.size + index, event, now)
         for held, fresh, _record in advances for index, event in enumerate(fresh)])
-    write(conn, Way.REVISE, jobs, [_row(advance) for advance in advances], fixed=("job", "server"))
+    write(conn, Way.REVISE, jobs, [_row(advance) for advance in advances], fixed=("job", "server"),
+          large="record")
     write(conn, Way.REPLACE, tags, [
         row for held, _fresh, record in advances if record.user_tags for row in _tags(held, record)])
 
