@@ -130,7 +130,7 @@ class Delivery(Progressing):
             carried = await self._carry(found.registration, found.notices, failures)
             if carried.number:
                 upto = found.notices[carried.number - 1].id
-                await self._kit.database.transact(notification_store.acknowledge, id, upto)
+                await self._kit.database.transact(notification_store.acknowledge, id, upto, self._kit.now())
         except WmsError as error:
             return destination, error.message
         self.done += carried.number

@@ -122,7 +122,8 @@ class Registrar:
     async def acknowledge(self, call: Call) -> Empty:
         """Notices that arrived are not kept."""
         found = await self._found(call)
-        await self.kit.database.transact(notification_store.acknowledge, found.id, call.body.after)
+        await self.kit.database.transact(notification_store.acknowledge, found.id, call.body.after,
+                                          self.kit.now())
         return Empty()
 
     async def stream(self, call: Call) -> StreamReply:
@@ -134,7 +135,7 @@ class Registrar:
         after = call.query.get("after", "") or call.last_event or "0"
         if not (after.isdecimal() and after.isascii() and len(after) < 19):
             raise Refused("`after` is the id of a notice.", parameter="after")
-        await self.kit.database.transact(notification_store.acknowledge, found.id, int(after))
+        await self.kit.database.transact(notification_store.acknowledge, found.id, int(after), self.kit.now())
         events = "sse" in call.query or "text/event-stream" in call.accept
         form = notification_stream.EVENTS if events else notification_stream.LINES
         return StreamReply(notification_stream.pieces(self.kit, self.board, found.id, int(after), form),

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
+from lb.figures import counters
 from lb.notices import registration_log
-from lb.notices.notifications import Flag, Notice, Registration, lost
+from lb.notices.notifications import TOPIC, Flag, Notice, Registration, lost
 from lb.notices.registration_log import NEWS
 from lb.queries import condition_texts
 from lb.tables import notices, registrations
@@ -125,9 +126,14 @@ def portion(conn: sa.Connection, id: str, after: int, most: int, now: float) -> 
     return Portion(registration, [Notice(*row) for row in found])
 
 
-def acknowledge(conn: sa.Connection, id: str, upto: int) -> int:
+def acknowledge(conn: sa.Connection, id: str, upto: int, now: float) -> int:
     """The notices of a registration up to this one have arrived and need not be kept; how many they were."""
-    return conn.execute(_TOLD, {"owned": id, "upto": upto}).rowcount
+    number = conn.execute(_TOLD, {"owned": id, "upto": upto}).rowcount
+    if number:
+        found = get(conn, id, now)
+        by_broker = found is not None and found.destination.startswith(TOPIC)
+        counters.add(conn, {"notifs_msg" if by_broker else "notifs_legacy": number}, now)
+    return number
 
 
 def newest(conn: sa.Connection) -> int:

@@ -84,7 +84,7 @@ def test_notices_come_in_order_until_they_are_acknowledged(conn: sa.Connection) 
     first, second, third = told(conn)
     assert [notice.body for notice in (first, second, third)] == [b"1", b"3", b"4"]
     assert told(conn, after=second.id) == [third]
-    assert notification_store.acknowledge(conn, "one", second.id) == 2
+    assert notification_store.acknowledge(conn, "one", second.id, 0.0) == 2
     assert (told(conn), len(told(conn, "two"))) == ([third], 1)
     assert notification_store.newest(conn) == third.id
     assert sorted(notification_store.news(conn, first.id)) == [("one", ""), ("two", "")]

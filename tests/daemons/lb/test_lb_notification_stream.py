@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 from book_builders import Book, settled, story
 from notification_builders import Subscriber, Told, closed, lines, short
 from twisted.internet.defer import Deferred
 
 from lb.notices.notification_stream import BEAT_S
+from lb.tables import counters
 from wms.errors import NotAllowedNow, Refused
 from wms.operations.notifications import Acknowledgement, Destination, Notification
 from wms.streaming import StreamReply
@@ -89,6 +91,8 @@ def test_what_is_not_acknowledged_comes_again_with_the_same_ids(jane: Subscriber
     assert ids(jane, given, after="2") == ids(jane, given) == [3, 4, 5]
     jane.answer("lb.notify_acknowledge", id=short(given), body=Acknowledgement(4))
     assert ids(jane, given) == [5]
+    counted = {row["name"]: row["value"] for row in jane.book.rows(sa.select(counters))}
+    assert counted["notifs_legacy"] == 4
 
 
 def test_the_listener_that_came_last_is_the_one(book: Book, jane: Subscriber, told: Told) -> None:
