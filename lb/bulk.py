@@ -6,7 +6,7 @@ unique keys only. What the rows are is said by the callers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from functools import lru_cache
 from itertools import accumulate
@@ -57,6 +57,22 @@ def write(conn: sa.Connection, way: Way, table: sa.Table, rows: Sequence[Row], f
 def insert(dialect: str, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
     """An insert of this database that may say what is done on a conflict."""
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+def among(dialect: str, column: sa.Column[str], name: str) -> sa.ColumnElement[bool]:
+    """True of rows with one of the texts in the parameter `name`, which is what `listed` makes of them.
+
+    One statement for any number, where IN would be a new one for each number.
+    """
+    if dialect == "postgresql":
+        return column == sa.any_(sa.bindparam(name, type_=postgresql.ARRAY(sa.Text)))
+    each = sa.func.json_each(sa.bindparam(name, type_=sa.Text)).table_valued("value")
+    return column.in_(sa.select(each.c.value))
+
+
+def listed(dialect: str, texts: Iterable[str]) -> Any:
+    """Texts as the parameter of `among`."""
+    return list(texts) if dialect == "postgresql" else _json(list(texts)).decode()
 
 
 @lru_cache

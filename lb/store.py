@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from lb.bulk import Way, write
+from lb.bulk import Way, among, listed, write
 from lb.rows import from_row, to_row
 from lb.state.machine import MACHINE_VERSION, Record, fold, in_order, step
 from lb.state.order import order
@@ -145,25 +145,37 @@ def _hold(conn: sa.Connection, groups: Mapping[JobId, Sequence[Event]]) -> dict[
     """The rows of these jobs by unique part, made where there were none.
 
     Writers of several processes make rows first and lock all afterwards, in one order each: no deadlock. A purge
-    may delete a row in between: then it is made again.
+    may delete a row in between, or somebody speak of a job before its registration: then it is made after all, and
+    a deadlock, should that be one, passes with another try.
     """
-    uniques = {id.unique for id in groups}
-    chosen = sa.select(*_HELD).where(jobs.c.job.in_(uniques)).order_by(jobs.c.job).with_for_update()
+    dialect, uniques = conn.dialect.name, {id.unique for id in groups}
+    named = {"uniques": listed(dialect, uniques)}
+    if any(event.type == "RegJob" for given in groups.values() for event in given):
+        _make(conn, groups, named)
     for _time in range(HOLD_TIMES):
-        _make(conn, groups, uniques)
-        held = {row.job: _held(*row) for row in conn.execute(chosen).all()}
+        held = {row.job: _held(*row) for row in conn.execute(_locked(dialect), named).all()}
         if len(held) == len(uniques):
             return held
+        _make(conn, groups, named)
     raise Unavailable("Jobs of these events are being purged again and again.")
 
 
-def _make(conn: sa.Connection, groups: Mapping[JobId, Sequence[Event]], uniques: set[str]) -> None:
+@lru_cache
+def _locked(dialect: str) -> sa.Select[Any]:
+    return sa.select(*_HELD).where(among(dialect, jobs.c.job, "uniques")).order_by(jobs.c.job).with_for_update()
+
+
+@lru_cache
+def _present(dialect: str) -> sa.Select[Any]:
+    return sa.select(jobs.c.job).where(among(dialect, jobs.c.job, "uniques"))
+
+
+def _make(conn: sa.Connection, groups: Mapping[JobId, Sequence[Event]], named: Mapping[str, Any]) -> None:
     """Rows of those of these jobs that have none."""
-    missing = uniques.difference(conn.execute(sa.select(jobs.c.job).where(jobs.c.job.in_(uniques))).scalars())
-    if missing:
-        write(conn, Way.KEEP, jobs, [
-            {"job": id.unique, "server": f"{id.host}:{id.port}", "created": groups[id][0].timestamp}
-            for id in sorted(groups, key=attrgetter("unique")) if id.unique in missing])
+    known = set(conn.execute(_present(conn.dialect.name), named).scalars())
+    write(conn, Way.KEEP, jobs, [
+        {"job": id.unique, "server": f"{id.host}:{id.port}", "created": groups[id][0].timestamp}
+        for id in sorted(groups, key=attrgetter("unique")) if id.unique not in known])
 
 
 def _held(key: int, unique: str, server: str, created: float, size: int, record: bytes) -> _Held:
