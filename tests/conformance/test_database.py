@@ -362,7 +362,7 @@ def test_a_commit_of_another_process_is_heard_even_after_the_listener_was_cut_of
 def test_what_a_database_says_is_told_without_the_statement() -> None:
     engine = make_engine("sqlite://")
     with engine.connect() as conn, pytest.raises(sa.exc.OperationalError) as raised:
-        conn.execute(sa.text("SELECT :secret FROM nothing"), {"secret": "said by others"})
+        conn.execute(sa.text("SELECT :secret FROM nowhere"), {"secret": "said by others"})
     engine.dispose()
-    assert reason(raised.value) == "no such table: nothing"
+    assert reason(raised.value) == "no such table: nowhere"
     assert reason(ValueError("two\nlines")) == "two lines"
