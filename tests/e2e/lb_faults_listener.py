@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Event as Flag
@@ -36,6 +37,7 @@ class Listener:
         self._ended = Flag()
         self._thread = Thread(target=self._listen)
         self.notices: dict[int, dict[str, Any]] = {}
+        self._socket: socket.socket | None = None
         self.connections = 0
         self.repeated = 0
         self.problems: list[str] = []
@@ -49,6 +51,9 @@ class Listener:
 
     def __exit__(self, *_exception: object) -> None:
         self._ended.set()
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join()
 
     def wait_for(self, number: int, patience_s: float) -> None:
@@ -78,6 +83,8 @@ class Listener:
         port = int(self._deployment.addresses()["WMS_LB"].rpartition(":")[2])
         connection = http.client.HTTPSConnection(site.site_host(), port, timeout=SILENCE_S, context=context)
         try:
+            connection.connect()
+            self._socket = connection.sock
             connection.request("GET", f"/lb/v1/notifications/{self._id}/stream?after={after}")
             response = connection.getresponse()
             if response.status == 200:

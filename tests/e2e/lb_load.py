@@ -31,7 +31,7 @@ from wms.ulm import to_ulm
 Key = tuple[str, str, str, str, int, str, str, str]
 NS, WM, JC = Source.NETWORK_SERVER, Source.WORKLOAD_MANAGER, Source.JOB_CONTROLLER
 LM, LRMS, APPLICATION = Source.LOG_MONITOR, Source.LRMS, Source.APPLICATION
-ANSWER_S = 5.0
+ANSWER_S = 4.0
 AGAIN_S = 0.1
 PATIENCE_S = 90.0
 """A batch that has no answer for so long is a failure."""
