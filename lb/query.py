@@ -96,7 +96,8 @@ def user_jobs(conn: sa.Connection, owner: str, *, limit: int, state: JobState | 
         chosen = chosen.where(jobs.c.state == state.code)
     rows = _after(conn, chosen, read_cursor(cursor) if cursor else None, limit + 1)
     following = cursor_text(rows[limit - 1].created, rows[limit - 1].id) if len(rows) > limit else ""
-    return JobsPage(list(related(conn, {row.job: found(row.job, row.version, row.record) for row in rows[:limit]}).values()), following)
+    told = {row.job: found(row.job, row.version, row.record) for row in rows[:limit]}
+    return JobsPage(list(related(conn, told).values()), following)
 
 
 def _after(conn: sa.Connection, chosen: sa.Select[Any], place: tuple[float, int] | None,

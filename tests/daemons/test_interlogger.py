@@ -338,3 +338,18 @@ def test_the_daemon_is_made_of_the_settings() -> None:
     assert spool(parse("state_dir: /x")) == "/x/lb-spool"
     assert spool(parse("interlogger: {spool: /y}")) == "/y"
     shell.close()
+
+
+def test_point_12_events_are_on_disk_first_then_shipped_in_order_again_until_taken_and_refused_ones_go_aside(
+    host: Host,
+) -> None:
+    host.server.fault = NoBookkeeping("away")
+    host.logs("a", "1", "2", "3")
+    assert len(host.left()) == 1
+    host.scan()
+    host.server.fault, host.server.refuse = None, {"2": ("no such thing", True)}
+    host.shell.clock.advance(3600.0)
+    host.scan()
+    assert host.left() == []
+    assert [value for value in host.server.got()[-3:] if value != "2"][-2:] == ["1", "3"]
+    assert host.aside() != []
