@@ -21,7 +21,7 @@ from deployment import Deployment, Wmsd, free_ports, until
 from lb_faults_audit import audit, everything, looking
 from lb_faults_listener import Listener
 from lb_faults_means import Postmaster, RudeClients
-from lb_load import Key, Load
+from lb_load import ANSWER_S, Key, Load
 
 from clients.bookkeeping import Bookkeeping
 from clients.upkeep import progress, purge
@@ -104,7 +104,7 @@ def test_a_purge_that_is_killed_goes_on_and_loses_no_event(service: Deployment, 
         old = everything(conn)
     with service.client() as client:
         begun = purge(Bookkeeping(client), Purge(cleared_s=0.0, aborted_s=0.0, cancelled_s=0.0, done_s=0.0,
-                                                 other_s=0.0, really=True, background=True, target_s=3.0))
+                                                 other_s=0.0, really=True, background=True, target_s=2.0))
     with Load(service, chance.randrange(10**9), collections=0, name="young", age_s=0.0) as young:
         for _ in range(2):
             time.sleep(chance.random())
@@ -150,7 +150,7 @@ def cut(service: Deployment, server: Postmaster, chance: random.Random, away_s: 
             process.kill()
             process = service.start("lb")
             with server.silent():
-                time.sleep(away_s / 2)
+                time.sleep(max(away_s / 2, ANSWER_S + 0.5))
             time.sleep(0.5)
             with server.down():
                 time.sleep(away_s)
@@ -163,7 +163,7 @@ def cut(service: Deployment, server: Postmaster, chance: random.Random, away_s: 
 
 def test_a_database_that_goes_away_loses_nothing(workplace: Path, start: Callable[..., dict[str, str]],
                                                  service: Deployment, chance: random.Random) -> None:
-    cut(service, postmaster(workplace, start, service), chance, 9.0)
+    cut(service, postmaster(workplace, start, service), chance, 8.4)
 
 
 @pytest.mark.soak
@@ -234,7 +234,7 @@ def test_clients_that_leave_or_dawdle_have_no_effect(service: Deployment, chance
         time.sleep(0.5)
         rude = RudeClients(service, load.user, chance)
         before = open_files(process)
-        for _ in range(3):
+        for _ in range(2):
             rude.come(30)
             assert process.established() >= 30
             rude.dawdle(1.0)
