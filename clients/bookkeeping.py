@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ from wms.ulm import to_ulm
 
 PREFIXES = ("GLITE_WMS_", "GLITE_LB_", "EDG_WL_")
 LONGEST_S = 1800.0
+_CHILDREN = frozenset({"children", "childstat"})
 
 
 def variable(environment: Mapping[str, str], name: str) -> str:
@@ -101,11 +102,32 @@ class Bookkeeping:
         for job in dict.fromkeys(jobs):
             try:
                 id = JobId.parse(job)
-                found[str(id)] = self.keeper(id).call(
-                    OPERATIONS["lb.status"], query={"flags": " ".join(flags)}, unique=id.unique)
+                found[str(id)] = self._status(id, flags)
             except WmsError as error:
                 found[job] = error
         return found
+
+    def _status(self, id: JobId, flags: Sequence[str]) -> Status:
+        """One status; children that are too many for one answer are asked for page by page."""
+        server, rest = self.keeper(id), [flag for flag in flags if flag not in _CHILDREN]
+        try:
+            found: Status = server.call(OPERATIONS["lb.status"], query={"flags": " ".join(flags)}, unique=id.unique)
+        except RemoteError as error:
+            if error.code != TooManyResults.code or rest == flags:
+                raise
+            found = server.call(OPERATIONS["lb.status"], query={"flags": " ".join(rest)}, unique=id.unique)
+            states = list(self._children(server, id))
+            found |= {"children": [child["jobId"] for child in states], "children_states": states}
+        return found
+
+    def _children(self, server: Connection, id: JobId) -> Iterator[Status]:
+        query = {"flags": "childstat"}
+        while True:
+            page = server.call(OPERATIONS["lb.children"], query=query, unique=id.unique)
+            yield from page.jobs
+            if not page.cursor:
+                return
+            query["cursor"] = page.cursor
 
     def user_jobs(self, owner: str, limit: int) -> Answer:
         """Jobs of `owner` (a DN; empty: the caller), as many as there are (0), or so many."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -125,13 +126,14 @@ def _notices(server: Connection, id: str, until: float, refreshed_s: float) -> I
     after = 0
     while (left := until - time.time()) > 0:
         before = after
+        if refreshed_s:
+            with suppress(Unavailable):
+                refresh(server, id, refreshed_s)
         lines = _stream(server, id, after, min(left, refreshed_s / 2) if refreshed_s else left)
         while (one := _next(server, lines)) is not None:
             after = one["id"]
             yield one
-        if refreshed_s and time.time() < until:
-            refresh(server, id, refreshed_s)
-        elif after == before:
+        if after == before:
             time.sleep(max(0.0, min(AGAIN_S, until - time.time())))
 
 

@@ -88,6 +88,11 @@ class Connection:
     def place(self) -> str:
         return f"{self.host}:{self.port}"
 
+    @property
+    def connect_s(self) -> float:
+        """The longest wait for a connection."""
+        return min(CONNECT_S, self.request_s)
+
     def call(self, operation: Operation, body: Any = None, *, key: str = "",
              query: Mapping[str, str] | None = None, wait_s: float = 0.0, **params: object) -> Any:
         """Call an operation with a record; its reply record."""
@@ -194,7 +199,7 @@ class Connection:
         if self._http is None:
             context = client_context(self.credential.path, self.credential.ca_dir)
             self._http = http.client.HTTPSConnection(
-                self.host.strip("[]"), self.port, timeout=CONNECT_S, context=context, blocksize=BLOCK)
+                self.host.strip("[]"), self.port, timeout=self.connect_s, context=context, blocksize=BLOCK)
             try:
                 self._http.connect()
             except OSError as error:
@@ -213,7 +218,8 @@ class Connection:
                 f"{self.place} does not accept the credential in {self.credential.path}: {_words(error)}.",
                 hint="Is it an RFC 3820 proxy of a certificate whose CA is trusted there?", server=self.place)
         kind, sentence = _ABSENT[request.operation.daemon]
-        return kind(f"{sentence}\n{self.place}: {_words(error)}",
+        words = f"no connection within {self.connect_s:g} s" if isinstance(error, TimeoutError) else _words(error)
+        return kind(f"{sentence}\n{self.place}: {words}",
                     hint=_server_hint(error, self.credential.ca_dir), server=self.place)
 
     def _no_answer(self, request: Request, dropped: _Dropped) -> TimedOut:
@@ -264,8 +270,6 @@ def _check(status: int, body: bytes) -> None:
 def _words(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message}"
-    if isinstance(error, TimeoutError):
-        return f"no connection within {CONNECT_S:.0f} s"
     if isinstance(error, ssl.SSLError):
         return str(error.reason or error).replace("_", " ").lower()
     return str(error.strerror or error).lower()

@@ -18,7 +18,7 @@ from wms.errors import WmsError
 @click.argument("jobs", metavar="[JOBID]...", nargs=-1)
 @server_option
 @click.option("--lbproxy", "-x", "sock", default="", metavar="SOCK", help=UNUSED)
-@click.option("--all", "every", is_flag=True, help="All my jobs at the server.")
+@click.option("--all", "every", is_flag=True, help="All my jobs at the server, each by itself.")
 @click.option("--fasthist", is_flag=True, help="Histogram of the children as it is kept.")
 @click.option("--fullhist", is_flag=True, help="Histogram of the children, counted anew.")
 @click.option("--nochildrenstates", is_flag=True, help="Without the statuses of the children.")
@@ -34,7 +34,7 @@ def command(session: Session, jobs: tuple[str, ...], server: str, sock: str, eve
         raise ArgumentMissing("Either identifiers of jobs, or --all.")
     book = Bookkeeping.of(session, server)
     flags = [*(["childhist_thorough"] if fullhist else ["childhist_fast"] if fasthist else []), "classads",
-             *([] if nochildrenstates else ["children", "childstat"])]
+             *([] if nochildrenstates or every else ["children", "childstat"])]
     found = book.all_statuses(flags) if every else book.statuses(jobs, flags)
     for one in found.values():
         if not isinstance(one, WmsError):

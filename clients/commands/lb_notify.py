@@ -25,7 +25,7 @@ _conditions = all_of(
 )
 
 
-@click.group("lb-notify")
+@click.group("lb-notify", context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
     """Be told of jobs that change."""
 

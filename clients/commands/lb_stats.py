@@ -32,7 +32,8 @@ def command(session: Session, destination: str, states: tuple[str, ...], server:
     book = Bookkeeping.of(session, server)
     if names:
         found = figures.destinations(book)
-        session.say("\n".join(found))
+        for name in found:
+            session.say(name)
         session.answer({"result": "success", "destinations": found})
         return 0
     asked = figures.questions(states)
