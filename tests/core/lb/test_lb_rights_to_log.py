@@ -19,6 +19,7 @@ from lb.access.senders import (
     Sender,
     Standing,
     after,
+    is_plain,
     judged,
 )
 from wms.event import EVENT_TYPES, Event, Source, event
@@ -228,3 +229,17 @@ def test_a_payload_is_handed_over_by_two(swapped):
         job = after(job, one)
     assert job == Standing("SIMPLE", JANE, PILOT)
     assert after(job, said("Done", Source.LRMS)) is job
+
+
+@pytest.mark.parametrize(("sender", "parent", "says"), [
+    (JANE, KNOWN, ""), (JOHN, KNOWN, DENIED), (JOHN, NOBODY, ""), (JOHN, Standing("COLLECTION", JOHN), "")])
+def test_a_registration_joins_the_family_of_its_own_owner(sender: str, parent: Standing, says: str) -> None:
+    joining = said("RegJob", Source.USER_INTERFACE, parent=JOB + "-family")
+    assert code(judged(joining, Sender(who(sender)), NOBODY, here(), parent)) == says
+    assert code(judged(joining, Sender(who(SERVER), forwards=True), NOBODY, here(), parent)) == ""
+
+
+def test_a_plain_registration_may_come_again() -> None:
+    assert is_plain(said("RegJob", Source.USER_INTERFACE))
+    assert not is_plain(said("RegJob", Source.USER_INTERFACE, priority=EXCLUSIVE))
+    assert not is_plain(said("Clear", Source.NETWORK_SERVER))
