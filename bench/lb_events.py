@@ -24,7 +24,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from bench.lb_places import bare, fresh, servers
-from bench.lb_story import AT_ONCE, HOST, PRODUCERS, STORY, TOGETHER, prepared, read
+from bench.lb_story import HOST, PRODUCERS, STORY, Shape, prepared, read
 from bench.lb_story import NOW as NOW
 from bench.lb_story import OWNER as OWNER
 from bench.rows import Row, row
@@ -129,7 +129,7 @@ def _rows(n: int, places: Mapping[str, str], files: Sequence[Path]) -> Iterator[
                 seconds, memory = pool.apply(_measured, (name, place.url, files))
             place.check(jobs)
             size = place.size()
-            plain, plain_size = bare(place, PRODUCERS * TOGETHER * AT_ONCE)
+            plain, plain_size = bare(place, PRODUCERS * Shape().batch)
             yield row(f"{name}, {kind}", total, total / seconds, "events/s", total / plain)
             yield row(f"{name}, {kind}: memory", total, memory, "MB", 0.0)
             yield row(f"{name}, {kind}: disk", total, size / jobs / 1000, "kB/job", plain_size / jobs / 1000)

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 import sqlalchemy as sa
+from psycopg import sql
 
 from bench.lb_story import STORY
 from wms.database import metadata
@@ -63,32 +64,41 @@ def servers(folder: str) -> Iterator[dict[str, str]]:
                 _postgres("down", directory)
 
 
-def fresh(kind: str, server: str) -> Place:
-    """A new database with all tables."""
+def fresh(kind: str, server: str, *, empty: bool = False) -> Place:
+    """A new database, with all tables unless it is to be empty."""
     name = f"bench_{os.getpid()}_{next(_numbers)}"
     if kind == SQLITE:
         url = f"sqlite:///{server}/{name}.sqlite"
     else:
         _ask(server, f"CREATE DATABASE {name}")
         url = sa.make_url(server).set(database=name).render_as_string(hide_password=False)
-    engine = make_engine(url)
-    metadata.create_all(engine)
-    engine.dispose()
+    if not empty:
+        engine = make_engine(url)
+        metadata.create_all(engine)
+        engine.dispose()
     return Place(kind, url, _size(url))
 
 
-def bare(place: Place, size: int) -> tuple[float, int]:
-    """The rows of events put into an empty copy of their table, `size` a transaction: seconds, bytes."""
-    return _bare_sqlite(place, size) if place.kind == SQLITE else _bare_postgresql(place, size)
+def children(place: Place) -> int:
+    """How many registered jobs have a parent."""
+    return int(_ask(place.url, "SELECT count(*) FROM lb_jobs WHERE parent <> '' AND type <> ''")[0][0])
 
 
-def _bare_sqlite(place: Place, size: int) -> tuple[float, int]:
+def bare(place: Place, size: int, most: int = 1 << 62) -> tuple[float, int]:
+    """The rows of events (at most so many) put into an empty copy of their table, `size` a transaction: seconds, and
+    bytes of the copy.
+    """
+    return _bare_sqlite(place, size, most) if place.kind == SQLITE else _bare_postgresql(place, size, most)
+
+
+def _bare_sqlite(place: Place, size: int, most: int) -> tuple[float, int]:
     finished = place.url.removeprefix("sqlite:///")
+    Path(finished + ".bare").unlink(missing_ok=True)
     with closing(sqlite3.connect(finished)) as source:
         schema = source.execute("SELECT sql FROM sqlite_master WHERE tbl_name = 'lb_events' AND sql <> ''").fetchall()
-        rows = source.execute("SELECT * FROM lb_events ORDER BY rowid")
+        rows = source.execute(f"SELECT * FROM lb_events ORDER BY rowid LIMIT {most}")
         with closing(sqlite3.connect(finished + ".bare", isolation_level=None)) as target:
-            for statement in (*SQLITE_PRAGMAS, *(sql for (sql,) in schema)):
+            for statement in (*SQLITE_PRAGMAS, *(made for (made,) in schema)):
                 target.execute(statement)
             insert = f"INSERT INTO lb_events VALUES ({', '.join('?' * len(rows.description))})"
             seconds = 0.0
@@ -101,12 +111,13 @@ def _bare_sqlite(place: Place, size: int) -> tuple[float, int]:
     return seconds, os.path.getsize(finished + ".bare")
 
 
-def _bare_postgresql(place: Place, size: int) -> tuple[float, int]:
+def _bare_postgresql(place: Place, size: int, most: int) -> tuple[float, int]:
     with psycopg.connect(_plain(place.url)) as reader, psycopg.connect(_plain(place.url)) as target:
+        target.execute("DROP TABLE IF EXISTS bare")
         target.execute("CREATE TABLE bare (LIKE lb_events INCLUDING ALL)")
         target.commit()
         rows = reader.cursor("rows")
-        rows.execute("SELECT * FROM lb_events")
+        rows.execute(sql.SQL("SELECT * FROM lb_events LIMIT {}").format(most))
         seconds = 0.0
         while some := rows.fetchmany(size):
             began = time.perf_counter()
@@ -121,7 +132,8 @@ def _bare_postgresql(place: Place, size: int) -> tuple[float, int]:
 
 def _size(url: str) -> int:
     if url.startswith("sqlite"):
-        return os.path.getsize(url.removeprefix("sqlite:///"))
+        file = url.removeprefix("sqlite:///")
+        return os.path.getsize(file) if os.path.exists(file) else 0
     return int(_ask(url, "SELECT pg_database_size(current_database())")[0][0])
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,8 +18,6 @@ from wms.jobid import JobId
 from wms.seqcode import START
 
 PRODUCERS = 8
-TOGETHER, AT_ONCE = 50, 2
-"""Jobs that advance together, events each of them gets at once."""
 NOW = 1.7e9
 HOST = "wms.example.org"
 OWNER = "/DC=org/DC=example/O=Particle Physics/CN=Grace Example"
@@ -29,6 +27,8 @@ JDL = """[ Executable = "/bin/sh"; Arguments = "run.sh 1000 events.root"; StdOut
   Requirements = other.GlueCEStateStatus == "Production" && other.GlueCEPolicyMaxCPUTime > 720;
   Rank = - other.GlueCEStateEstimatedResponseTime; RetryCount = 3; ShallowRetryCount = 3;
   VirtualOrganisation = "example" ]"""
+
+_raw = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 STORY: tuple[tuple[Source, str, dict[str, Any]], ...] = (
     (Source.NETWORK_SERVER, "RegJob", {"jdl": JDL, "ns": f"https://{HOST}:9000", "jobtype": "SIMPLE"}),
@@ -68,25 +68,37 @@ def story(job: JobId, now: float, step_s: float = 1.0) -> list[Event]:
     return events
 
 
-def batches(producer: int, n: int, now: float, address: tuple[str, int] = (HOST, 9000)) -> Iterator[list[Event]]:
-    """`n` events of one producer: TOGETHER jobs at a time advance by AT_ONCE events a batch; all happened in the
-    seconds before `now`, so that they count in the statistics.
-    """
-    rng = Random(producer)
-    for begin in range(0, n // len(STORY), TOGETHER):
-        number = min(TOGETHER, n // len(STORY) - begin)
+class Shape(NamedTuple):
+    """How jobs advance: `together` of them at a time, by `at_once` events (a divisor of twenty) in a batch."""
+
+    together: int = 50
+    at_once: int = 2
+
+    @property
+    def batch(self) -> int:
+        return self.together * self.at_once
+
+
+def batches(producer: int, n: int, now: float, shape: Shape, address: tuple[str, int] = (HOST, 9000)
+            ) -> Iterator[list[Event]]:
+    """`n` events of one producer; all happened in the minute before `now`, so that they count in the statistics."""
+    rng = Random(f"{producer} {shape}")
+    for begin in range(0, n // len(STORY), shape.together):
+        number = min(shape.together, n // len(STORY) - begin)
         group = [story(JobId.make(*address, rng.randbytes(16)), now - 60.0, 2.0) for _job in range(number)]
-        for at in range(0, len(STORY), AT_ONCE):
-            yield [one for job in group for one in job[at:at + AT_ONCE]]
+        for at in range(0, len(STORY), shape.at_once):
+            yield [one for job in group for one in job[at:at + shape.at_once]]
 
 
-def prepared(folder: Path, n: int, now: float) -> list[Path]:
+def prepared(folder: Path, n: int, now: float, shape: Shape = Shape(), address: tuple[str, int] = (HOST, 9000)
+             ) -> list[Path]:
     """The batches of all producers, about `n` events in all, one a line in a file for each producer."""
     each = n // PRODUCERS // len(STORY) * len(STORY)
-    files = [folder / f"{producer}.ndjson" for producer in range(PRODUCERS)]
+    files = [folder / f"{producer}.json" for producer in range(PRODUCERS)]
     for producer, file in enumerate(files):
         with file.open("wb") as lines:
-            lines.writelines(msgspec.json.encode(batch) + b"\n" for batch in batches(producer, each, now))
+            lines.writelines(msgspec.json.encode(batch) + b"\n"
+                             for batch in batches(producer, each, now, shape, address))
     return files
 
 
@@ -94,3 +106,9 @@ def read(file: Path) -> Iterator[Sequence[Event]]:
     """The batches again, one at a time: what is measured is not the memory of those who produce."""
     with file.open("rb") as lines:
         yield from map(decode_events, lines)
+
+
+def bodies(file: Path) -> Iterator[bytes]:
+    """The batches as they go over the network, an event a line."""
+    with file.open("rb") as lines:
+        yield from (b"\n".join(_raw(line)) for line in lines)
