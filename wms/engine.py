@@ -20,6 +20,9 @@ SQLITE_PRAGMAS = (
     "PRAGMA cache_size=-16000",
     "PRAGMA wal_autocheckpoint=4000",
 )
+SILENCE = {"connect_timeout": 10, "tcp_user_timeout": 30_000, "keepalives_idle": 15, "keepalives_interval": 5,
+           "keepalives_count": 3}
+"""How long a PostgreSQL server may be silent on the network before a connection counts as lost (libpq)."""
 _PASSING_CODES = frozenset({
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL})
@@ -31,7 +34,8 @@ def make_engine(url: str) -> sa.Engine:
     """An engine for an SQLAlchemy URL; transactions begin IMMEDIATE on SQLite, so no update is lost."""
     parsed = sa.make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(_driver(parsed), pool_size=8, max_overflow=4, pool_pre_ping=True)
+        return sa.create_engine(_driver(parsed), pool_size=8, max_overflow=4, pool_pre_ping=True,
+                                connect_args=dict(SILENCE))
     memory = parsed.database in (None, "", ":memory:")
     engine = sa.create_engine(
         parsed, poolclass=StaticPool if memory else QueuePool,
