@@ -6,6 +6,7 @@ Everything but `write` is pure: a click command in, text out.
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,22 @@ ENVIRONMENT = (
     ("WMS_VO", "Virtual organisation, when neither --vo nor a configuration file names one."),
     ("GLITE_WMSUI_CONFIG_VAR, GLITE_WMSUI_CONFIG_VO", "Configuration files, as --config and --config-vo."),
 )
+LB_ENVIRONMENT = (
+    ("GLITE_WMS_QUERY_SERVER", "LB server to ask where no job identifier names one, HOST[:PORT]. This and the "
+                               "following may begin with EDG_WL_ instead, their older name."),
+    ("GLITE_WMS_QUERY_SERVER_OVERRIDE", "yes: ask that server about all jobs."),
+    ("GLITE_WMS_QUERY_TIMEOUT", "Seconds to wait for an answer, at most 1800."),
+    ("GLITE_WMS_QUERY_JOBS_LIMIT, GLITE_WMS_QUERY_EVENTS_LIMIT", "The most jobs and events to ask for."),
+    ("GLITE_WMS_QUERY_RESULTS", "What to do when there are more: none, limited or all."),
+    ("GLITE_WMS_NOTIF_SERVER, GLITE_WMS_NOTIF_TIMEOUT", "The same for notifications."),
+)
+"""Of the lb-* commands, besides."""
+
+
+def environment(name: str) -> Sequence[tuple[str, str]]:
+    """(variable, its meaning) of a command."""
+    return (*ENVIRONMENT[:2], ENVIRONMENT[3], *LB_ENVIRONMENT) if name.startswith("lb-") and name != "lb-logevent" \
+        else ENVIRONMENT
 
 
 def commands() -> dict[str, click.Command]:
@@ -58,12 +75,16 @@ def roff(command: click.Command, aliases: Sequence[str] = ()) -> str:
     lines = [f'.TH "{name.upper()}" "1" "" "wms {VERSION}" "Workload Management System"',
              ".SH NAME", f"{_escaped(', '.join((name, *aliases)))} \\- {_escaped(_first_sentence(command))}",
              ".SH SYNOPSIS", f".B {_escaped(usage(command))}",
-             ".SH DESCRIPTION", _escaped(command.help or ""),
+             ".SH DESCRIPTION", *(line for part in _paragraphs(command) for line in (_escaped(part), ".PP")),
              "Long options may also be written with a single dash, before or after the arguments.",
              ".SH OPTIONS", *_entries(rows(command)),
              ".SH EXIT STATUS", *_entries(EXIT_STATUS),
-             ".SH ENVIRONMENT", *_entries(ENVIRONMENT)]
+             ".SH ENVIRONMENT", *_entries(environment(name))]
     return "\n".join(lines) + "\n"
+
+
+def _paragraphs(command: click.Command) -> list[str]:
+    return inspect.cleandoc(command.help or "").split("\n\n")
 
 
 def _entries(table: Sequence[tuple[str, str]]) -> list[str]:
@@ -89,13 +110,14 @@ def markdown(found: Mapping[str, click.Command]) -> str:
     parts = ["# Commands\n\nGenerated from the commands; every one also has a manual page.\n"]
     parts += [_section(command, PROGRAMS[module]) for module, command in found.items()]
     parts += ["## Exit status\n\n" + _table(("status", "meaning"), EXIT_STATUS),
-              "## Environment\n\n" + _table(("variable", "meaning"), ENVIRONMENT)]
+              "## Environment\n\n" + _table(("variable", "meaning"), (*ENVIRONMENT, *LB_ENVIRONMENT))]
     return "\n".join(parts)
 
 
 def _section(command: click.Command, names: Sequence[str]) -> str:
     also = ", ".join(f"`{name}`" for name in names if name != command.name)
-    return (f"## {command.name}\n\n{command.help}\n\n    {usage(command)}\n\nAlso installed as {also}.\n\n"
+    about = "\n\n".join(_paragraphs(command))
+    return (f"## {command.name}\n\n{about}\n\n    {usage(command)}\n\nAlso installed as {also}.\n\n"
             + _table(("option", "meaning"), rows(command)))
 
 

@@ -51,5 +51,6 @@ def manuals() -> dict[str, str]:
     for module, (name, *aliases) in PROGRAMS.items():
         pages[f"man1/{name}.1"] = manpage.roff(commands[module], aliases)
         pages |= {f"man1/{alias}.1": f".so man1/{name}.1\n" for alias in aliases}
-    return pages | {f"man{section}/{name}.{section}": manual(name, section, command, files)
+    return pages | {f"man{section}/{name}.{section}": manual(
+        name, section, command, files, manpage.environment(name) if name.startswith("lb-") else ())
                     for name, (section, command, files) in GROUPS.items()}

@@ -46,8 +46,9 @@ def _variable(option: click.Option) -> str:
     return f"Variable: {option.envvar}." if isinstance(option.envvar, str) else ""
 
 
-def manual(name: str, section: int, command: click.Command, files: Sequence[tuple[str, str]]) -> str:
-    """The manual page; `files` are (path, what it is)."""
+def manual(name: str, section: int, command: click.Command, files: Sequence[tuple[str, str]],
+           environment: Sequence[tuple[str, str]] = ()) -> str:
+    """The manual page; `files` are (path, what it is), `environment` (variable, its meaning)."""
     head, *rest = entries(name, command)
     lines = [f'.TH "{name.upper()}" "{section}" "" "wms {VERSION}" "Workload Management System"',
              ".SH NAME", f"{_plain(name)} \\- {_plain(head.about.partition('.')[0].lower())}",
@@ -55,7 +56,9 @@ def manual(name: str, section: int, command: click.Command, files: Sequence[tupl
              ".SH DESCRIPTION", _plain(head.about), *_terms(head.options), ".SH COMMANDS"]
     for one in rest:
         lines += [f".SS {_plain(one.usage)}", _plain(one.about), *_terms(one.options)]
-    return "\n".join([*lines, ".SH FILES", *_terms(files)]) + "\n"
+    for title, rows in (("FILES", files), ("ENVIRONMENT", environment)):
+        lines += [f".SH {title}", *_terms(rows)] if rows else []
+    return "\n".join(lines) + "\n"
 
 
 def _terms(rows: Sequence[tuple[str, str]]) -> list[str]:
