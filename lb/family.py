@@ -71,7 +71,7 @@ def expander(waiters: Waiters, followers: Sequence[Follower], portion: int = POR
             expand = _decode_expand(message.body)
             if _exists(conn, expand.job):
                 born, rest = births(expand, portion)
-                waiters.note(keep(conn, born, now, followers).changed)
+                waiters.note(keep(conn, born, now, followers, valid=True).changed)
                 if rest is not None:
                     queue.put(conn, LB_CHILDREN, rest, now=now, job=rest.job)
 

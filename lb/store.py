@@ -96,12 +96,13 @@ _canonical = lru_cache(maxsize=1000)(canonical_dn)
 _HELD = (jobs.c.id, jobs.c.job, jobs.c.server, jobs.c.created, jobs.c.version, jobs.c.record)
 
 
-def ingest(conn: sa.Connection, arriving: Iterable[Event], now: float) -> Ingested:
+def ingest(conn: sa.Connection, arriving: Iterable[Event], now: float, *, valid: bool = False) -> Ingested:
     """Store events and advance the state of their jobs; an event stored already is success, without effect.
 
-    Events of a job that nobody has registered are kept and folded too: the registration may still come.
+    Events of a job that nobody has registered are kept and folded too: the registration may still come. `valid` ones
+    come from `wms.event.event` or `validate` and are not looked at again.
     """
-    groups, refusals = _grouped(arriving)
+    groups, refusals = _grouped(arriving, valid)
     held = _hold(conn, groups)
     pairs = [(held[id.unique], sorted(given, key=order)) for id, given in groups.items() if _ours(id, held)]
     refusals += [Refusal(event, f"{id.unique} is a job of {held[id.unique].server}")
@@ -114,21 +115,24 @@ def ingest(conn: sa.Connection, arriving: Iterable[Event], now: float) -> Ingest
                     [Change(job.key, job.unique, job.record, record, fresh) for job, fresh, record in advances])
 
 
-def _grouped(arriving: Iterable[Event]) -> tuple[dict[JobId, list[Event]], list[Refusal]]:
+def _grouped(arriving: Iterable[Event], valid: bool) -> tuple[dict[JobId, list[Event]], list[Refusal]]:
     """The valid events by job, and the others."""
     groups: dict[str, list[Event]] = {}
     refusals: list[Refusal] = []
-    for event in arriving:
-        try:
-            valid = validate(event)
-        except BadEvent as error:
-            refusals.append(Refusal(event, error.message))
-        else:
-            groups.setdefault(valid.job, []).append(valid)
+    for event in arriving if valid else _valid(arriving, refusals):
+        groups.setdefault(event.job, []).append(event)
     found = {JobId.parse(url): group for url, group in groups.items()}
     refusals += [Refusal(event, f"an identifier longer than {LONGEST_ID} characters")
                  for id in found if len(id.unique) > LONGEST_ID for event in found[id]]
     return {id: group for id, group in found.items() if len(id.unique) <= LONGEST_ID}, refusals
+
+
+def _valid(arriving: Iterable[Event], refusals: list[Refusal]) -> Iterator[Event]:
+    for event in arriving:
+        try:
+            yield validate(event)
+        except BadEvent as error:
+            refusals.append(Refusal(event, error.message))
 
 
 def refold(conn: sa.Connection, keys: Sequence[int], now: float) -> list[Change]:

@@ -81,5 +81,5 @@ def _ulm(number: int, line: bytes) -> Entry:
     stamp = _STAMPED.match(text)
     event, extra = parse(text[stamp.end():] if stamp else text)
     if stamp:
-        event = msgspec.structs.replace(event, arrived=moment(stamp[1]))
+        event = validate(msgspec.structs.replace(event, arrived=moment(stamp[1])))
     return Entry(number, event, len(extra))

@@ -5,7 +5,7 @@ To add an event type, add a row here and a rule in the state table. What events 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from functools import lru_cache
 from math import isfinite
@@ -186,13 +186,18 @@ def _event_type(code: int, name: str, fields: str) -> EventType:
     return EventType(name, code, tuple(map(_field, fields.split())), results)
 
 
+def _spellings(names: Iterable[str]) -> dict[str, str]:
+    """A name by itself, the usual case, and by its lower case."""
+    return {spelling: name for name in names for spelling in (name.lower(), name)}
+
+
 EVENT_TYPES: Mapping[str, EventType] = {name: _event_type(code, name, fields) for code, name, fields in _ROWS}
 _SPELLING = {name.lower(): name for name in EVENT_TYPES}
-_SOURCES = {source.value.lower(): source.value for source in Source}
-_LEVELS = {level.lower(): level for level in LEVELS}
+_SOURCES = _spellings(source.value for source in Source)
+_LEVELS = _spellings(LEVELS)
 _PRIORITY = Field("priority", "int")
 _CLOCKED = frozenset(source.value for source in Source if source.component)
-_CHOSEN = {names: {name.lower(): name for name in names} for names in _CHOICES.values()}
+_CHOSEN = {names: _spellings(names) for names in _CHOICES.values()}
 
 
 def event(type: str, job: JobId | str, source: Source | str, seqcode: SequenceCode | str, now: float,
@@ -290,6 +295,8 @@ def _canonical_job(value: str, name: str) -> str:
 
 
 def _time(value: float, name: str) -> float:
+    if value == 0.0:
+        return 0.0
     if not 0 <= value < END_OF_TIME:
         raise BadEvent(f"{name} {value} is not a time in seconds", field=name)
     return microseconds(value) / 1e6
@@ -302,8 +309,10 @@ def _plain(value: object) -> str:
 def _text(value: object, name: str, *, required: bool = False) -> str:
     if not isinstance(value, str):
         raise BadEvent(f"{name} is not a text", field=name)
-    if required and not value:
-        raise BadEvent(f"no {name}", field=name)
+    if not value:
+        if required:
+            raise BadEvent(f"no {name}", field=name)
+        return value
     if len(value) > MAX_TEXT or "\0" in value or not (value.isascii() or _encodable(value)):
         raise BadEvent(f"{name} is longer than {MAX_TEXT} bytes or not Unicode", field=name)
     return value
@@ -317,9 +326,10 @@ def _encodable(value: str) -> bool:
 
 
 def _choice(choices: Mapping[str, str], value: object, name: str) -> str:
-    found = choices.get(_plain(value).lower())
+    text = _plain(value)
+    found = choices.get(text) or choices.get(text.lower())
     if found is None:
-        raise BadEvent(f"{name} is none of {', '.join(choices.values())}", field=name)
+        raise BadEvent(f"{name} is none of {', '.join(dict.fromkeys(choices.values()))}", field=name)
     return found
 
 

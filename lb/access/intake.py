@@ -145,7 +145,8 @@ def take(conn: sa.Connection, lines: Sequence[Entry | Problem], sender: Sender, 
         standings |= dict.fromkeys(zombies.known(conn, doubtful), Standing(purged=True))
         here = replace(here, coming=_coming(conn))
     accepted, objections, known = _sorted_out(conn, entries, sender, here, standings)
-    ingested = keep(conn, accepted.values(), now, followers)
+    plain = sender.who is None or "\0" not in sender.who.dn
+    ingested = keep(conn, accepted.values(), now, followers, valid=plain)
     waiters.note(ingested.changed)
     refused = [_misread(line) for line in lines if isinstance(line, Problem)]
     refused += [RefusedLine(entry.number, said.code, said.reason, said.permanent) for entry, said in objections]
