@@ -69,9 +69,12 @@ def story(job: JobId, now: float, step_s: float = 1.0) -> list[Event]:
 
 
 class Shape(NamedTuple):
-    """How jobs advance: `together` of them at a time, by `at_once` events (a divisor of twenty) in a batch."""
+    """How jobs advance: `together` of them at a time, by `at_once` events (a divisor of twenty) in a batch.
 
-    together: int = 50
+    Unless said otherwise a batch is as large as those of the interlogger and of the daemons' outboxes.
+    """
+
+    together: int = 250
     at_once: int = 2
 
     @property
