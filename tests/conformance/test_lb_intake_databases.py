@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from lb.access.intake import Taken, take
 from lb.access.rights import policy_of
 from lb.access.senders import EXCLUSIVE, Here, Sender
-from lb.upkeep.ulm_log import Entry, entries
+from lb.ulm_log import Entry, entries
 from lb.waiting import Waiters
 from wms.database import Database, metadata
 from wms.event import Event, Source, event

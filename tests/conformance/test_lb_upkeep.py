@@ -11,14 +11,14 @@ import pytest
 import sqlalchemy as sa
 from database_places import SHARED
 
-from lb import family, marks
+from lb import family, marks, zombies
 from lb.keeper import keep
 from lb.state.embryos import births, expansions
 from lb.tables import events, histograms, jobs, tags
-from lb.upkeep import dump, load, purge, zombies
+from lb.ulm_log import entries
+from lb.upkeep import dump, load, purge
 from lb.upkeep.archive import Growing
 from lb.upkeep.purge_rules import Ages, limits
-from lb.upkeep.ulm_log import entries
 from wms.database import make_engine, metadata
 from wms.event import Event, Source, event
 from wms.jobid import JobId
