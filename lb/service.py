@@ -31,7 +31,7 @@ from wms.messages import LB, LB_CHILDREN
 from wms.queue import Message
 from wms.service import Daemon, Kit, Ticker
 
-BATCH = 400
+BATCH = 200
 ROLL_S = 60.0
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_event = msgspec.json.Decoder(Event).decode

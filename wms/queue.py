@@ -6,7 +6,7 @@ the order of arrival per topic; a claim is a lease. Not a broker: no fan-out, a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -29,6 +29,10 @@ messages = sa.Table(
     sa.Index("messages_due", "topic", "buried", "due", "id"),
     sqlite_autoincrement=True,
 )
+
+
+MOST_BYTES = 2 << 20
+"""Bytes of messages that a reader gets at once, but at least one message."""
 
 
 class Message(NamedTuple):
@@ -117,8 +121,21 @@ def release(conn: sa.Connection, topic: str, reader: str, *, now: float) -> int:
 
 
 def peek_due(conn: sa.Connection, topic: str, limit: int, *, now: float) -> list[Message]:
-    """Like `claim` for a reader that finishes in this same transaction: no lease is written."""
-    return [Message(*row) for row in conn.execute(_DUE, {"topic": topic, "now": now, "most": limit})]
+    """Like `claim` for a reader that finishes in this same transaction: no lease is written.
+
+    After MOST_BYTES no more are given, so that neither memory nor time of a transaction grow with a backlog.
+    """
+    with conn.execute(_DUE, {"topic": topic, "now": now, "most": limit}) as rows:
+        return list(_portion(Message(*row) for row in rows))
+
+
+def _portion(found: Iterable[Message]) -> Iterator[Message]:
+    left = MOST_BYTES
+    for message in found:
+        yield message
+        left -= len(message.body)
+        if left <= 0:
+            break
 
 
 def done(conn: sa.Connection, ids: Sequence[int]) -> None:

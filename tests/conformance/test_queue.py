@@ -189,6 +189,15 @@ def test_each_topic_has_its_order_of_arrival(database: Database, turns: Turns) -
         assert [message.body for message in found] == bodies
 
 
+def test_readers_get_no_more_bytes_at_once_than_they_can_bear(database: Database, turns: Turns) -> None:
+    large = "x" * (queue.MOST_BYTES // 2)
+    turns.result(database.transact(queue.put_many, "wm", [("", large)] * 3 + [("", 4 * large), ("", "small")], now=1.0))
+    for size in (2, 2, 1):
+        found = turns.result(database.transact(queue.peek_due, "wm", 10, now=2.0))
+        assert len(found) == size
+        turns.result(database.transact(queue.done, [message.id for message in found]))
+
+
 def test_a_lease_comes_back_and_counts(database: Database, turns: Turns) -> None:
     turns.result(database.transact(queue.put, "wm", {}, now=0))
 
