@@ -23,12 +23,12 @@ from twisted.internet.defer import Deferred
 from bench.lb_events import NOW, OWNER
 from bench.lb_filling import fill
 from bench.rows import Row, row
-from lb import query, replies
+from lb import query
 from lb.access.rights import policy_of
-from lb.flags import Telling, status_record, texts
-from lb.queries import search
+from lb.queries import replies, search
 from lb.queries.condition_texts import from_url
 from lb.queries.condition_values import Asked
+from lb.queries.flags import Telling, status_record, texts
 from lb.queries.search import START, Hit, Search, Sight
 from lb.queries.search_plan import plan
 from wms.database import Database
