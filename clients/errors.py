@@ -31,6 +31,12 @@ class ArgumentsExclusive(Usage):
     code = "UI_ARG_EXCLUSIVE"
 
 
+class ListenerReplaced(Refused):
+    """Another listener has come for the same notification."""
+
+    code = "LB_NOTIFY_TAKEN"
+
+
 class JdlFileMissing(Refused):
     code = "UI_JDL_FILE_MISSING"
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 import msgspec
 
 from clients.bookkeeping import Bookkeeping, variable
-from clients.errors import ArgumentMissing, ArgumentWrong
+from clients.errors import ArgumentMissing, ArgumentWrong, ListenerReplaced
 from clients.session import Session
 from clients.settings import LB_PORT, Place, place
 from clients.transport import Connection
@@ -150,7 +150,11 @@ def _stream(server: Connection, id: str, after: int, left: float) -> Iterator[di
     """Notices of one connection; empty lines only show that it lives."""
     for line in server.lines(OPERATIONS["lb.notify_stream"], left, query={"after": str(after)}, id=unique(id)):
         if line.strip():
-            yield msgspec.json.decode(line)
+            found: dict[str, Any] = msgspec.json.decode(line)
+            if "taken" in found:
+                raise ListenerReplaced(f"Somebody else listens to {id} now.",
+                                       hint="A registration has one listener; make another for a second one.")
+            yield found
 
 
 def text(found: Notification) -> str:

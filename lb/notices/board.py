@@ -63,14 +63,19 @@ class Board(Loop):
     @contextmanager
     def at(self, id: str) -> Iterator[Nap]:
         """A nap that ends when there is something for this registration; who napped at it before is sent away."""
-        if (before := self._naps.get(id)) is not None:
-            before.end()
+        before = self._naps.get(id)
         nap = self._naps[id] = Nap(self._kit.clock)
+        if before is not None:
+            before.end()
         try:
             yield nap
         finally:
             if self._naps.get(id) is nap:
                 del self._naps[id]
+
+    def is_last(self, id: str, nap: Nap) -> bool:
+        """Has nobody else come to nap at this registration?"""
+        return self._naps.get(id) is nap
 
     def _woken(self, topics: Container[str]) -> None:
         if NEWS in topics:

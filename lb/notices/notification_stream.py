@@ -19,15 +19,17 @@ BEAT_S = 15.0
 
 
 class Form(NamedTuple):
-    """How notices are written; a beat shows that the connection lives."""
+    """How notices are written; a beat shows that the connection lives, `taken` that another listener has come."""
 
     content_type: str
     notice: Callable[[Notice], bytes]
     beat: bytes
+    taken: bytes
 
 
-EVENTS = Form("text/event-stream", lambda notice: b"id: %d\ndata: %b\n\n" % notice, b": \n\n")
-LINES = Form("application/x-ndjson", lambda notice: b'{"id":%d,"notice":%b}\n' % notice, b"\n")
+EVENTS = Form("text/event-stream", lambda notice: b"id: %d\ndata: %b\n\n" % notice, b": \n\n",
+              b"event: taken\ndata: {}\n\n")
+LINES = Form("application/x-ndjson", lambda notice: b'{"id":%d,"notice":%b}\n' % notice, b"\n", b'{"taken":true}\n')
 
 
 async def pieces(kit: Kit, board: Board, id: str, after: int, form: Form) -> AsyncGenerator[bytes, None]:
@@ -43,3 +45,5 @@ async def pieces(kit: Kit, board: Board, id: str, after: int, form: Form) -> Asy
             if not found.notices:
                 yield form.beat
                 await nap.sleep(min(BEAT_S, max(0.0, found.registration.ends - kit.now())))
+        if not board.is_last(id, nap):
+            yield form.taken

@@ -451,6 +451,19 @@ def test_what_a_killed_listener_heard_comes_again(user: Person):
     assert user.sees("lb-notify", "receive", id, "-i", "1", "-f", "stateName").out == "Aborted\n"
 
 
+def test_a_listener_is_told_when_another_takes_its_place(user: Person):
+    job = registered(user)
+    id = new(user, "-j", job)
+    with Listener(user, id) as first:
+        log(user, job, "LogMonitor", "Running", "--node", "wn1")
+        first.line()
+        with Listener(user, id) as second:
+            assert first.process.wait(PATIENCE_S) == 1
+            assert "LB_NOTIFY_TAKEN" in first.process.stderr.read().decode()
+            log(user, job, "WorkloadManager", "Abort", "--reason", "x")
+            second.line()
+
+
 def test_a_listener_survives_the_server(user: Person, pattern: Deployment, workplace: Path):
     with pattern.copy(workplace / "wms") as made:
         alone = owner(made, made.directory / "home")

@@ -101,6 +101,8 @@ def test_the_listener_that_came_last_is_the_one(book: Book, jane: Subscriber, to
         first = listen(jane, given)
         second = listen(jane, given)
         assert (first.over, second.over) == (True, False)
+        assert first.text.endswith(b'{"taken":true}\n')
+        assert b"taken" not in second.text
         told(story("a", length=1))
         assert (first.text.count(b"jobid"), second.text.count(b"jobid")) == (0, 1)
 
