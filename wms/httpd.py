@@ -5,24 +5,28 @@ JSON with their code. Not the handlers, and no decision about rights beyond who 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import IO, Any
-from urllib.parse import parse_qsl, unquote
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.logger import Logger
 from twisted.protocols.basic import FileSender
 from twisted.python.failure import Failure
 from twisted.web import http
 
+from wms.calls import Call as Call
+from wms.calls import FileReply as FileReply
+from wms.calls import Handler as Handler
+from wms.calls import Page as Page
+from wms.calls import Reply as Reply
+from wms.calls import Route as Route
+from wms.calls import Router as Router
 from wms.capability import Capability, verify
 from wms.errors import (
     NotAuthorized,
-    NotFound,
     Refused,
     SandboxTooLarge,
     TimedOut,
@@ -31,7 +35,7 @@ from wms.errors import (
     WrongMethod,
 )
 from wms.identity import Identity
-from wms.operations import OPERATIONS, Operation
+from wms.operations import Operation
 from wms.proxy import identify
 from wms.streaming import Flow, StreamReply
 from wms.tls import peer_chain
@@ -39,114 +43,6 @@ from wms.tls import peer_chain
 MAX_JSON_BYTES = 4_000_000
 IDLE_TIMEOUT_S = 90
 KEY = re.compile(r"[\x21-\x7e]{8,128}")
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A reply that is not JSON; `headers` (name, value) besides those that every reply has."""
-
-    body: bytes
-    content_type: str = "text/html; charset=utf-8"
-    status: int = 200
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class FileReply:
-    """A reply that is the content of a file; `sha256` (hex) goes into the Digest header when known."""
-
-    path: str
-    size: int
-    sha256: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request: who calls, with which path parameters, query, decoded body, key, or open upload.
-
-    `question` is what stands after the `?` as it was written, for queries whose form is not that of parameters;
-    `last_event` the id of the last event of a stream that was lost.
-    """
-
-    operation: Operation
-    params: Mapping[str, str]
-    query: Mapping[str, str]
-    identity: Identity | None
-    chain: tuple[Any, ...]
-    capability: Capability | None
-    body: Any
-    key: str
-    content: IO[bytes]
-    length: int
-    digest: str
-    accept: str
-    peer: str
-    question: str = ""
-    last_event: str = ""
-
-    @property
-    def user(self) -> Identity:
-        """The caller; Unauthenticated when there is none."""
-        if self.identity is None:
-            raise Unauthenticated("This operation needs a client certificate or proxy.",
-                                  hint="Make a proxy and point X509_USER_PROXY at it.")
-        return self.identity
-
-
-Reply = msgspec.Struct | dict[str, Any] | Page | FileReply | StreamReply
-Handler = Callable[[Call], Awaitable[Reply]]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    operation: Operation
-    pattern: re.Pattern[str]
-    handler: Handler
-
-
-@dataclass(slots=True)
-class Router:
-    """All operations served at one address; `secret` verifies capability tokens."""
-
-    clock: IReactorTime
-    log: Logger
-    secret: bytes
-    max_upload: int
-    routes: list[Route] = field(default_factory=list)
-    served: int = 0
-
-    def mount(self, handlers: Mapping[str, Handler]) -> None:
-        """Serve these operations too. Of several paths that fit a request the first in the table counts."""
-        self.routes += [Route(OPERATIONS[name], _pattern(OPERATIONS[name].path), handler)
-                        for name, handler in handlers.items()]
-        self.routes.sort(key=lambda route: _PLACES[route.operation.name])
-
-    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
-        """The route of a request and its decoded path parameters; NotFound or WrongMethod otherwise."""
-        methods: list[str] = []
-        for route in self.routes:
-            found = route.pattern.fullmatch(path)
-            if found is not None:
-                params = {name: unquote(value) for name, value in found.groupdict().items()}
-                if any("\0" in value for value in params.values()):
-                    break
-                if method == route.operation.method or (method == "HEAD" and route.operation.method == "GET"):
-                    return route, params
-                methods.append(route.operation.method)
-        if methods:
-            allowed = sorted(set(methods))
-            raise WrongMethod(f"{method[:20]} is not possible here.", hint=f"Use {' or '.join(allowed)}.",
-                              allow=allowed)
-        raise NotFound(f"There is nothing at {path[:200]}.")
-
-
-def _pattern(path: str) -> re.Pattern[str]:
-    parts = re.split(r"\{(\w+)\}", path)
-    return re.compile("".join(
-        f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part) for index, part in enumerate(parts)))
-
-
-_PLACES = {name: number for number, name in enumerate(OPERATIONS)}
 
 
 class _Left(Exception):
