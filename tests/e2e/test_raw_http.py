@@ -330,7 +330,7 @@ def test_bodies_without_sense_are_refused(wire: Wire, body: bytes):
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [
-    ("GET", "/", 404), ("GET", "/ns/v1/jobs/x/y/z", 404), ("DELETE", "/ns/v1/jobs", 405),
+    ("GET", "/ns/nothing", 404), ("GET", "/ns/v1/jobs/x/y/z", 404), ("DELETE", "/ns/v1/jobs", 405),
     ("POST", "/ns/v1/version", 405),
     ("GET", "/ns/v1/jobs/%2e%2e/output", 404), ("GET", "/lb/v1/jobs/" + "A" * 3000, 404),
     ("GET", "/lb/v1/jobs?limit=many", 400), ("GET", "/lb/v1/jobs?cursor=%00", 400),
