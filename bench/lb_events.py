@@ -32,7 +32,7 @@ from lb.access.denials import Gate
 from lb.keeper import keep
 from lb.notices.notification_service import notification_service
 from lb.service import followers, make
-from wms import eventlog, queue
+from wms import eventlog, garbage, queue
 from wms.config import Settings
 from wms.database import Database
 from wms.messages import LB
@@ -115,7 +115,8 @@ def peak_mb(process: int | str = "self") -> float:
 
 
 def _measured(way: str, url: str, files: Sequence[Path]) -> tuple[float, float]:
-    """Seconds and peak memory (MB); in a process of its own."""
+    """Seconds and peak memory (MB); in a process of its own that begins as the daemon's does."""
+    garbage.settle()
     return on_reactor(partial(WAYS[way], url=url, files=files)), peak_mb()
 
 

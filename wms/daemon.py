@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import random
 import socket
@@ -22,7 +21,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from wms import config, logs, migrations, preflight, queue
+from wms import config, garbage, logs, migrations, preflight, queue
 from wms.ce import Backend, load
 from wms.config import Settings, split_address
 from wms.database import Database, make_engine
@@ -135,8 +134,7 @@ class Process:
         await self._suite.start()
         self._listen(kit, daemons, tls)
         await self._heartbeat.ready()
-        gc.collect()
-        gc.freeze()  # what is there now stays: later collections need not look at it
+        garbage.settle()
         notify(f"READY=1\nSTATUS={', '.join(self._names)} {VERSION}")
         self._log.info("ready: {names}", names=", ".join(self._names), version=VERSION, pid=os.getpid())
 
