@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import os
 import socket
 import ssl
 import time
@@ -127,7 +128,7 @@ def no_incidents(service: Deployment) -> Iterator[None]:
     (process,) = service.running
     assert process.process.poll() is None
     assert [line for line in process.lines() if line["level"] in ("error", "critical")] == []
-    assert not list(service.directory.rglob("passwd"))
+    assert not [folder for folder, _folders, files in os.walk(service.directory) if "passwd" in files]
 
 
 def registered(wire: Wire, delegation: str, jdl: str = CAT, **more: Any) -> dict[str, Any]:
