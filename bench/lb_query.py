@@ -20,8 +20,8 @@ from typing import Any
 import msgspec
 from twisted.internet.defer import Deferred
 
-from bench.lb_events import NOW, OWNER
 from bench.lb_filling import fill
+from bench.lb_story import NOW, OWNER
 from bench.rows import Row, row
 from lb import query
 from lb.access.rights import policy_of
@@ -31,6 +31,7 @@ from lb.queries.condition_values import Asked
 from lb.queries.flags import Telling, status_record, texts
 from lb.queries.search import START, Hit, Search, Sight
 from lb.queries.search_plan import plan
+from wms import garbage
 from wms.database import Database
 from wms.identity import Identity
 
@@ -85,6 +86,7 @@ async def _count(answer: replies.Answer) -> int:
 
 def _measure(path: str, n: int, uniques: Sequence[str]) -> list[Row]:
     """In a process of its own, for its memory."""
+    garbage.settle()
     reader, asked = Reader(path), Random(2).choices(uniques, k=ASKED)
     with closing(sqlite3.connect(path)) as bare:
         found = list(_latencies(reader, bare, n, asked))
