@@ -29,6 +29,7 @@ from wms.ulm import to_ulm
 
 PREFIXES = ("GLITE_WMS_", "GLITE_LB_", "EDG_WL_")
 LONGEST_S = 1800.0
+AGAIN_S = (0.2, 0.5, 1.0, 2.0, 4.0)
 _CHILDREN = frozenset({"children", "childstat"})
 
 
@@ -169,10 +170,16 @@ class Bookkeeping:
         return str(reply.next)
 
     def log(self, id: JobId, events: Sequence[Event]) -> Logged:
-        """Have events stored; raises the error of the first that is refused."""
+        """Have events stored; raises the error of the first that is refused. What the server may take a little later,
+        as a child that is still being made, is sent again for a while; what is there already does no harm.
+        """
         body = "".join(map(to_ulm, events)).encode()
-        reply: Logged = self.keeper(id).upload(
-            OPERATIONS["lb.log"], io.BytesIO(body), len(body), hashlib.sha256(body).hexdigest())
+        digest = hashlib.sha256(body).hexdigest()
+        for pause in (*AGAIN_S, None):
+            reply: Logged = self.keeper(id).upload(OPERATIONS["lb.log"], io.BytesIO(body), len(body), digest)
+            if pause is None or not reply.refused or any(refused.permanent for refused in reply.refused):
+                break
+            time.sleep(pause)
         for refused in reply.refused:
             raise RemoteError({"code": refused.code, "message": refused.reason}, 400)
         return reply

@@ -31,6 +31,7 @@ from wms.queue import messages
 REPOSITORY = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
 NAMES = ("lb", "proxyrenewal", "logmonitor", "jobadapter", "wm", "ns")
+WRAPPERS_S = 10.0
 PATIENCE_S = 60.0
 LOOK_S = 0.02
 
@@ -265,11 +266,19 @@ class Deployment:
 
     def close(self) -> None:
         """Stop every process by its id; what is left after that is killed, and a failure."""
-        site.down(self.site)
         left = [wmsd for wmsd in self.running if wmsd.process.poll() is None]
+        if left:
+            self._let_wrappers_report()
+        site.down(self.site)
         for number in (signal.SIGCONT, signal.SIGTERM):
             for wmsd in left:
                 wmsd.process.send_signal(number)
         for wmsd in left:
             wmsd.process.wait(PATIENCE_S)
         assert_nothing_runs(self.directory)
+
+    def _let_wrappers_report(self) -> None:
+        """A wrapper whose service is gone waits for it for minutes: those that are near their end may reach it."""
+        end = time.monotonic() + WRAPPERS_S
+        while time.monotonic() < end and any("wms-runner" in one for one in belonging_to(self.directory).values()):
+            time.sleep(LOOK_S)
