@@ -1,7 +1,10 @@
 """Logging & Bookkeeping: what happened to jobs, and the state that follows from it.
 
-Enters: events, on the queue topic `lb`; queries over HTTPS. Leaves: answers and pages; LB never asks anybody.
-Owns the tables `lb_jobs`, `lb_events`, `lb_refused`. The state is a pure fold over events: `transitions` is the
-table of rules, `machine` applies it, `parents` draws collections from their children. Around it `store` ingests
-sets of events, `query` reads, `operations` and `web` answer, `service` joins the parts.
+Enters: events, on the queue topic `lb`, over HTTPS and from logs; questions over HTTPS. Leaves: answers, pages,
+notices; LB never asks anybody. Owns the tables in `tables`.
+
+Here: `store` keeps sets of events, `keeper` lets followers of the changes join in, `family` is one of them, `query` and
+`operations` answer, `service` joins the parts. Folders, each standing on those after it only: `pages`, `notices`,
+`figures`, `upkeep`, `queries`, `access`, `state`. The state is a pure fold: `state.transitions` has the rules,
+`state.machine` applies them.
 """

@@ -1,1 +1,1 @@
-"""Dump, load and purge, zombies, and logs of events without a server."""
+"""Dump, load and purge, and logs of events without a server."""
