@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from deployment import PATIENCE_S, Deployment, free_ports
+from deployment import PATIENCE_S, Deployment, free_ports, until
 from people import Person, owner, someone
 
 from clients.commands import PROGRAMS
@@ -167,6 +167,8 @@ def test_my_jobs_as_a_tree(user: Person, service: Deployment):
     carol = someone(service, service.directory / "carol", "carol")
     is_refused(carol, "LB_NOTHING_FOUND", "lb-user-jobs")
     single, parent = registered(carol), registered(carol, "-C", "-n", "9")
+    last = str(JobId.parse(parent).subjob(None, 8))
+    until(lambda: carol.types("lb-job-status", last).status == 0, "the last child")
     lines = carol.sees("glite-lb-user_jobs").out.splitlines()
     below = lines.index(f"COLL  {parent} .... Submitted")
     assert all(re.fullmatch(rf" `-       {ID} \.\.\.\. Submitted", line) for line in lines[below + 1:below + 10])
