@@ -9,10 +9,10 @@ from random import Random
 from typing import Any
 
 from bench.rows import Row, row
-from wm.matchmaker import match
-from wm.purchasers import Entry, Purchase
-from wm.request import Request
-from wm.supermarket import Kind, Snapshot, Source, Supermarket
+from wm.matching.matchmaker import match
+from wm.matching.request import Request
+from wm.supply.purchasers import Entry, Purchase
+from wm.supply.supermarket import Kind, Snapshot, Source, Supermarket
 from wms.jdl.description import describe
 from wms.jdl.parser import parse
 

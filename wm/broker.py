@@ -12,14 +12,14 @@ from typing import Any, TypeVar, assert_never
 import sqlalchemy as sa
 
 from wm import store
-from wm.alike import Alike
-from wm.market import Market
-from wm.matchmaker import match, why
-from wm.planner import Planned, Policy, Refuse, Wait, plan, unknown_pin
-from wm.request import WMS_REQUIREMENTS as SITE_REQUIREMENTS
-from wm.request import Request, site
+from wm.matching.alike import Alike
+from wm.matching.matchmaker import match, why
+from wm.matching.planner import Planned, Policy, Refuse, Wait, plan, unknown_pin
+from wm.matching.request import WMS_REQUIREMENTS as SITE_REQUIREMENTS
+from wm.matching.request import Request, site
 from wm.requests import Requests
-from wm.supermarket import Snapshot
+from wm.supply.market import Market
+from wm.supply.supermarket import Snapshot
 from wms import queue
 from wms.consumer import Record
 from wms.errors import ConfigError, JdlError, UnknownResource, WmsError

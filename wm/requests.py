@@ -11,7 +11,7 @@ from typing import assert_never
 import sqlalchemy as sa
 
 from wm import store
-from wm.resubmission import Attempts, Deep, Fault, GiveUp, Limits, Shallow, decide
+from wm.recovery.resubmission import Attempts, Deep, Fault, GiveUp, Limits, Shallow, decide
 from wms.database import note_topic
 from wms.errors import Unavailable
 from wms.eventlog import Journal

@@ -6,8 +6,8 @@ from collections.abc import Container
 
 from wm import store
 from wm.broker import Broker
-from wm.market import Market
 from wm.requests import Requests
+from wm.supply.market import Market
 from wms.consumer import Consumer, EffectConsumer
 from wms.messages import WM, WM_MATCH
 from wms.service import Daemon, Kit, Ticker

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from wm.purchasers import Entry, Purchase
-from wm.request import Request
-from wm.supermarket import EMPTY, Kind, Snapshot, Source, Supermarket
+from wm.matching.request import Request
+from wm.supply.purchasers import Entry, Purchase
+from wm.supply.supermarket import EMPTY, Kind, Snapshot, Source, Supermarket
 from wms.jdl.description import describe
 from wms.jdl.parser import parse
 

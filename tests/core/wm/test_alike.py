@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from wm.alike import Alike
-from wm.matchmaker import match
-from wm.purchasers import Entry, Purchase
-from wm.request import SITE, Request
-from wm.supermarket import Kind, Snapshot, Source, Supermarket
+from wm.matching.alike import Alike
+from wm.matching.matchmaker import match
+from wm.matching.request import SITE, Request
+from wm.supply.purchasers import Entry, Purchase
+from wm.supply.supermarket import Kind, Snapshot, Source, Supermarket
 from wms.jdl.description import describe
 from wms.jdl.parser import parse
 
@@ -53,7 +53,7 @@ def test_a_snapshot_with_an_entry_that_ended_is_not_remembered() -> None:
 
 
 def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wm.alike.MOST", 2)
+    monkeypatch.setattr("wm.matching.alike.MOST", 2)
     alike, snapshot = Alike(), market(4)
     first = alike.match(ONE, snapshot, 0.0, SITE)
     alike.match(replace(ONE, owner="/CN=b"), snapshot, 0.0, SITE)

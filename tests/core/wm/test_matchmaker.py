@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_builders import DN, ce, job, market, name
 
-from wm.matchmaker import (
+from wm.matching.matchmaker import (
     BAD_REQUIREMENTS,
     NO_MATCH,
     NO_RANK,
@@ -20,9 +20,9 @@ from wm.matchmaker import (
     match,
     why,
 )
-from wm.purchasers import Entry
-from wm.request import Request, site
-from wm.supermarket import Snapshot
+from wm.matching.request import Request, site
+from wm.supply.purchasers import Entry
+from wm.supply.supermarket import Snapshot
 from wms.jdl.parser import parse_expression
 from wms.jdl.unparse import unparse
 

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_builders import ce, job, market, name
 
-from wm.matchmaker import match
-from wm.planner import Planned, Policy, Refuse, Wait, plan
-from wm.purchasers import Entry, Purchase
-from wm.request import Request
-from wm.supermarket import EMPTY, Kind, Snapshot, Source, Supermarket
+from wm.matching.matchmaker import match
+from wm.matching.planner import Planned, Policy, Refuse, Wait, plan
+from wm.matching.request import Request
+from wm.supply.purchasers import Entry, Purchase
+from wm.supply.supermarket import EMPTY, Kind, Snapshot, Source, Supermarket
 
 POLICY = Policy(match_retry_s=300, expiry_s=1000)
 NO_ENTRY = "BrokerHelper: no compatible resources: the information system has no usable entry"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wm.purchasers import MAX_ITEMS, MAX_TEXT, Entry, Purchase, attribute_problems, queue_of, static
-from wm.purchasers.backends import Described, purchase
+from wm.supply.purchasers import MAX_ITEMS, MAX_TEXT, Entry, Purchase, attribute_problems, queue_of, static
+from wm.supply.purchasers.backends import Described, purchase
 from wms.errors import ConfigError
 
 CE = "ce.example.org:8443/jobmanager-local-short"

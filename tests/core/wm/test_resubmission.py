@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wm.resubmission import HOPELESS, Attempts, Deep, Fault, GiveUp, Limits, Shallow, decide
+from wm.recovery.resubmission import HOPELESS, Attempts, Deep, Fault, GiveUp, Limits, Shallow, decide
 
 counts = st.one_of(st.none(), st.integers(-3, 12))
 limits = st.builds(Limits, retry=counts, shallow_retry=counts, max_retry=st.integers(-2, 12),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wm.selection import select, weights
+from wm.matching.selection import select, weights
 
 ranks = st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=20)
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wm.purchasers import Entry, Purchase
-from wm.supermarket import EMPTY, Kind, Snapshot, Source, Supermarket, changed
+from wm.supply.purchasers import Entry, Purchase
+from wm.supply.supermarket import EMPTY, Kind, Snapshot, Source, Supermarket, changed
 
 CE = "ce.example.org:8443/jobmanager-local-short"
 SELF = Source("local-1", Kind.BACKEND, 60)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from math import inf
 from typing import Any, TypeAlias
 
-from wm.purchasers import Entry, Purchase
+from wm.supply.purchasers import Entry, Purchase
 from wms.jdl.values import prepare
 from wms.resource import ComputingElement, StorageElement, completed
 

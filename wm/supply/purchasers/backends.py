@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wm.purchasers import CE_ID, Entry, Purchase, attribute_problems, queue_of, shown
+from wm.supply.purchasers import CE_ID, Entry, Purchase, attribute_problems, queue_of, shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from wm.matchmaker import Matches, match, why
-from wm.request import SITE, Request, Site
-from wm.selection import Chance, select
-from wm.supermarket import Snapshot
+from wm.matching.matchmaker import Matches, match, why
+from wm.matching.request import SITE, Request, Site
+from wm.matching.selection import Chance, select
+from wm.supply.supermarket import Snapshot
 from wms.resource import ComputingElement
 
 

@@ -5,9 +5,9 @@ Alike are jobs with the same description of the same owner and VO that failed at
 
 from __future__ import annotations
 
-from wm.matchmaker import Matches, match
-from wm.request import Request, Site
-from wm.supermarket import Snapshot
+from wm.matching.matchmaker import Matches, match
+from wm.matching.request import Request, Site
+from wm.supply.supermarket import Snapshot
 
 MOST = 200_000
 """Ranked CEs that are remembered, of all answers together; one answer counts for one more."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from wm.request import AUTHORISATION, SITE, Request, Site
-from wm.supermarket import Snapshot
+from wm.matching.request import AUTHORISATION, SITE, Request, Site
+from wm.supply.supermarket import Snapshot
 from wms.jdl.ast import ERROR, UNDEFINED, Literal, Node, Operation, Special, conjunction
 from wms.jdl.unparse import unparse
 from wms.jdl.values import Value

@@ -1,6 +1,6 @@
 """Keeps the Information Supermarket fresh: asks every file and CE backend, swaps the snapshot, wakes the jobs.
 
-A source that fails keeps its last word until that expires. The merging is pure: `wm.supermarket`.
+A source that fails keeps its last word until that expires. The merging is pure: `wm.supply.supermarket`.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from wm import store
-from wm.purchasers import Purchase, static
-from wm.purchasers import backends as described
-from wm.supermarket import EMPTY, Kind, Snapshot, Source, Supermarket, changed
+from wm.supply.purchasers import Purchase, static
+from wm.supply.purchasers import backends as described
+from wm.supply.supermarket import EMPTY, Kind, Snapshot, Source, Supermarket, changed
 from wms.ce import Backend
 from wms.errors import WmsError
 from wms.service import Kit, within

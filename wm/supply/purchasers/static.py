@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from wm.purchasers import CE_ID, Entry, Purchase, attribute_problems, queue_of, repeated, shown
+from wm.supply.purchasers import CE_ID, Entry, Purchase, attribute_problems, queue_of, repeated, shown
 from wms.errors import ConfigError
 
 MAX_FILE = 16 * 1024 * 1024

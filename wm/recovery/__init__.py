@@ -1,0 +1,1 @@
+"""What follows a failure: whose fault it was, another attempt or the end, black holes, replanning."""
