@@ -26,7 +26,7 @@ from wms.errors import (
 from wms.eventlog import Journal
 from wms.httpd import Call
 from wms.jobid import JobId
-from wms.messages import PROXYRENEWAL, WM, Cancel, Register, Submit
+from wms.messages import PROXYRENEWAL, WM, Cancel, Input, Register, Submit
 from wms.openapi import document
 from wms.operations import File, JobReply, Limits, Registered, RegisterRequest, Version
 from wms.outbox import Outbox
@@ -137,7 +137,8 @@ class Jobs:
         if missing:
             raise SandboxFileMissing(f"Not uploaded yet: {', '.join(missing)}.", files=missing,
                                      hint="Upload them, then start the job.")
-        files = tuple(file for file, _ in store.sandbox(conn, job.id, store.INPUT))
+        files = tuple(Input(file.name, file.size, file.sha256)
+                      for file, _ in store.sandbox(conn, job.id, store.INPUT))
         lasting = job._replace(credential_ends=still_usable(conn, job.credential, now))
         with Outbox(conn, now) as out:
             journal = self._journal(job, now)
@@ -147,7 +148,7 @@ class Jobs:
         return JobReply(job.job)
 
     def _start_job(self, out: Outbox, job: store.Job, journal: Journal, call: Call,
-                   files: tuple[File, ...]) -> store.Job:
+                   files: tuple[Input, ...]) -> store.Job:
         """Hand the job to the Workload Manager and its credential to Proxy Renewal."""
         journal.add("Accepted", **{"from": Source.USER_INTERFACE.value, "from_host": call.peer or "unknown"})
         journal.add("EnQueued", queue=QUEUE, result="OK")

@@ -35,7 +35,14 @@ jobs = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     sa.Column("outcome", sa.String(16), nullable=False, server_default=""),
     sa.Column("files_gone", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("kind", sa.String(16), nullable=False, server_default="job", comment="job, collection or dag"),
+    sa.Column("parent", sa.String(64), nullable=False, server_default="", comment="id of the compound of a node"),
+    sa.Column("node", sa.Integer, nullable=False, server_default="-1", comment="index in the compound"),
+    sa.Column("node_name", sa.String(255), nullable=False, server_default=""),
+    sa.Column("number", sa.Integer, nullable=False, server_default="0", comment="nodes of a compound"),
     sa.Index("ns_jobs_deadline", "phase", "deadline"),
+    sa.Index("ns_jobs_parent", "parent", "node", sqlite_where=sa.text("parent != ''"),
+             postgresql_where=sa.text("parent != ''")),
 )
 files = sa.Table(
     "ns_files", metadata,
@@ -73,6 +80,20 @@ replies = sa.Table(
     sa.Column("expires", sa.Float, nullable=False),
     sa.Index("ns_replies_expires", "expires"),
 )
+checkpoints = sa.Table(
+    "ns_checkpoints", metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, comment="from 1"),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("tag", sa.String(255), nullable=False),
+    sa.Column("state", sa.Text, nullable=False, comment="a ClassAd"),
+    sa.Column("at", sa.Float, nullable=False, comment="epoch s"),
+)
+perusals = sa.Table(
+    "ns_perusals", metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("files", sa.Text, nullable=False, comment="JSON list of names; empty: perusal is off"),
+)
 
 
 class Job(NamedTuple):
@@ -94,6 +115,11 @@ class Job(NamedTuple):
     attempt: int
     outcome: str
     files_gone: bool
+    kind: str = "job"
+    parent: str = ""
+    node: int = -1
+    node_name: str = ""
+    number: int = 0
 
 
 class Attempt(NamedTuple):

@@ -17,9 +17,9 @@ from wm.matching.matchmaker import match, why
 from wm.matching.planner import Planned, Policy, Refuse, Wait, plan, unknown_pin
 from wm.matching.request import WMS_REQUIREMENTS as SITE_REQUIREMENTS
 from wm.matching.request import Request, site
-from wm.requests import Requests
 from wm.supply.market import Market
 from wm.supply.supermarket import Snapshot
+from wm.turn import Turns
 from wms import queue
 from wms.consumer import Record
 from wms.errors import ConfigError, JdlError, UnknownResource, WmsError
@@ -42,10 +42,10 @@ T = TypeVar("T")
 class Broker:
     """`work` empties the task queue; `answer` is the same matchmaker for list-match."""
 
-    def __init__(self, kit: Kit, market: Market, requests: Requests) -> None:
+    def __init__(self, kit: Kit, market: Market, turns: Turns) -> None:
         self._kit = kit
         self._market = market
-        self._requests = requests
+        self._turns = turns
         self._alike = Alike()
         settings = kit.settings.wm
         texts = {"site": settings.requirements} if settings.requirements else SITE_REQUIREMENTS
@@ -73,19 +73,20 @@ class Broker:
         waiting = store.still_waiting(conn, rows)
         placed: list[dict[str, Any]] = []
         delayed: list[dict[str, Any]] = []
-        with Outbox(conn, now) as out:
+        with self._turns.begin(conn, now) as turn:
+            out = turn.out
             for row, decision in zip(rows, decisions, strict=True):
                 if (row.id, row.attempt) not in waiting:
                     continue
                 submit = row.request()
-                journal = self._requests.journal(submit.job, row.sequence_code, now, submit.owner)
+                journal = turn.journal(submit.job, row.sequence_code, submit.owner)
                 match decision:
                     case Planned(ce=ce):
                         placed.append(_place(out, row, submit, ce, journal))
                     case Wait(reason, until):
                         delayed.append(_delay(out, row, reason, until, journal))
                     case Refuse(reason):
-                        self._requests.abort(out, row, journal, _refusal(reason, row))
+                        turn.abort(row, journal, _refusal(reason, row))
                     case _:
                         assert_never(decision)
             store.change_many(conn, placed)

@@ -6,8 +6,10 @@ from collections.abc import Container
 
 from wm import store
 from wm.broker import Broker
+from wm.recovery.retries import Retries
 from wm.requests import Requests
 from wm.supply.market import Market
+from wm.turn import Turns
 from wms.consumer import Consumer, EffectConsumer
 from wms.messages import WM, WM_MATCH
 from wms.service import Daemon, Kit, Ticker
@@ -18,8 +20,8 @@ FORGET_AFTER_S = 86_400.0
 
 def make(kit: Kit) -> Daemon:
     """The daemon `wm`."""
-    market, requests = Market(kit), Requests(kit)
-    broker = Broker(kit, market, requests)
+    market, turns = Market(kit), Turns(kit.host)
+    requests, broker = Requests(turns, Retries(kit.settings.wm)), Broker(kit, market, turns)
     planning = Ticker(kit, "broker", LOOK_S, broker.work)
 
     def woken(topics: Container[str]) -> None:

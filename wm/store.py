@@ -8,29 +8,13 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from wms.database import metadata, note_topic
+from wm.tables import jobs
+from wms.database import note_topic
 from wms.messages import Submit
 
 WAITING, PLACED, OVER = "waiting", "placed", "over"
 TASKQUEUE = "wm.taskqueue"
 """The topic that is noted when a job may be due: it wakes the broker, no message is behind it."""
-
-jobs = sa.Table(
-    "wm_jobs", metadata,
-    sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("phase", sa.String(16), nullable=False),
-    sa.Column("submit", sa.LargeBinary, nullable=False),
-    sa.Column("sequence_code", sa.String(160), nullable=False),
-    sa.Column("attempt", sa.Integer, nullable=False),
-    sa.Column("deep", sa.Integer, nullable=False),
-    sa.Column("shallow", sa.Integer, nullable=False),
-    sa.Column("previous", sa.Text, nullable=False),
-    sa.Column("ce", sa.String(255), nullable=False),
-    sa.Column("cancelled", sa.Boolean, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("due", sa.Float, nullable=False),
-    sa.Index("wm_jobs_due", "phase", "due"),
-)
 
 
 class Job(NamedTuple):
@@ -48,6 +32,14 @@ class Job(NamedTuple):
     cancelled: bool
     reason: str
     due: float
+    parent: str = ""
+    node: int = -1
+    lane: str = ""
+    submitted: float = 0.0
+    placed_at: float = 0.0
+    site_faults: int = 0
+    replans: int = 0
+    decision: str = ""
 
     def request(self) -> Submit:
         """The message the job came with."""
@@ -66,7 +58,7 @@ def add(conn: sa.Connection, new: Sequence[tuple[Submit, str]], now: float) -> N
     if new:
         conn.execute(jobs.insert(), [
             Job(submit.job.rsplit("/", 1)[-1], WAITING, msgspec.json.encode(submit), code, 1, 0, 0, "", "", False, "",
-                now)._asdict() for submit, code in new])
+                now, submit.parent, submit.node, submitted=submit.submitted)._asdict() for submit, code in new])
         note_topic(conn, TASKQUEUE)
 
 

@@ -48,7 +48,16 @@ class Ns(Section, frozen=True, kw_only=True):
     max_input_files: Annotated[Count, _about("most files in an input sandbox")] = 100
     max_output_files: Annotated[Count, _about("most files in an output sandbox")] = 100
     max_output_bytes: Annotated[Count, _about("limit of a whole output sandbox")] = 100_000_000
-    max_jdl_bytes: Annotated[Count, _about("limit of a job description")] = 1_000_000
+    max_jdl_bytes: Annotated[Count, _about("limit of the description of one job")] = 1_000_000
+    max_compound_bytes: Annotated[Count, _about("limit of the description of a collection or DAG")] = 16_000_000
+    max_nodes: Annotated[Count, _about("most nodes of a collection, parametric job or DAG")] = 1_000_000
+    max_partitions: Annotated[Count, _about("most parts a partitionable job is split into")] = 100
+    max_perusal_files: Annotated[Count, _about("most files of a job that are read while it runs")] = 15
+    min_perusal_s: Annotated[Seconds, _about("shortest period of perusal; a shorter one is raised")] = 5.0
+    max_perusal_bytes: Annotated[Count, _about("most bytes kept of one file that is read while it grows")] = 10_000_000
+    max_session_bytes: Annotated[Count, _about("most bytes kept of each stream of an interactive job")] = 50_000_000
+    max_checkpoint_bytes: Annotated[Count, _about("limit of a saved state of a checkpointable job")] = 65_536
+    max_checkpoints: Annotated[Count, _about("most saved states of a job; the oldest go")] = 100
     min_proxy_s: Annotated[Seconds, _about("least remaining lifetime of a proxy at submission")] = 300.0
     register_timeout_s: Annotated[Seconds, _about("a job registered but not started is aborted after this")] = 86_400.0
     output_keep_s: Annotated[Seconds, _about("an output nobody fetched is purged after this")] = 604_800.0
@@ -64,12 +73,42 @@ class Wm(Section, frozen=True, kw_only=True):
     max_retry_count: Annotated[Count, _about("site limit of deep resubmissions")] = 10
     max_shallow_retry_count: Annotated[Count, _about("site limit of shallow resubmissions")] = 10
     requirements: Annotated[str, _about("ClassAd expression ANDed to every job's Requirements; empty: built in")] = ""
+    lazy: Annotated[bool, _about("jobs wait here for a free slot instead of queueing at a computing element")] = False
+    lazy_vos: Annotated[tuple[str, ...], _about("VOs whose jobs wait for a free slot whatever `lazy` says")] = ()
+    priorities: Annotated[dict[str, int], _about("priority by VO or FQAN; the highest goes first, others have 0")] = {}
+    shares: Annotated[dict[str, float], _about("weight of a VO in the fair share; others have 1")] = {}
+    half_life_s: Annotated[Seconds, _about("after this long past use counts half in the fair share")] = 86_400.0
+    quotas: Annotated[dict[str, int], _about("most jobs placed at once: `vo:NAME`, `user:DN`, `ce:ID`, and `vo:*`, "
+                                             "`user:*`, `ce:*` for each that is not named")] = {}
+    max_idle_nodes: Annotated[Count, _about("most nodes of one compound that wait for a match at once")] = 1000
+    site_faults: Annotated[Count, _about("most attempts of a job lost to the infrastructure; they are not "
+                                         "counted as the user's")] = 20
+    black_hole_failures: Annotated[Count, _about("fast failures in a row that set a computing element aside for "
+                                                 "such jobs")] = 10
+    black_hole_fast_s: Annotated[Seconds, _about("a failure is fast when its attempt lasted less than this")] = 300.0
+    black_hole_rest_s: Annotated[Seconds, _about("how long a black hole rests before one job tries it, doubled "
+                                                 "each time")] = 900.0
+    replan: Annotated[bool, _about("move jobs with EnableWmsFeedback out of queues in which they are stuck")] = True
+    replan_after_s: Annotated[Seconds, _about("a job is stuck when it has been queued this long")] = 3600.0
+    max_replans: Annotated[Count, _about("most times a job is moved")] = 5
+    decisions_bytes: Annotated[Count, _about("room for the inputs of decisions, which can be replayed")] = 100_000_000
 
 
 class Information(Section, frozen=True, kw_only=True):
     """Information Supermarket."""
 
-    files: Annotated[tuple[str, ...], _about("YAML files of computing and storage elements")] = ()
+    files: Annotated[tuple[str, ...], _about("files of computing and storage elements: YAML, JSON or LDIF")] = ()
+    bdii: Annotated[tuple[str, ...], _about("directories to ask: ldap://host:2170/o=grid (GLUE 1.3), "
+                                            "ldap://host:2170/o=glue (GLUE 2)")] = ()
+    cric: Annotated[tuple[str, ...], _about("files or https URLs of a CRIC-like JSON of queues")] = ()
+    bdii_s: Annotated[Seconds, _about("period of asking directories and CRIC")] = 240.0
+    bdii_timeout_s: Annotated[Seconds, _about("longest wait for a directory's answer")] = 60.0
+    black_list: Annotated[tuple[str, ...], _about("CE ids to ignore; * stands for any text")] = ()
+    catalogues: Annotated[dict[str, dict[str, Any]],
+                          _about("data catalogues by name: {kind: static, file: PATH} or {kind: dli or rucio, "
+                                 "url: URL, vos: [NAME]}")] = {}
+    catalogue_timeout_s: Annotated[Seconds, _about("longest wait for a catalogue's answer")] = 30.0
+    catalogue_keep_s: Annotated[Seconds, _about("how long replicas of a file are remembered")] = 300.0
     refresh_s: Annotated[Seconds, _about("period of asking files and computing elements")] = 10.0
     ttl_s: Annotated[Seconds, _about("a record not refreshed for this long is dropped")] = 300.0
 

@@ -26,8 +26,17 @@ class Record(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
 # -- to the Workload Manager -----------------------------------------------------------------------------
 
 
+class Input(File, frozen=True):
+    """A file of the input sandbox as the wrapper gets it: `name` in its working directory, `source` where it is.
+
+    `source` is a path below the attempt's URL; empty: `input/NAME`. Unknown size -1, unknown checksum "".
+    """
+
+    source: str = ""
+
+
 class Submit(Record, frozen=True):
-    """A started job, to be matched. `needed_until` is when its credential ends (epoch s)."""
+    """A started job, to be matched. `credential_ends` is epoch s; `parent` (unique part) and `node` of a node."""
 
     job: str
     jdl: str
@@ -38,7 +47,50 @@ class Submit(Record, frozen=True):
     credential_ends: float
     sequence_code: str
     submitted: float
-    files: tuple[File, ...] = ()
+    files: tuple[Input, ...] = ()
+    parent: str = ""
+    node: int = -1
+
+
+class SubmitCompound(Record, frozen=True):
+    """A started collection or DAG of `number` nodes, whose ids follow from its own (JobId.subjob).
+
+    `edges` are (parent, child) indices; `most_running` 0: no limit; `expires` (epoch s) 0: by the site's rule.
+    """
+
+    job: str
+    kind: str
+    number: int
+    owner: str
+    vo: str
+    sequence_code: str
+    submitted: float
+    edges: tuple[tuple[int, int], ...] = ()
+    most_running: int = 0
+    expires: float = 0.0
+
+
+class NodeJob(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What distinguishes a node from its siblings."""
+
+    job: str
+    node: int
+    jdl: str
+    files: tuple[Input, ...] = ()
+
+
+class SubmitNodes(Record, frozen=True):
+    """Released nodes of one compound, to be matched; `alike`: matching cannot tell them apart."""
+
+    parent: str
+    owner: str
+    vo: str
+    fqans: tuple[str, ...]
+    credential: str
+    credential_ends: float
+    submitted: float
+    nodes: tuple[NodeJob, ...]
+    alike: bool = False
 
 
 class Resubmit(Record, frozen=True):
@@ -91,8 +143,9 @@ class Run(Record, frozen=True):
     queue: str
     credential: str
     sequence_code: str
-    files: tuple[File, ...] = ()
+    files: tuple[Input, ...] = ()
     tries: int = 0
+    broker_info: str = ""
 
 
 class Kill(Record, frozen=True):
@@ -154,6 +207,13 @@ class NotPlaced(Record, frozen=True):
 
 
 # -- to the Network Server -------------------------------------------------------------------------------
+
+
+class Release(Record, frozen=True):
+    """Make these nodes of a compound jobs of their own; the answer is SubmitNodes to the WM."""
+
+    job: str
+    nodes: tuple[int, ...]
 
 
 class Close(Record, frozen=True):
@@ -218,6 +278,7 @@ class Unregister(Record, frozen=True):
     job: str
 
 
-AnyMessage = (Submit | Resubmit | Cancel | ListMatch | Finished | Run | Kill | Clean | ProxyRenewed | Watch
-              | Reported | CancelAsked | NotPlaced | Close | Ended | MatchAnswer | Expand | Register | Unregister)
+AnyMessage = (Submit | SubmitCompound | SubmitNodes | Resubmit | Cancel | ListMatch | Finished | Run | Kill | Clean
+              | ProxyRenewed | Watch | Reported | CancelAsked | NotPlaced | Release | Close | Ended | MatchAnswer
+              | Expand | Register | Unregister)
 decode = msgspec.json.Decoder(AnyMessage).decode

@@ -7,8 +7,7 @@ import pytest
 from jobadapter.adapt import Surroundings, adapt, words
 from jobadapter.wrapper import Retry
 from wms.errors import JdlInvalid
-from wms.messages import Run
-from wms.operations import File
+from wms.messages import Input, Run
 from wms.seqcode import START
 
 AROUND = Surroundings("https://ns.example.org:7772", "a CA", Retry(3, 1), 1000)
@@ -17,7 +16,7 @@ JOB = "https://lb.example.org:9000/rIBubkFFKhnSQ6CjiLUY8Q"
 
 def run(jdl: str) -> Run:
     return Run(JOB, 2, jdl, "ce:2119/jobmanager-local-q", "local", "q", "credential", str(START),
-               (File("run.sh", 3, "ab" * 32),))
+               (Input("run.sh", 3, "ab" * 32),))
 
 
 def test_the_submission_carries_token_proxy_queue_and_a_script_of_this_attempt() -> None:

@@ -29,6 +29,8 @@ def values(kind: object) -> st.SearchStrategy[object]:
         return st.floats(allow_nan=False, allow_infinity=False)
     if kind is int:
         return st.integers(-2**63, 2**63 - 1)
+    if get_origin(kind) is tuple and get_args(kind)[-1] is not Ellipsis:
+        return st.tuples(*map(values, get_args(kind)))
     if get_origin(kind) is tuple:
         return st.lists(values(get_args(kind)[0]), max_size=2).map(tuple)
     return st.from_type(kind)  # type: ignore[arg-type]

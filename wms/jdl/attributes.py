@@ -168,6 +168,8 @@ ATTRIBUTES: Final[tuple[JdlAttribute, ...]] = (
     JdlAttribute("AllowZippedISB", "b", EVERY, "send the InputSandbox as an archive", default="false"),
     JdlAttribute("ZippedISB", "S", EVERY, "archives of the InputSandbox"),
     JdlAttribute("ExpiryTime", "d", EVERY, "epoch seconds when an unmatched job is aborted", _at_least(0)),
+    JdlAttribute("Priority", "i", EVERY, "which of the same user's jobs goes first; the highest", default="0"),
+    JdlAttribute("LazyMatching", "b", EVERY, "wait in the service for a free slot; absent: as the site says"),
     JdlAttribute("ShortDeadlineJob", "b", JOB, "only queues for short jobs", default="false"),
     JdlAttribute("EnableWmsFeedback", "b", JOB, "the job may be moved while it waits", default="false"),
     JdlAttribute("UserTags", "ad", EVERY, "names and values recorded with the job"),

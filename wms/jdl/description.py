@@ -35,7 +35,9 @@ class JobDescription:
     """What a job asks for. Absent texts are empty, absent lists empty tuples.
 
     `type` is Job, DAG or Collection; `job_types` names of JOB_TYPES, for a compound its `type`.
-    `requirements` is the whole condition (user's, default, processors). `expiry_time` is epoch seconds.
+    `host_number` and `smp_granularity` are 0 when not asked for; `lazy` None: as the site says. `job_steps` are
+    labels. `perusal_interval_s` 0: as the site says. `requirements` is the whole condition (user's, default,
+    processors). `expiry_time` is epoch seconds.
     `ad` is the record as given; bind `requirements` and `rank` to it.
     """
 
@@ -66,9 +68,20 @@ class JobDescription:
     expiry_time: float | None
     user_tags: Mapping[str, str]
     cpu_number: int
+    host_number: int
+    whole_nodes: bool
+    smp_granularity: int
+    priority: int
+    lazy: bool | None
+    short_deadline: bool
+    wms_feedback: bool
     input_data: tuple[str, ...]
     data_access_protocols: tuple[str, ...]
     output_se: str
+    job_steps: tuple[str, ...]
+    current_step: int
+    perusal: bool
+    perusal_interval_s: int
     ad: Ad
     warnings: tuple[Warned, ...]
 
@@ -199,8 +212,14 @@ def _described(reader: Reader, letters: str, requirements: Node) -> JobDescripti
         virtual_organisation=text("VirtualOrganisation"), my_proxy_server=text("MyProxyServer"),
         submit_to=text("SubmitTo"), expiry_time=None if expiry is None else float(expiry),
         user_tags=_tags(reader), cpu_number=_cpu_number(reader),
+        host_number=reader.get("HostNumber", 0), whole_nodes=reader.get("WholeNodes", False),
+        smp_granularity=reader.get("SMPGranularity", 0),
+        priority=reader.get("Priority", 0), lazy=reader.get("LazyMatching"),
+        short_deadline=reader.get("ShortDeadlineJob", False), wms_feedback=reader.get("EnableWmsFeedback", False),
         input_data=tuple(reader.list_of("InputData")),
         data_access_protocols=tuple(reader.list_of("DataAccessProtocol")), output_se=text("OutputSE"),
+        job_steps=_steps(reader), current_step=reader.get("CurrentStep", 0),
+        perusal=reader.get("PerusalFileEnable", False), perusal_interval_s=reader.get("PerusalTimeInterval", 0),
         ad=reader.ad, warnings=tuple(reader.warnings),
     )
 
@@ -210,6 +229,12 @@ def _environment(reader: Reader) -> tuple[tuple[str, str], ...]:
     pairs = [(name, value) for name, _, value in items]
     accounting = reader.get("HLRLocation")
     return (*pairs, ("HLR_LOCATION", accounting)) if accounting else tuple(pairs)
+
+
+def _steps(reader: Reader) -> tuple[str, ...]:
+    """The labels of the steps; numbered from 0 when only their number is given."""
+    steps = reader.get("JobSteps", 0)
+    return tuple(steps) if isinstance(steps, list) else tuple(map(str, range(steps)))
 
 
 def _tags(reader: Reader) -> Mapping[str, str]:
