@@ -85,7 +85,8 @@ class Bookkeeping:
         uniques = {unique for unique in named.values() if isinstance(unique, str)}
         eyes = sight(self.gate, call.user)
         found = await self.kit.database.read(_records, uniques, eyes)
-        if any(isinstance(answer, NoSuchJob) for answer in found.values()) and await self.settled():
+        if any(isinstance(answer, NoSuchJob) for answer in found.values()):
+            await self.settled()
             found = await self.kit.database.read(_records, uniques, eyes)
         answers = {text: found[unique] if isinstance(unique, str) else unique for text, unique in named.items()}
         problems = {text: answer or self.gate.refusal(call.user, text) for text, answer in answers.items()
@@ -129,14 +130,14 @@ class Bookkeeping:
         try:
             return await self.kit.database.read(query.status, unique)
         except NoSuchJob:
-            if not await self.settled():
-                raise
+            await self.settled()
             return await self.kit.database.read(query.status, unique)
 
-    async def settled(self) -> bool:
+    async def settled(self) -> None:
         """Wait until all events that were on their way here are stored: who has submitted sees the job.
 
-        False if there were none. At most SETTLE_S, then the question is answered with what there is.
+        At most SETTLE_S, then the question is answered with what there is. With none on their way now, those
+        of a moment ago may just have been stored: what was not found is to be looked for again in any case.
         """
         database, ends = self.kit.database, self.kit.now() + SETTLE_S
         awaited = await database.read(queue.span, LB)
@@ -145,7 +146,6 @@ class Bookkeeping:
             while awaited and left and left[0] <= awaited[1] and self.kit.now() < ends and not nap.ended:
                 await nap.sleep(RECHECK_S)
                 left = await database.read(queue.span, LB)
-        return awaited is not None
 
     def _unique(self, text: str) -> str | WmsError:
         """The unique part of an identifier of this server, or what is wrong with it."""
