@@ -17,6 +17,8 @@ WM_MATCH = "wm-match"
 """The Workload Manager's topic for questions, which overtake submissions."""
 LB_CHILDREN = "lb-children"
 """The topic of Logging & Bookkeeping for children that it has yet to make, so that events overtake them."""
+NS_NODES = "ns-nodes"
+"""The Network Server's topic for nodes to be made jobs, so that what ends a job overtakes them."""
 
 
 class Record(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
@@ -68,15 +70,17 @@ class SubmitCompound(Record, frozen=True):
     edges: tuple[tuple[int, int], ...] = ()
     most_running: int = 0
     expires: float = 0.0
+    fqans: tuple[str, ...] = ()
 
 
 class NodeJob(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What distinguishes a node from its siblings."""
+    """What distinguishes a node from its siblings; one that is `refused` (why) cannot become a job."""
 
     job: str
     node: int
     jdl: str
     files: tuple[Input, ...] = ()
+    refused: str = ""
 
 
 class SubmitNodes(Record, frozen=True):
