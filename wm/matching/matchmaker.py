@@ -97,29 +97,45 @@ def match(request: Request, snapshot: Snapshot, now: float = 0.0, site: Site = S
     Hosts of earlier attempts are avoided unless nothing else is left. A CE whose rank is not a number is out.
     SubmitTo takes the place of Requirements, Rank and earlier attempts; what the site asks still holds.
     """
-    search, past = _pinned if request.description.submit_to else _eligible, _hosts(request.previous)
-    found = list(search(request, snapshot, now, site))
-    fresh = [one for one in found if one.ce.host.casefold() not in past]
-    ranked = sorted(fresh or found, key=lambda one: (-one.rank, one.ce.id))
-    return Matches(request, snapshot, now, site, tuple(ranked))
+    matcher = Matcher(request, now, site)
+    found = [Ranked(ce, rank) for ce in matcher.offered(snapshot) if (rank := matcher.rank(ce)) is not None]
+    return Matches(request, snapshot, now, site, ordered(found, request))
 
 
-def _eligible(request: Request, snapshot: Snapshot, now: float, site: Site) -> Iterator[Ranked]:
-    """The fast way: each expression whole. It agrees with the named checks one after the other."""
-    policy = conjunction(*(part for _, part in site.requirements), TRUE)
-    wanted, allowed, rank = (request.bound(one, now) for one in (
-        request.description.requirements, policy, request.description.rank))
-    for ce in snapshot.ces.values():
+def ordered(found: Iterable[Ranked], request: Request) -> tuple[Ranked, ...]:
+    """Best rank first, equals by id; without the hosts of earlier attempts, if others are left."""
+    past, all = _hosts(() if request.description.submit_to else request.previous), list(found)
+    fresh = [one for one in all if one.ce.host.casefold() not in past]
+    return tuple(sorted(fresh or all, key=lambda one: (-one.rank, one.ce.id)))
+
+
+class Matcher:
+    """One request at one time, made ready to look at many CEs: `match` and the broker's classes stand on it.
+
+    The fast way: each expression whole. It agrees with the named checks one after the other.
+    """
+
+    def __init__(self, request: Request, now: float, site: Site = SITE) -> None:
+        self._now = now
+        self._pin = request.description.submit_to
+        policy = conjunction(*(part for _, part in site.requirements), TRUE)
+        wanted = TRUE if self._pin else request.description.requirements
+        rank = Literal(0.0) if self._pin else request.description.rank
+        self._wanted, self._allowed, self._rank = (request.bound(one, now) for one in (wanted, policy, rank))
+
+    def offered(self, snapshot: Snapshot) -> Iterable[ComputingElement]:
+        """The CEs worth a look: the one that SubmitTo names, or all."""
+        if not self._pin:
+            return snapshot.ces.values()
+        return (snapshot.ces[self._pin],) if self._pin in snapshot.ces else ()
+
+    def rank(self, ce: ComputingElement) -> float | None:
+        """How well the CE fits, None if it may not run the job."""
         prepared = ce.prepared
-        if (wanted(prepared) is True and _STATUS in prepared and ce.expires > now
-                and allowed(prepared) is True and (value := _number(rank(prepared))) is not None):
-            yield Ranked(ce, value)
-
-
-def _pinned(request: Request, snapshot: Snapshot, now: float, site: Site) -> Iterator[Ranked]:
-    ce = snapshot.ces.get(request.description.submit_to)
-    if ce is not None and not _verdict(ce, _checks(request, now, site)).refused_by:
-        yield Ranked(ce, 0.0)
+        if (self._wanted(prepared) is True and _STATUS in prepared and ce.expires > self._now
+                and self._allowed(prepared) is True):
+            return _number(self._rank(prepared))
+        return None
 
 
 def _hosts(names: Iterable[str]) -> frozenset[str]:
