@@ -10,9 +10,8 @@ from typing import Any
 
 import msgspec
 from OpenSSL import SSL
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
-from twisted.internet.interfaces import IConsumer
 from twisted.python.failure import Failure
 from twisted.web.client import (
     Agent,
@@ -25,11 +24,12 @@ from twisted.web.client import (
     readBody,
 )
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IBodyProducer, IPolicyForHTTPS
+from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
 from interlogger.tls import ToHost
 from wms.errors import NoBookkeeping, SandboxTooLarge
+from wms.fetch import Body
 from wms.operations import OPERATIONS
 from wms.operations.logging import Logged
 from wms.service import Kit, within
@@ -61,28 +61,6 @@ class _Policy:
         if host not in self._hosts:
             self._hosts[host] = ToHost(*self._files, host)
         return self._hosts[host]
-
-
-@implementer(IBodyProducer)
-class _Body:
-    """The whole body at once: it is small."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self.length = len(body)
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        consumer.write(self._body)
-        return succeed(None)
-
-    def pauseProducing(self) -> None:
-        """It is all written."""
-
-    def resumeProducing(self) -> None:
-        """It is all written."""
-
-    def stopProducing(self) -> None:
-        """It is all written."""
 
 
 class Post:
@@ -121,7 +99,7 @@ class Post:
         row = OPERATIONS[OPERATION]
         url = f"https://{server}{row.url()}".encode("ascii")
         sending: Deferred[Any] = self._agent.request(
-            row.method.encode(), url, Headers(_HEADERS), _Body(lines))
+            row.method.encode(), url, Headers(_HEADERS), Body(lines))
         response = await sending
         if isinstance(response.length, int) and response.length > MAX_ANSWER:
             response.abort()

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from OpenSSL import SSL
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError, ConnectionClosed
-from twisted.internet.interfaces import IConsumer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, HTTPConnectionPool, ResponseFailed
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IBodyProducer, IResponse
-from zope.interface import implementer
+from twisted.web.iweb import IResponse
 
 from lb.notices.delivery import Carried
 from lb.notices.destinations import hook
@@ -25,6 +23,7 @@ from lb.notices.notifications import WEBHOOK, Notice, Registration, name_of
 from lb.notices.outside import Outside
 from lb.notices.signatures import HEADER, signature
 from wms.errors import Refused, TimedOut, Unavailable
+from wms.fetch import Body
 from wms.service import Kit, within
 from wms.version import VERSION
 
@@ -74,25 +73,6 @@ class WebhookCarrier:
         answer = await self._agent.request(b"POST", registration.destination.encode(), headers, Body(notice.body))
         await discarded(answer)
         return int(answer.code)
-
-
-@implementer(IBodyProducer)
-class Body:
-    """A body that is in memory."""
-
-    def __init__(self, body: bytes) -> None:
-        self.length = len(body)
-        self._body = body
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        consumer.write(self._body)
-        return succeed(None)
-
-    def pauseProducing(self) -> None: ...
-
-    def resumeProducing(self) -> None: ...
-
-    def stopProducing(self) -> None: ...
 
 
 def discarded(answer: IResponse) -> Deferred[None]:

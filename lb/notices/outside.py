@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from OpenSSL import SSL
-from twisted.internet._sslverify import IOpenSSLTrustRoot
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectError
@@ -28,6 +26,7 @@ from zope.interface import implementer
 
 from lb.notices.destinations import Hook, hook, may_connect
 from wms.errors import Unavailable
+from wms.fetch import Trust
 from wms.service import Kit
 
 CONNECT_S = 5.0
@@ -45,18 +44,6 @@ class Outside:
         """Raises Refused for a host that is not listed."""
         to = hook(uri.toBytes().decode(), self._kit.settings.lb.webhook_hosts)
         return Endpoint(self._kit.clock, to, self._trust)
-
-
-@implementer(IOpenSSLTrustRoot)
-class Trust:
-    """The CAs of the system and those of the grid."""
-
-    def __init__(self, ca_dir: str) -> None:
-        self._ca_dir = ca_dir
-
-    def _addCACertsToContext(self, context: SSL.Context) -> None:
-        context.set_default_verify_paths()
-        context.load_verify_locations(None, self._ca_dir)
 
 
 @implementer(IStreamClientEndpoint)
