@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from wm.matching.replicas import NOTHING, Replicas
 from wms.jdl.ast import Ad, Node, node
 from wms.jdl.description import JobDescription
 from wms.jdl.evaluate import bind
@@ -60,7 +61,8 @@ class Request:
 
     `owner` (a DN), `fqans` (the first is the primary one) and `vo` were authenticated: they hide attributes
     of the same meaning in the description. `previous` are the hosts of earlier attempts. `submitted` is epoch
-    seconds; a request expires by its age unless its description says when.
+    seconds; a request expires by its age unless its description says when. `replicas` is what catalogues say
+    of the job's input data.
     """
 
     id: str
@@ -72,6 +74,7 @@ class Request:
     attempt: int = 0
     submitted: float = 0.0
     tries: int = 0
+    replicas: Replicas = NOTHING
 
     @cached_property
     def ad(self) -> Ad:
