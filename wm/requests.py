@@ -10,10 +10,23 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from wm import store
+from wm.compounds import arrivals
 from wm.recovery.retries import Retries
 from wm.turn import Turn, Turns
 from wms.errors import Unavailable
-from wms.messages import JOBADAPTER, LOGMONITOR, Cancel, CancelAsked, Finished, Kill, Resubmit, Submit, decode
+from wms.messages import (
+    JOBADAPTER,
+    LOGMONITOR,
+    Cancel,
+    CancelAsked,
+    Finished,
+    Kill,
+    Resubmit,
+    Submit,
+    SubmitCompound,
+    SubmitNodes,
+    decode,
+)
 from wms.queue import Message
 
 QUEUE = "workload_manager"
@@ -42,6 +55,10 @@ class Requests:
 
     def _one(self, turn: Turn, record: object) -> None:
         match record:
+            case SubmitNodes() as released:
+                _submit(turn, arrivals.nodes(turn, released))
+            case SubmitCompound() as compound:
+                arrivals.compound(turn, compound)
             case Resubmit() as resubmit:
                 self._retries.handle(turn, resubmit)
             case Cancel() as cancel:
@@ -65,6 +82,8 @@ def _submit(turn: Turn, arrived: Sequence[Submit]) -> None:
 
 def _cancel(turn: Turn, message: Cancel) -> None:
     job = store.find(turn.out.conn, message.job)
+    if job is None and arrivals.cancelled(turn, message):
+        return
     if job is None:
         raise Unavailable("The job to cancel has not arrived here yet.", job=message.job)
     if job.phase == store.WAITING:

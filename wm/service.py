@@ -6,6 +6,8 @@ from collections.abc import Container
 
 from wm import store
 from wm.broker import Broker
+from wm.compounds import pump
+from wm.compounds import store as compounds
 from wm.recovery.retries import Retries
 from wm.requests import Requests
 from wm.supply.market import Market
@@ -20,21 +22,28 @@ FORGET_AFTER_S = 86_400.0
 
 def make(kit: Kit) -> Daemon:
     """The daemon `wm`."""
-    market, turns = Market(kit), Turns(kit.host)
+    market, turns = Market(kit), Turns(kit.host, [pump.follow])
     requests, broker = Requests(turns, Retries(kit.settings.wm)), Broker(kit, market, turns)
     planning = Ticker(kit, "broker", LOOK_S, broker.work)
+    flow = pump.Pump(kit, turns)
+    unfolding = Ticker(kit, "compounds", pump.AGAIN_S, flow.work)
 
     def woken(topics: Container[str]) -> None:
         if store.TASKQUEUE in topics:
             planning.poke()
+        if flow.woken(topics):
+            unfolding.poke()
 
     async def forget() -> None:
         await kit.database.transact(store.forget, kit.now() - FORGET_AFTER_S)
+        while await kit.database.transact(compounds.forget, kit.now() - FORGET_AFTER_S):
+            pass
 
     kit.database.on_messages(woken)
     return Daemon("wm", [
         Ticker(kit, "market", kit.settings.information.refresh_s, market.refresh),
         planning,
+        unfolding,
         Consumer(kit, WM, requests.handle),
         EffectConsumer(kit, WM_MATCH, broker.answer),
         Ticker(kit, "forget", 3600.0, forget),

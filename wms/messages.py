@@ -17,7 +17,7 @@ WM_MATCH = "wm-match"
 """The Workload Manager's topic for questions, which overtake submissions."""
 LB_CHILDREN = "lb-children"
 """The topic of Logging & Bookkeeping for children that it has yet to make, so that events overtake them."""
-NS_NODES = "ns-nodes"
+NS_NODES = "nodes"
 """The Network Server's topic for nodes to be made jobs, so that what ends a job overtakes them."""
 
 
