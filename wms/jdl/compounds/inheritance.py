@@ -1,0 +1,96 @@
+"""What a node takes over from its compound, and what makes two nodes the same to matching.
+
+Files are elsewhere (sandboxes), and so are names and edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from wms.jdl.ast import Ad, Call, Name, Node, Select, node, walk
+from wms.jdl.checks import job_letters
+from wms.jdl.compounds.model import Common
+from wms.jdl.description import DEFAULTS, describe
+from wms.jdl.reader import Reader
+
+IF_ABSENT: Final = (
+    "Requirements", "Rank", "FuzzyRank", "fuzzy_factor", "PerusalFileEnable", "PerusalTimeInterval",
+    "SubmitTo", "ExpiryTime", "ShortDeadlineJob", "EnableWmsFeedback", "Priority", "LazyMatching",
+)
+FORCED: Final = ("MyProxyServer", "HLRLocation", "JobProvenance", "LBAddress")
+RETRIES: Final = {"RetryCount": ("DefaultNodeRetryCount", "node_retry_count"),
+                  "ShallowRetryCount": ("DefaultNodeShallowRetryCount",)}
+NAMES: Final = ("NodeName", "glite_wl_ui_DagNodeName")
+OF_THE_WHOLE: Final = ("NodesCollocation", "SignificantAttributes", "DefaultNodeRetryCount",
+                       "DefaultNodeShallowRetryCount", "max_running_nodes", "node_type", "node_retry_count")
+UNSEEN: Final = frozenset(name.lower() for name in (
+    "Executable", "Arguments", "StdInput", "StdOutput", "StdError", "InputSandbox", "InputSandboxDestFileName",
+    "OutputSandbox", "OutputSandboxDestURI", "OutputSandboxBaseDestURI", "Environment", "Prologue",
+    "PrologueArguments", "Epilogue", "EpilogueArguments", "UserTags", "UserContact", "NotificationType", "NodeName",
+    "JobSteps", "CurrentStep", "JobState"))
+"""Attributes that matching does not look at unless Requirements or Rank name them."""
+_ONE_NODE: Final = {"D": Ad(), "K": node([{}])}
+
+
+def common(root: Ad, shown: Ad, letters: str) -> Common:
+    """The compound's own attributes, checked; `root` is the record as given, `shown` what of it is checked.
+
+    Raises JdlInvalid. The nodes stand aside: whoever reads them checks them.
+    """
+    standing_in = {"Nodes": _ONE_NODE[letters], "Dependencies": None}
+    found = describe(shown.changed(standing_in))
+    return Common(found.virtual_organisation, found.my_proxy_server, found.expiry_time,
+                  tuple(dict.fromkeys((*root.warnings, *found.warnings))), root)
+
+
+def inherited(own: Ad, root: Ad) -> dict[str, Node | None]:
+    """The changes that make a node complete by itself: what it lacks and the compound has, or forbids."""
+    changes: dict[str, Node | None] = {
+        name: value for name in IF_ABSENT if name not in own and (value := root.get(name)) is not None}
+    changes |= {name: root.get(name) for name in FORCED if name in own or name in root}
+    if "VirtualOrganisation" in root:
+        changes["VirtualOrganisation"] = root.get("VirtualOrganisation")
+    for name, defaults in RETRIES.items():
+        given = [value for default in defaults if (value := root.get(default)) is not None]
+        if name not in own and given:
+            changes[name] = given[0]
+    return changes | {name: None for name in ("Type", *OF_THE_WHOLE) if name in own}
+
+
+def letters_of(ad: Ad) -> str:
+    """The types of a job or compound as letters of JOB_TYPES; wrong types are not said here."""
+    return job_letters(Reader(ad, DEFAULTS))
+
+
+def unseen_are_unread(ad: Ad) -> bool:
+    """Does no attribute that matching sees refer to one it does not look at?"""
+    return not any(_refers(value) for name, value in ad.attributes if name.lower() not in UNSEEN)
+
+
+def _refers(tree: Node) -> bool:
+    for part, _ in walk(tree):
+        if isinstance(part, Name | Select) and part.name.lower() in UNSEEN:
+            return True
+        if isinstance(part, Call) and part.function.lower() == "eval":
+            return True
+    return False
+
+
+def seen(ad: Ad) -> frozenset[tuple[str, Node]]:
+    """What matching sees of a node, in no order."""
+    return frozenset((name.lower(), value) for name, value in ad.attributes if name.lower() not in UNSEEN)
+
+
+def all_alike(ads: Iterable[Ad]) -> bool:
+    """Can matching tell none of the nodes from another?"""
+    first: frozenset[tuple[str, Node]] | None = None
+    for ad in ads:
+        here = seen(ad)
+        if first is None:
+            first = here
+            if not unseen_are_unread(ad):
+                return False
+        if here != first:
+            return False
+    return True

@@ -1,0 +1,91 @@
+"""Where the input files of nodes come from: the compound's own sandbox, or the output of another node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from wms.errors import JdlInvalid
+from wms.jdl.ast import Ad, Call, ListNode, Literal, Name, Node, Select, Subscript, walk
+from wms.jdl.compounds.model import NodeInput
+from wms.jdl.evaluate import evaluate
+from wms.jdl.unparse import unparse
+from wms.sandbox import base_name
+
+_CARDINALITY: Final = "InputSandbox and InputSandboxDestFileName cardinalities are different"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOf:
+    """`root.nodes.NODE.description.OutputSandbox`, or its item `index` (None: all of them)."""
+
+    node: str
+    index: int | None
+    text: str
+
+
+def entries(ad: Ad, root: Ad) -> list[str | OutputOf]:
+    """The items of a node's InputSandbox, references resolved; raises JdlInvalid."""
+    written = ad.get("InputSandbox")
+    found: list[str | OutputOf] = []
+    for item in () if written is None else written.items if isinstance(written, ListNode) else (written,):
+        if isinstance(item, Literal) and isinstance(item.value, str):
+            found.append(item.value)
+        elif (output := _output_of(item)) is not None:
+            found.append(output)
+        else:
+            found += _resolved(item, root)
+    return found
+
+
+def _resolved(item: Node, root: Ad) -> list[str]:
+    if any(isinstance(part, Call) for part, _ in walk(item)):
+        raise JdlInvalid(f"InputSandbox: function calls are not supported in '{unparse(item)[:200]}'")
+    value = evaluate(item, root)
+    texts = value if isinstance(value, list) else [value]
+    if not all(isinstance(text, str) for text in texts):
+        raise JdlInvalid(f"InputSandbox: '{unparse(item)[:200]}' is no file of the compound")
+    return texts
+
+
+def _output_of(item: Node) -> OutputOf | None:
+    index: int | None = None
+    base = item
+    match item:
+        case Subscript(base=listed, index=Literal(value=int(number))) if type(number) is int:
+            base, index = listed, number
+    path: list[str] = []
+    while isinstance(base, Select):
+        path.append(base.name)
+        base = base.base
+    if not (isinstance(base, Name) and base.name.lower() == "root" and len(path) == 4):
+        return None
+    output, description, name, nodes = path
+    if [output.lower(), description.lower(), nodes.lower()] != ["outputsandbox", "description", "nodes"]:
+        return None
+    return OutputOf(name, index, unparse(item))
+
+
+def names_in_node(ad: Ad, count: int) -> list[str] | None:
+    """InputSandboxDestFileName, one name for each of `count` files; raises JdlInvalid."""
+    written = ad.get("InputSandboxDestFileName")
+    if written is None:
+        return None
+    names = evaluate(written, ad)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise JdlInvalid("InputSandboxDestFileName: wrong value caught for attribute (a list of strings)")
+    if len(names) != count:
+        raise JdlInvalid(f"InputSandboxDestFileName: {_CARDINALITY}")
+    return names
+
+
+def bare_files(ad: Ad) -> list[tuple[str, str]]:
+    """(name in the node, entry) of each file of a record whose sandbox is not shared with others."""
+    files = [entry for entry in entries(ad, ad) if isinstance(entry, str)]
+    names = names_in_node(ad, len(files))
+    return list(zip([base_name(file) for file in files] if names is None else names, files, strict=True))
+
+
+def shared(names: Sequence[str], files: Sequence[str]) -> tuple[NodeInput, ...]:
+    return tuple(NodeInput(name, base_name(file)) for name, file in zip(names, files, strict=True))
