@@ -10,9 +10,12 @@ from ns import files, store
 from ns.attempts import Attempts, close
 from ns.delegation import Delegations, remove_files
 from ns.jobs import Jobs
+from ns.listening import Listening
 from ns.matching import REPLY_TOPICS, ListMatches
 from ns.output import Output, clear
 from ns.payload_events import PayloadEvents
+from ns.perusal import Perusals
+from ns.sessions import Sessions
 from wms import queue
 from wms.consumer import Consumer
 from wms.eventlog import Journal
@@ -33,7 +36,10 @@ def make(kit: Kit) -> Daemon:
     """The daemon `ns`."""
     matches, delegations, keeper = ListMatches(kit), Delegations(kit), Keeper(kit)
     jobs, output, attempts = Jobs(kit, matches), Output(kit), Attempts(kit)
+    listening, perusals = Listening(kit.clock), Perusals(kit)
+    sessions = Sessions(kit, listening)
     return Daemon("ns", [
+        listening,
         Consumer(kit, NS, keeper.handle),
         Consumer(kit, matches.topic, matches.handle),
         Ticker(kit, "housekeeping", HOUSEKEEPING_S, keeper.tidy),
@@ -45,7 +51,11 @@ def make(kit: Kit) -> Daemon:
         "ns.delegation": delegations.info,
         "ns.list_output": output.listing, "ns.output": output.get, "ns.purge": output.purge,
         "ns.attempt_input": attempts.input, "ns.attempt_start": attempts.start,
-        "ns.attempt_output": attempts.output, "ns.attempt_done": attempts.done,
+        "ns.attempt_output": attempts.output, "ns.attempt_done": sessions.ending(attempts.done),
+        "ns.session_output": sessions.output, "ns.session_input": sessions.input, "ns.session_close": sessions.close,
+        "ns.attempt_session_input": sessions.typed, "ns.attempt_session_output": sessions.printed,
+        "ns.perusal_set": perusals.set, "ns.perusal": perusals.look, "ns.perusal_piece": perusals.piece,
+        "ns.attempt_perusal": perusals.wanted, "ns.attempt_perusal_piece": perusals.add,
         "ns.attempt_events": PayloadEvents(kit).log,
     })
 

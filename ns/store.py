@@ -5,6 +5,7 @@ Functions of a connection, in sets where sets are asked for. No rules here: thos
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -210,6 +211,24 @@ def put_attempt(conn: sa.Connection, row: Attempt) -> None:
         conn.execute(attempts.insert(), row._asdict())
 
 
+def latest_attempt(conn: sa.Connection, id: str) -> int:
+    """Number of the last attempt that was started, 0 without one."""
+    return conn.scalar(sa.select(sa.func.max(attempts.c.attempt)).where(
+        attempts.c.id == id, attempts.c.started.is_not(None))) or 0
+
+
+def perused(conn: sa.Connection, id: str) -> tuple[str, ...]:
+    """The files of a job that are looked at while they grow."""
+    found = conn.scalar(sa.select(perusals.c.files).where(perusals.c.id == id))
+    return tuple(json.loads(found)) if found else ()
+
+
+def put_perused(conn: sa.Connection, id: str, names: Sequence[str]) -> None:
+    """From now on these files are looked at."""
+    conn.execute(perusals.delete().where(perusals.c.id == id))
+    conn.execute(perusals.insert(), {"id": id, "files": json.dumps(list(names))})
+
+
 def delegation(conn: sa.Connection, credential: str) -> tuple[str, float] | None:
     """(owner, not_after) of a delegated credential."""
     row = conn.execute(_DELEGATION, {"credential": credential}).first()
@@ -254,3 +273,4 @@ def cleared(conn: sa.Connection, ids: Sequence[str]) -> None:
     """Their sandboxes are gone from disk."""
     conn.execute(jobs.update().where(jobs.c.id.in_(ids)).values(files_gone=True))
     conn.execute(files.delete().where(files.c.id.in_(ids)))
+    conn.execute(perusals.delete().where(perusals.c.id.in_(ids)))
