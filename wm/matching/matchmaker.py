@@ -5,11 +5,12 @@ Nothing is chosen here (selection) nor decided (planner). A real match and list-
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from wm.matching.data import Holdings, holdings, ranks_by_cost, remarks
 from wm.matching.request import AUTHORISATION, SITE, Request, Site
 from wm.supply.supermarket import Snapshot
 from wms.jdl.ast import ERROR, UNDEFINED, Literal, Node, Operation, Special, conjunction
@@ -19,6 +20,7 @@ from wms.resource import ComputingElement
 
 EXPIRED, STATUS, PIN, RANK = "not expired", "status known", "SubmitTo", "rank"
 PREVIOUS = "not tried before"
+MOST_DATA = "most input files at hand"
 WHOLE = "the expressions as a whole"
 """Only what is evaluated in one piece decides: parts that call random() or are short of steps may differ."""
 TRUE = Literal(True)
@@ -71,18 +73,24 @@ class Matches:
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
         """One for each CE of the snapshot, by id; made anew each time, as there may be many."""
-        checks = (*_checks(self.request, self.now, self.site), *self._last_checks())
+        checks = (*self._first_checks(), *self._last_checks())
         return tuple(_verdict(ce, checks) for _, ce in sorted(self.snapshot.ces.items()))
 
-    def _last_checks(self) -> tuple[Check, Check]:
+    def _first_checks(self) -> tuple[Check, ...]:
+        return _checks(self.request, self.now, self.site, data_of(self.request, self.snapshot))
+
+    def _last_checks(self) -> tuple[Check, ...]:
         ranked, past = {one.ce.id for one in self.ranked}, _hosts(self.request.previous)
-        return (Check(PREVIOUS, lambda ce: ce.id in ranked or ce.host.casefold() not in past),
+        data = data_of(self.request, self.snapshot)
+        most = len(data.at_hand(self.ranked[0].ce)) if data and self.ranked and not _by_cost(self.request) else 0
+        fewer = [Check(MOST_DATA, lambda ce: not data or len(data.at_hand(ce)) >= most)] if most else []
+        return (*fewer, Check(PREVIOUS, lambda ce: ce.id in ranked or ce.host.casefold() not in past),
                 Check(WHOLE, lambda ce: ce.id in ranked))
 
     @cached_property
     def tallies(self) -> tuple[Tally, ...]:
         """How each check in turn narrowed the set."""
-        checks = (*_checks(self.request, self.now, self.site), *self._last_checks())
+        checks = (*self._first_checks(), *self._last_checks())
         refused: dict[str, list[Value]] = {check.name: [] for check in checks}
         verdicts = self.verdicts
         for verdict in verdicts:
@@ -95,11 +103,32 @@ def match(request: Request, snapshot: Snapshot, now: float = 0.0, site: Site = S
     """The CEs of `snapshot` that may run the job at `now`, best rank first, equals by id.
 
     Hosts of earlier attempts are avoided unless nothing else is left. A CE whose rank is not a number is out.
-    SubmitTo takes the place of Requirements, Rank and earlier attempts; what the site asks still holds.
+    SubmitTo takes the place of Requirements, Rank, data and earlier attempts; what the site asks still holds.
+    With input data only the CEs count that have the most files at hand, or their rank is the cost of access.
     """
-    matcher = Matcher(request, now, site)
-    found = [Ranked(ce, rank) for ce in matcher.offered(snapshot) if (rank := matcher.rank(ce)) is not None]
-    return Matches(request, snapshot, now, site, ordered(found, request))
+    matcher, data = Matcher(request, now, site), data_of(request, snapshot)
+    offered = filter(data.admits, matcher.offered(snapshot)) if data else matcher.offered(snapshot)
+    found = [Ranked(ce, rank) for ce in offered if (rank := matcher.rank(ce)) is not None]
+    near = _nearest(found, data, _by_cost(request)) if data else found
+    return Matches(request, snapshot, now, site, ordered(near, request))
+
+
+def data_of(request: Request, snapshot: Snapshot) -> Holdings | None:
+    """What SEs hold of the job's data; None if it has none, or goes to a named CE whatever that has."""
+    description = request.description
+    return None if description.submit_to else holdings(request.replicas, description.data_access_protocols, snapshot)
+
+
+def _by_cost(request: Request) -> bool:
+    return ranks_by_cost(request.description.rank)
+
+
+def _nearest(found: Sequence[Ranked], data: Holdings, by_cost: bool) -> list[Ranked]:
+    if by_cost:
+        return [Ranked(one.ce, -data.cost(one.ce)) for one in found]
+    counts = [len(data.at_hand(one.ce)) for one in found]
+    most = max(counts, default=0)
+    return [one for one, count in zip(found, counts, strict=True) if count == most]
 
 
 def ordered(found: Iterable[Ranked], request: Request) -> tuple[Ranked, ...]:
@@ -120,7 +149,7 @@ class Matcher:
         self._pin = request.description.submit_to
         policy = conjunction(*(part for _, part in site.requirements), TRUE)
         wanted = TRUE if self._pin else request.description.requirements
-        rank = Literal(0.0) if self._pin else request.description.rank
+        rank = Literal(0.0) if self._pin or _by_cost(request) else request.description.rank
         self._wanted, self._allowed, self._rank = (request.bound(one, now) for one in (wanted, policy, rank))
 
     def offered(self, snapshot: Snapshot) -> Iterable[ComputingElement]:
@@ -134,7 +163,7 @@ class Matcher:
         prepared = ce.prepared
         if (self._wanted(prepared) is True and _STATUS in prepared and ce.expires > self._now
                 and self._allowed(prepared) is True):
-            return _number(self._rank(prepared))
+            return number(self._rank(prepared))
         return None
 
 
@@ -142,14 +171,15 @@ def _hosts(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name.casefold() for name in names)
 
 
-def _number(value: Value) -> float | None:
+def number(value: Value) -> float | None:
+    """A rank, None for a value that is none."""
     return float(value) if isinstance(value, (bool, int, float)) and -MAX_RANK < value < MAX_RANK else None
 
 
 # -- the checks ------------------------------------------------------------------------------------------
 
 
-def _checks(request: Request, now: float, site: Site) -> tuple[Check, ...]:
+def _checks(request: Request, now: float, site: Site, data: Holdings | None) -> tuple[Check, ...]:
     """All checks of a job in their order; a CE is refused by the first that does not give True."""
     def holds(name: str, part: Node) -> Check:
         passes = request.bound(part, now)
@@ -159,14 +189,16 @@ def _checks(request: Request, now: float, site: Site) -> tuple[Check, ...]:
     general += [holds(name, conjunction(part, TRUE)) for name, part in site.requirements]
     if pin := request.description.submit_to:
         return (Check(PIN, lambda ce: ce.id == pin), *general)
+    if data:
+        general.append(Check(data.label, data.admits))
     parts = conjuncts(request.description.requirements)
     wanted = [holds(_label(part), part if len(parts) == 1 else conjunction(part, TRUE)) for part in parts]
-    rank = request.bound(request.description.rank, now)
+    rank = request.bound(Literal(0.0) if _by_cost(request) else request.description.rank, now)
     return (*general, *wanted, Check(RANK, lambda ce: _ranks(rank(ce.prepared))))
 
 
 def _ranks(value: Value) -> Value:
-    return value if isinstance(value, Special) else _number(value) is not None
+    return value if isinstance(value, Special) else number(value) is not None
 
 
 def _verdict(ce: ComputingElement, checks: tuple[Check, ...]) -> Verdict:
@@ -217,7 +249,8 @@ def why(matches: Matches) -> str:
     if not matches.snapshot.ces:
         return f"{NO_MATCH}: the information system has no usable entry"
     refusing = [tally for tally in matches.tallies if tally.refused]
-    return f"{_outcome(refusing).format(host=matches.site.host)}: {'; '.join(_told(refusing))}"
+    told = (*_told(refusing), *remarks(matches.request.replicas))
+    return f"{_outcome(refusing).format(host=matches.site.host)}: {'; '.join(told)}"
 
 
 def _outcome(refusing: list[Tally]) -> str:
