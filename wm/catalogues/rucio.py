@@ -46,13 +46,12 @@ def request(dids: Iterable[Did]) -> bytes:
     return msgspec.json.encode({"dids": [{"scope": scope, "name": name} for scope, name in dids]})
 
 
-def answer(status: int, body: bytes) -> Mapping[Did, Found]:
-    """The replicas by data identifier; Unavailable for an error or what is no answer.
+UNKNOWN = 404
+"""One of the identifiers is not known: of a request for a single one that is an answer."""
 
-    Rucio answers 404 when it knows none of the identifiers.
-    """
-    if status == 404:
-        return {}
+
+def answer(status: int, body: bytes) -> Mapping[Did, Found]:
+    """The replicas by data identifier; Unavailable for an error or what is no answer."""
     if status != 200:
         raise Unavailable(f"the answer is {status}: {body[:200].decode(errors='replace')}")
     try:
