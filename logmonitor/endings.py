@@ -24,6 +24,7 @@ from wms.messages import (
     NotPlaced,
     Reported,
     Watch,
+    Withdrawn,
     decode,
 )
 from wms.operations import OutcomeReport
@@ -58,6 +59,8 @@ class Endings:
                 store.put(out.conn, row._replace(cancelled=True, changed=out.now))
             case NotPlaced() as refused:
                 self._not_placed(out, refused)
+            case Withdrawn(job=job, attempt=attempt):
+                _withdrawn(out, store.find(out.conn, job, attempt))
             case other:
                 raise TypeError(f"the Log Monitor does not take {type(other).__name__}")
 
@@ -118,3 +121,10 @@ class Endings:
     def _finish(out: Outbox, row: WatchRow, outcome: str, reason: str) -> None:
         out.send(NS, Ended(row.job, row.attempt, outcome, reason), row.job)
         out.send(WM, Finished(row.job, row.attempt, outcome), row.job)
+
+
+def _withdrawn(out: Outbox, row: WatchRow) -> None:
+    """Nothing is said of it any more: whoever took it back has said what there is to say."""
+    if row.phase != store.OVER:
+        store.put(out.conn, row._replace(phase=store.OVER, changed=out.now))
+        out.send(JOBADAPTER, Clean(row.job, row.attempt), row.job, delay_s=CLEAN_DELAY_S)

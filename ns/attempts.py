@@ -125,11 +125,13 @@ def _ending(body: OutcomeReport) -> dict[str, object]:
 
 
 def close(out: Outbox, message: Close) -> None:
-    """From now on no payload of this attempt may start; tell the WM whether one did."""
+    """From now on no payload of this attempt may start; tell the WM whether one did. One that did is not moved."""
     id = message.job.rsplit("/", 1)[-1]
     store.job(out.conn, id, change=True)
     row = store.attempt(out.conn, id, message.attempt) or store.Attempt(id, message.attempt)
+    if message.replan and row.started is not None:
+        return
     if row.closed is None:
         store.put_attempt(out.conn, row._replace(closed=out.now))
     out.send(WM, Resubmit(message.job, message.attempt, row.started is not None, message.reason,
-                          message.sequence_code, message.retry), message.job)
+                          message.sequence_code, message.retry, message.replan), message.job)

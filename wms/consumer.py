@@ -12,6 +12,8 @@ from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
 from wms import queue
+from wms.burial import notice
+from wms.messages import WM
 from wms.queue import Message
 from wms.service import Kit, Loop, linger
 
@@ -82,7 +84,7 @@ class _Reader(Loop):
         log.failure("{topic}: message {id} of {job} failed (attempt {attempts}){last}", failure, topic=self._topic,
                     id=message.id, job=message.job, attempts=attempts, last=", set aside" if final else "")
         if final:
-            await self._kit.database.transact(queue.bury, message.id, error=error, attempts=attempts)
+            await self._kit.database.transact(_bury, message, error, attempts, self._kit.now())
         else:
             due = self._kit.now() + retry_delay_s(attempts)
             await self._kit.database.transact(queue.again, message.id, due=due, error=error, attempts=attempts)
@@ -179,6 +181,13 @@ class EffectConsumer(_Reader):
             return Failure()
         self.done += len(batch)
         return None
+
+
+def _bury(conn: sa.Connection, message: Message, error: str, attempts: int, now: float) -> None:
+    """A job must not wait for ever for what this message would have done."""
+    queue.bury(conn, message.id, error=error, attempts=attempts)
+    if (told := notice(message.topic, message.job, message.body, error)) is not None:
+        queue.put(conn, WM, told, now=now, job=message.job)
 
 
 def _record(conn: sa.Connection, record: Record, ids: Sequence[int]) -> None:

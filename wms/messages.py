@@ -98,7 +98,7 @@ class SubmitNodes(Record, frozen=True):
 
 
 class Resubmit(Record, frozen=True):
-    """An attempt failed and is closed; `started` says whether its payload ever began."""
+    """An attempt failed and is closed; `started` says whether its payload ever began. `replan`: it did not fail."""
 
     job: str
     attempt: int
@@ -106,12 +106,28 @@ class Resubmit(Record, frozen=True):
     reason: str
     sequence_code: str
     retry: bool = True
+    replan: bool = False
 
 
 class Cancel(Record, frozen=True):
     job: str
     sequence_code: str
     by: str
+
+
+class Buried(Record, frozen=True):
+    """A message about a job was set aside for good: a `record` to `topic`, with what is known of its fields.
+
+    `record` is empty if it cannot be read; `error` is one line.
+    """
+
+    topic: str
+    job: str
+    record: str
+    error: str
+    attempt: int = 0
+    outcome: str = ""
+    sequence_code: str = ""
 
 
 class ListMatch(Record, frozen=True):
@@ -199,6 +215,13 @@ class CancelAsked(Record, frozen=True):
     attempt: int
 
 
+class Withdrawn(Record, frozen=True):
+    """The attempt was taken back: whatever becomes of it at the CE is nobody's end."""
+
+    job: str
+    attempt: int
+
+
 class NotPlaced(Record, frozen=True):
     """The Job Adapter could not hand the attempt to the CE; `retry` is False when another cannot help."""
 
@@ -221,13 +244,17 @@ class Release(Record, frozen=True):
 
 
 class Close(Record, frozen=True):
-    """No payload of this attempt may start from now on; the answer is a Resubmit to the WM."""
+    """No payload of this attempt may start from now on; the answer is a Resubmit to the WM.
+
+    With `replan` nothing happens, and there is no answer, if one has started.
+    """
 
     job: str
     attempt: int
     reason: str
     sequence_code: str
     retry: bool = True
+    replan: bool = False
 
 
 class Ended(Record, frozen=True):
@@ -282,7 +309,7 @@ class Unregister(Record, frozen=True):
     job: str
 
 
-AnyMessage = (Submit | SubmitCompound | SubmitNodes | Resubmit | Cancel | ListMatch | Finished | Run | Kill | Clean
-              | ProxyRenewed | Watch | Reported | CancelAsked | NotPlaced | Release | Close | Ended | MatchAnswer
-              | Expand | Register | Unregister)
+AnyMessage = (Submit | SubmitCompound | SubmitNodes | Resubmit | Buried | Cancel | ListMatch | Finished | Run | Kill
+              | Clean | ProxyRenewed | Watch | Reported | CancelAsked | Withdrawn | NotPlaced | Release | Close | Ended
+              | MatchAnswer | Expand | Register | Unregister)
 decode = msgspec.json.Decoder(AnyMessage).decode
