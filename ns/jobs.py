@@ -14,6 +14,7 @@ from ns import files, store
 from ns.admission import Admitted, admit
 from ns.delegation import still_usable, usable
 from ns.matching import ListMatches
+from ns.nodes import unstarted
 from ns.once import once
 from wms.authz import require_owner
 from wms.errors import (
@@ -182,6 +183,9 @@ class Jobs:
                                  deadline=now + self._limits.output_keep_s)
             else:
                 store.change_job(conn, job.id, cancelled=True)
+            if job.phase == store.REGISTERED and job.kind != store.JOB:
+                out.send(WM, unstarted(job, journal.code, now), job.job)
+            if job.phase != store.REGISTERED or job.kind != store.JOB:
                 out.send(WM, Cancel(job.job, journal.code, user), job.job)
             out.log(journal.events)
         return JobReply(job.job)

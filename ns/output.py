@@ -63,6 +63,7 @@ class Output:
         assert isinstance(body, PurgeRequest)
         if job.phase != store.CLEARED:
             _check_phase(job, even_cancelled=True)
+            _check_siblings(conn, job)
         else:
             raise NotAllowedNow("The sandbox of this job was given back before.", job=job.job)
         for file, _ in store.sandbox(conn, job.id, store.OUTPUT, job.attempt):
@@ -81,6 +82,15 @@ def clear(out: Outbox, job: store.Job, reason: str, host: str) -> None:
     journal.add("Clear", reason=reason)
     store.change_job(out.conn, job.id, phase=store.CLEARED)
     out.log(journal.events)
+
+
+def _check_siblings(conn: sa.Connection, job: store.Job) -> None:
+    """Nodes of a DAG that goes on may need this output."""
+    if job.parent:
+        whole = store.job(conn, job.parent)
+        if whole.kind == store.DAG and whole.phase == store.STARTED:
+            raise NotAllowedNow("Other nodes of the DAG may need this output: it is kept until the DAG has ended.",
+                                job=job.job, dag=whole.job)
 
 
 def _check_phase(job: store.Job, *, even_cancelled: bool = False) -> None:

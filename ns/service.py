@@ -12,14 +12,16 @@ from ns.delegation import Delegations, remove_files
 from ns.jobs import Jobs
 from ns.listening import Listening
 from ns.matching import REPLY_TOPICS, ListMatches
+from ns.nodes import Nodes, unstarted
 from ns.output import Output, clear
 from ns.payload_events import PayloadEvents
 from ns.perusal import Perusals
+from ns.rescue import Rescue
 from ns.sessions import Sessions
 from wms import queue
-from wms.consumer import Consumer
+from wms.consumer import Consumer, EffectConsumer
 from wms.eventlog import Journal
-from wms.messages import NS, PROXYRENEWAL, Close, Ended, Unregister, decode
+from wms.messages import NS, NS_NODES, PROXYRENEWAL, WM, Close, Ended, Release, Unregister, decode
 from wms.outbox import Outbox
 from wms.queue import Message
 from wms.seqcode import Source
@@ -27,6 +29,8 @@ from wms.service import Daemon, Kit, Ticker
 
 HOUSEKEEPING_S = 60.0
 BATCH = 200
+RELEASES = 2
+"""Messages of at most 500 nodes that are made jobs in one transaction."""
 STALE_REPLY_S = 600.0
 CREDENTIAL_KEPT_S = 86_400.0
 """A delegated credential, or a key that waits for its certificate, is removed this long after its end."""
@@ -36,11 +40,13 @@ def make(kit: Kit) -> Daemon:
     """The daemon `ns`."""
     matches, delegations, keeper = ListMatches(kit), Delegations(kit), Keeper(kit)
     jobs, output, attempts = Jobs(kit, matches), Output(kit), Attempts(kit)
+    nodes = Nodes(kit)
     listening, perusals = Listening(kit.clock), Perusals(kit)
     sessions = Sessions(kit, listening)
     return Daemon("ns", [
         listening,
         Consumer(kit, NS, keeper.handle),
+        EffectConsumer(kit, NS_NODES, nodes.act, batch=RELEASES),
         Consumer(kit, matches.topic, matches.handle),
         Ticker(kit, "housekeeping", HOUSEKEEPING_S, keeper.tidy),
     ], {
@@ -57,6 +63,8 @@ def make(kit: Kit) -> Daemon:
         "ns.perusal_set": perusals.set, "ns.perusal": perusals.look, "ns.perusal_piece": perusals.piece,
         "ns.attempt_perusal": perusals.wanted, "ns.attempt_perusal_piece": perusals.add,
         "ns.attempt_events": PayloadEvents(kit).log,
+        "ns.nodes": nodes.listing, "ns.rescue": Rescue(kit).rescue,
+        "ns.attempt_shared": nodes.shared, "ns.attempt_related": nodes.related,
     })
 
 
@@ -74,6 +82,8 @@ class Keeper:
                         close(out, request)
                     case Ended() as ended:
                         self._end(out, ended)
+                    case Release() as release:  # behind the ends of the nodes whose outputs it needs
+                        out.send(NS_NODES, release, release.job)
                     case other:
                         raise TypeError(f"the Network Server does not take {type(other).__name__}")
 
@@ -114,6 +124,8 @@ class Keeper:
                 store.change_job(conn, job.id, phase=store.ENDED, outcome="Aborted",
                                  deadline=now + self._kit.settings.ns.output_keep_s)
                 out.log(journal.events)
+                if job.kind != store.JOB:
+                    out.send(WM, unstarted(job, journal.code, now), job.job)
 
     def _clear_unfetched(self, conn: sa.Connection, now: float) -> None:
         with Outbox(conn, now) as out:

@@ -17,6 +17,7 @@ from wms.operations import File
 
 REGISTERED, STARTED, ENDED, CLEARED = "registered", "started", "ended", "cleared"
 INPUT, OUTPUT = "input", "output"
+JOB, COLLECTION, DAG = "job", "collection", "dag"
 
 jobs = sa.Table(
     "ns_jobs", metadata,
@@ -162,13 +163,52 @@ def add_job(conn: sa.Connection, row: Job, wanted: Iterable[File]) -> None:
         conn.execute(_ADD_FILES, rows)
 
 
+def add_jobs(conn: sa.Connection, rows: Sequence[Job]) -> None:
+    """Jobs without files of their own."""
+    if rows:
+        conn.execute(_ADD_JOB, [row._asdict() for row in rows])
+
+
+def known(conn: sa.Connection, ids: Sequence[str]) -> set[str]:
+    """Those of these that are here."""
+    return set(conn.scalars(sa.select(jobs.c.id).where(jobs.c.id.in_(ids))))
+
+
+def nodes(conn: sa.Connection, parent: str, after: int, limit: int) -> list[Job]:
+    """The released nodes of a compound behind index `after`."""
+    chosen = sa.select(jobs).where(jobs.c.parent == parent, jobs.c.node > after)
+    return [Job(*row) for row in conn.execute(chosen.order_by(jobs.c.node).limit(limit))]
+
+
+def nodes_done(conn: sa.Connection, parent: str) -> set[int]:
+    """The indices of the nodes that are Done."""
+    return set(conn.scalars(sa.select(jobs.c.node).where(jobs.c.parent == parent, jobs.c.outcome == "Done")))
+
+
+def outputs(conn: sa.Connection, ids: Sequence[str], names: Iterable[str]) -> dict[tuple[str, str], File]:
+    """Output files of several jobs by id and name, of the attempts that count."""
+    found = conn.execute(sa.select(files.c.id, files.c.name, files.c.size, files.c.sha256).join(
+        jobs, sa.and_(jobs.c.id == files.c.id, jobs.c.attempt == files.c.attempt)).where(
+        files.c.id.in_(ids), files.c.kind == OUTPUT, files.c.name.in_(list(names))))
+    return {(id, name): File(name, size, sha256) for id, name, size, sha256 in found}
+
+
+def owners(conn: sa.Connection, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """(owner, phase) of several jobs by id."""
+    found = conn.execute(sa.select(jobs.c.id, jobs.c.owner, jobs.c.phase).where(jobs.c.id.in_(ids)))
+    return {id: (owner, phase) for id, owner, phase in found}
+
+
 def change_job(conn: sa.Connection, id: str, **values: Any) -> None:
     conn.execute(jobs.update().where(jobs.c.id == id).values(**values))
 
 
 def overdue(conn: sa.Connection, phase: str, now: float, limit: int) -> list[Job]:
-    """Jobs whose time in `phase` is over, longest overdue first."""
-    chosen = sa.select(jobs).where(jobs.c.phase == phase, jobs.c.deadline <= now)
+    """Jobs whose time in `phase` is over, longest overdue first. While a DAG goes on its nodes need each other."""
+    whole = jobs.alias()
+    goes_on = sa.select(whole.c.id).where(whole.c.id == jobs.c.parent, whole.c.kind == DAG, whole.c.phase == STARTED)
+    chosen = sa.select(jobs).where(jobs.c.phase == phase, jobs.c.deadline <= now,
+                                   sa.or_(jobs.c.parent == "", ~goes_on.exists()))
     return [Job(*row) for row in conn.execute(chosen.order_by(jobs.c.deadline).limit(limit))]
 
 

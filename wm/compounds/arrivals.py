@@ -37,11 +37,12 @@ def nodes(turn: Turn, message: SubmitNodes) -> list[Submit]:
         pump.count_ends(conn, row, {node.node: "Aborted" for node in refused})
     if refused or row.phase == store.CANCELLING:
         store.touch(conn, [row.id], turn.out.now)
-    return [_job(message, row.id, node) for node in new if not node.refused]
+    fqans = message.fqans or row.request().fqans
+    return [_job(message, fqans, row.id, node) for node in new if not node.refused]
 
 
-def _job(message: SubmitNodes, parent: str, node: NodeJob) -> Submit:
-    return Submit(node.job, node.jdl, message.owner, message.vo, message.fqans, message.credential,
+def _job(message: SubmitNodes, fqans: tuple[str, ...], parent: str, node: NodeJob) -> Submit:
+    return Submit(node.job, node.jdl, message.owner, message.vo, fqans, message.credential,
                   message.credential_ends, NODE_CODE, message.submitted, node.files, parent, node.node)
 
 

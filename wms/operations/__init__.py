@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wms.operations import bookkeeping, figures, jobs, logging, notifications, pages, perusal, sessions, upkeep
+from wms.operations import (
+    bookkeeping,
+    compounds,
+    figures,
+    jobs,
+    logging,
+    notifications,
+    pages,
+    perusal,
+    sessions,
+    upkeep,
+)
 from wms.operations.bookkeeping import EventList, JobIds, JobList, Statuses
 from wms.operations.jobs import (
     Check,
@@ -65,7 +76,7 @@ __all__ = [
 
 # a router takes the first row that fits: rows with a fixed path come before `/{unique}`
 _ROWS = (
-    *jobs.ROWS, *sessions.ROWS, *perusal.ROWS,
+    *jobs.ROWS, *compounds.ROWS, *sessions.ROWS, *perusal.ROWS,
     *logging.ROWS, *notifications.ROWS, *upkeep.ROWS, *figures.ROWS, *pages.ROWS, *bookkeeping.ROWS,
 )
 

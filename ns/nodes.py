@@ -1,0 +1,200 @@
+"""Nodes of compounds become jobs: their texts in a thread, then rows, events and the answer in one transaction.
+
+Which nodes may go is decided by the Workload Manager. Also the list of nodes, and files wrappers of nodes fetch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+from urllib.parse import quote
+
+import sqlalchemy as sa
+
+from ns import files, store
+from ns.expansion import Expansion, Source, expansion
+from wms.authz import require_owner
+from wms.consumer import Record
+from wms.errors import NotFound, Refused, Unavailable
+from wms.eventlog import Journal
+from wms.httpd import Call, FileReply
+from wms.identity import same_dn
+from wms.jobid import JobId
+from wms.messages import WM, Input, NodeJob, Release, SubmitCompound, SubmitNodes, decode
+from wms.operations import File
+from wms.operations.compounds import NodeInfo, NodePage
+from wms.outbox import Outbox
+from wms.queue import Message
+from wms.seqcode import START
+from wms.seqcode import Source as Component
+from wms.service import Kit
+
+MOST_LISTED = 1000
+
+
+class Node(NamedTuple):
+    """A node as its compound describes it."""
+
+    node: int
+    id: JobId
+    name: str
+    jdl: str
+    inputs: Sequence[Source]
+
+
+class Here(NamedTuple):
+    """What inputs can be made of: shared files by name, outputs by job and name."""
+
+    shared: Mapping[str, File]
+    outputs: Mapping[tuple[str, str], File]
+
+
+class Nodes:
+    """`act` handles the topic of nodes; the rest are operations."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+
+    # -- release -----------------------------------------------------------------------------------------
+
+    async def act(self, messages: Sequence[Message]) -> Record:
+        made = [await self._made(decode(message.body)) for message in messages]
+        return partial(self._record, made, self._kit.now())
+
+    async def _made(self, release: object) -> tuple[str, bool, list[Node]]:
+        assert isinstance(release, Release)
+        parent = JobId.parse(release.job)
+        job = await self._kit.database.read(store.job, parent.unique)
+        whole, nodes = await self._kit.thread(_described, job, parent, release.nodes)
+        return job.id, whole.alike, nodes
+
+    def _record(self, made: Sequence[tuple[str, bool, Sequence[Node]]], now: float, conn: sa.Connection) -> None:
+        with Outbox(conn, now) as out:
+            for parent, alike, nodes in made:
+                self._release(out, store.job(conn, parent, change=True), alike, nodes)
+
+    def _release(self, out: Outbox, parent: store.Job, alike: bool, nodes: Sequence[Node]) -> None:
+        """Rows and registrations of those that are new; the answer tells of all."""
+        answers = _answers(_here(out.conn, parent, nodes), parent, nodes)
+        known = store.known(out.conn, [node.id.unique for node in nodes])
+        new = [node for node, answer in zip(nodes, answers, strict=True)
+               if not answer.refused and node.id.unique not in known]
+        rows = [self._row(out, parent, node) for node in new]
+        store.add_jobs(out.conn, rows)
+        delegated = store.delegation(out.conn, parent.credential)
+        ends = parent.credential_ends if delegated is None else delegated[1]
+        out.send(WM, SubmitNodes(parent.job, parent.owner, parent.vo, (), parent.credential, ends, out.now,
+                                 tuple(answers), alike), parent.job)
+
+    def _row(self, out: Outbox, parent: store.Job, node: Node) -> store.Job:
+        job = str(node.id)
+        journal = Journal(Component.NETWORK_SERVER, job, str(START), out.now, self._kit.host, parent.owner)
+        journal.add("RegJob", jdl=node.jdl, ns=self._kit.settings.ns_url(), parent=parent.job, jobtype="SIMPLE")
+        out.log(journal.events)
+        return store.Job(node.id.unique, job, parent.owner, parent.vo, store.STARTED, False, parent.credential,
+                         parent.credential_ends, parent.my_proxy, journal.code, node.jdl, out.now, out.now, 0, "",
+                         False, parent=parent.id, node=node.node, node_name=node.name)
+
+    # -- operations --------------------------------------------------------------------------------------
+
+    async def listing(self, call: Call) -> NodePage:
+        try:
+            after, limit = int(call.query.get("cursor") or -1), int(call.query.get("limit") or MOST_LISTED)
+        except ValueError:
+            raise Refused("cursor and limit are numbers.") from None
+        return await self._kit.database.read(self._page, call, after, max(1, min(limit, MOST_LISTED)))
+
+    @staticmethod
+    def _page(conn: sa.Connection, call: Call, after: int, limit: int) -> NodePage:
+        parent = store.job(conn, call.params["unique"])
+        require_owner(call.user, parent.owner)
+        found = store.nodes(conn, parent.id, after, limit)
+        cursor = str(found[-1].node) if len(found) == limit else ""
+        return NodePage(parent.number, tuple(
+            NodeInfo(row.node, row.node_name, row.job, row.outcome, row.attempt) for row in found), cursor)
+
+    async def shared(self, call: Call) -> FileReply:
+        job = await self._kit.database.read(store.job, call.params["unique"])
+        here = await self._kit.database.read(store.sandbox, job.parent, store.INPUT)
+        for file, received in here:
+            if file.name == call.params["name"] and received:
+                return self._file(job.parent, store.INPUT, 0, file)
+        raise NotFound(f"The compound has no input file {call.params['name'][:200]}.")
+
+    async def related(self, call: Call) -> FileReply:
+        other, file = await self._kit.database.read(self._related, call.params["unique"], call.params["node"],
+                                                    call.params["name"])
+        return self._file(other.id, store.OUTPUT, other.attempt, file)
+
+    @staticmethod
+    def _related(conn: sa.Connection, id: str, node: str, name: str) -> tuple[store.Job, File]:
+        """Only nodes of the same compound, or of one it rescues, all of one owner."""
+        job, other = store.job(conn, id), store.job(conn, node)
+        file = store.outputs(conn, [node], [name]).get((node, name))
+        if file is None or not job.parent or not _may_read(store.job(conn, job.parent), other):
+            raise NotFound(f"There is no output file {name[:200]} of this node.")
+        return other, file
+
+    def _file(self, id: str, kind: str, attempt: int, file: File) -> FileReply:
+        path = files.place(self._kit.settings.state_dir, id, kind, attempt, file.name)
+        return FileReply(str(path), file.size, file.sha256)
+
+
+def unstarted(job: store.Job, code: str, now: float) -> SubmitCompound:
+    """A compound that is over before it began: its nodes, which are known by its registration, are to end too."""
+    return SubmitCompound(job.job, store.COLLECTION, job.number, job.owner, job.vo, code, now, expires=now)
+
+
+def _described(job: store.Job, parent: JobId, indices: Sequence[int]) -> tuple[Expansion, list[Node]]:
+    whole = expansion(job.jdl, job.number)
+    return whole, [Node(index, parent.subjob(None, index), whole.name(index), whole.jdl(index), whole.inputs(index))
+                   for index in indices]
+
+
+def _may_read(parent: store.Job, other: store.Job) -> bool:
+    return same_dn(parent.owner, other.owner) and (
+        other.parent == parent.id or other.parent in expansion(parent.jdl, parent.number).homes())
+
+
+def _home(parent: JobId, source: Source) -> str:
+    """Unique part of the job whose output this is."""
+    home = JobId(parent.host, parent.port, source.home or parent.unique)
+    return home.subjob(None, source.node).unique
+
+
+def _here(conn: sa.Connection, parent: store.Job, nodes: Sequence[Node]) -> Here:
+    """Raises Unavailable while the end of a node is on its way to us."""
+    wanted = [one for node in nodes for one in node.inputs if not one.shared]
+    shared = {file.name: file for file, received in store.sandbox(conn, parent.id, store.INPUT) if received}
+    if not wanted:
+        return Here(shared, {})
+    job = JobId.parse(parent.job)
+    owners = store.owners(conn, list({_home(job, one) for one in wanted}))
+    if any(phase == store.STARTED for _owner, phase in owners.values()):
+        raise Unavailable("A node that is done has not ended here yet.", job=parent.job)
+    ours = [id for id, (owner, _phase) in owners.items() if same_dn(owner, parent.owner)]
+    return Here(shared, store.outputs(conn, ours, {one.file for one in wanted}))
+
+
+def _answers(here: Here, parent: store.Job, nodes: Sequence[Node]) -> list[NodeJob]:
+    job = JobId.parse(parent.job)
+    return [_answer(here, job, node) for node in nodes]
+
+
+def _answer(here: Here, parent: JobId, node: Node) -> NodeJob:
+    inputs = list[Input]()
+    for one in node.inputs:
+        id = "" if one.shared else _home(parent, one)
+        file = here.shared.get(one.shared) if one.shared else here.outputs.get((id, one.file))
+        if file is None:
+            return NodeJob(str(node.id), node.node, "", refused=_missing(one))
+        source = f"shared/{quote(one.shared, safe='')}" if one.shared else f"nodes/{id}/{quote(one.file, safe='')}"
+        inputs.append(Input(one.name, file.size, file.sha256, source))
+    return NodeJob(str(node.id), node.node, node.jdl, tuple(inputs))
+
+
+def _missing(source: Source) -> str:
+    if source.shared:
+        return f"InputSandbox: the compound was submitted without a file {source.shared}"
+    return f"InputSandbox: node {source.node} has no output file {source.file}"
