@@ -20,6 +20,7 @@ JOB_TYPES: Final[dict[str, str]] = {
 }
 JOB: Final = "NIMCPR"
 EVERY: Final = JOB + "KD"
+MISSING: Final = "Jdl mandatory attribute is missing"
 
 
 class JdlAttribute(NamedTuple):

@@ -13,7 +13,7 @@ from wms import sandbox
 from wms.errors import JdlInvalid
 from wms.jdl.arguments import split_arguments
 from wms.jdl.ast import Name, Select, Unary
-from wms.jdl.attributes import JOB_TYPES
+from wms.jdl.attributes import JOB_TYPES, MISSING
 from wms.jdl.reader import Reader
 from wms.jdl.references import significant
 
@@ -177,7 +177,7 @@ def processors(reader: Reader, letters: str) -> None:
     name = "NodeNumber" if cpus is None and nodes is not None else "CpuNumber"
     wanted = cpus if cpus is not None else nodes
     if "M" in letters and reader.node("CpuNumber") is None and reader.node("NodeNumber") is None:
-        reader.problem("CpuNumber", "Jdl mandatory attribute is missing")
+        reader.problem("CpuNumber", MISSING)
     elif "M" in letters and wanted == 1:
         reader.problem(name, "wrong value caught for attribute (must be greater than 1 for MPICH)")
     both = reader.node("SMPGranularity") is not None and reader.node("HostNumber") is not None

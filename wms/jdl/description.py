@@ -6,28 +6,20 @@ looked at here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
 from wms.errors import JdlInvalid
-from wms.jdl import checks
-from wms.jdl.ast import Ad, Literal, Node, Operation, Warned, conjunction
-from wms.jdl.attributes import ATTRIBUTES, JOB_TYPES
-from wms.jdl.parser import parse_expression
+from wms.jdl import checks, policy
+from wms.jdl.ast import Ad, Literal, Node, Warned
+from wms.jdl.attributes import ATTRIBUTES, JOB_TYPES, MISSING
+from wms.jdl.policy import DEFAULTS as DEFAULTS
 from wms.jdl.reader import Reader
 from wms.jdl.textual import text_of
 
-POLICY: Final = ("Requirements", "Rank", "RetryCount", "ShallowRetryCount")
-DEFAULTS: Final[Mapping[str, Node]] = MappingProxyType(
-    {row.name: parse_expression(row.default) for row in ATTRIBUTES if row.name in POLICY})
-MPICH_RANK: Final = parse_expression("other.GlueCEStateFreeCPUs")
-_MPICH: Final = parse_expression('Member("MPICH", other.GlueHostApplicationSoftwareRunTimeEnvironment)')
-_OUTBOUND: Final = parse_expression("other.GlueHostNetworkAdapterOutboundIP")
-_CPUS: Final = parse_expression("other.GlueCEInfoTotalCPUs")
-_SMP: Final = parse_expression("other.GlueHostArchitectureSMPSize")
+_NEEDED: Final = {letter: tuple(row.name for row in ATTRIBUTES if letter in row.mandatory) for letter in JOB_TYPES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +87,20 @@ def describe(ad: Ad, *, defaults: Mapping[str, Node] | None = None, add_default_
     `add_default_requirements` is false. `remote_inputs` allows URIs in the InputSandbox; `need_vo` makes
     VirtualOrganisation mandatory, as it is at the server.
     """
-    reader = Reader(ad, {**DEFAULTS, **(defaults or {})})
+    site = {**DEFAULTS, **(defaults or {})}
+    reader = Reader(ad, site)
     letters = checks.job_letters(reader)
     _check(reader, letters, remote_inputs, need_vo)
     if reader.problems:
         raise _refusal(reader.problems)
-    return _described(reader, letters, _requirements(reader, letters, add_default_requirements))
+    return _described(reader, letters, policy.requirements(reader, letters, site, add_default_requirements))
 
 
 def completed(description: JobDescription) -> Ad:
     """The record with the policy that applies (Requirements, Rank, retries) written into it."""
     values: tuple[Node, ...] = (description.requirements, description.rank, Literal(description.retry_count),
                                 Literal(description.shallow_retry_count))
-    return description.ad.changed(dict(zip(POLICY, values, strict=True)))
+    return description.ad.changed(dict(zip(policy.NAMES, values, strict=True)))
 
 
 # -- checking --------------------------------------------------------------------------------------------
@@ -122,71 +115,18 @@ def _check(reader: Reader, letters: str, remote_inputs: bool, need_vo: bool) -> 
         rule(reader, letters)
     reader.check_table(letters)
     if need_vo and not reader.get("VirtualOrganisation"):
-        reader.problem("VirtualOrganisation", "Jdl mandatory attribute is missing")
+        reader.problem("VirtualOrganisation", MISSING)
 
 
 def _mandatory(reader: Reader, letters: str) -> None:
-    for row in ATTRIBUTES:
-        if set(letters) & set(row.mandatory) and reader.node(row.name) is None:
-            reader.problem(row.name, "Jdl mandatory attribute is missing")
+    for name in dict.fromkeys(name for letter in letters for name in _NEEDED[letter]):
+        if reader.node(name) is None:
+            reader.problem(name, MISSING)
 
 
 def _refusal(problems: Sequence[Mapping[str, Any]]) -> JdlInvalid:
     """All messages, one a line."""
     return JdlInvalid("\n".join(problem["message"] for problem in problems), problems=list(problems))
-
-
-# -- policy ----------------------------------------------------------------------------------------------
-
-
-def _requirements(reader: Reader, letters: str, add_default: bool) -> Node:
-    """The user's condition, the default, and what the processors and the type of job ask of a CE."""
-    written, default = reader.ad.get("Requirements"), reader.default("Requirements")
-    parts = [written] if written is not None else []
-    if written is None or add_default:
-        parts.append(default)
-    if letters not in "KD":
-        parts += _implied(reader, letters)
-    kept: list[Node] = []
-    for part in parts:
-        if not any(part in _conjuncts(known) for known in kept):
-            kept.append(part)
-    return conjunction(*kept)
-
-
-def _conjuncts(node: Node) -> tuple[Node, ...]:
-    if isinstance(node, Operation) and node.operators[0] == "&&":
-        return (node, *node.operands)
-    return (node,)
-
-
-def _implied(reader: Reader, letters: str) -> list[Node]:
-    cpus, hosts = _cpu_number(reader), reader.get("HostNumber")
-    granularity = reader.get("SMPGranularity")
-    if hosts and cpus > 1 and not reader.get("WholeNodes", False):
-        granularity = math.ceil(cpus / hosts)
-    return [
-        *([_MPICH] if "M" in letters else []),
-        *([_OUTBOUND] if "I" in letters else []),
-        *([_at_least(_CPUS, cpus)] if cpus > 1 else []),
-        *([_at_least(_SMP, granularity)] if granularity else []),
-    ]
-
-
-def _at_least(attribute: Node, least: int) -> Node:
-    return Operation((">=",), (attribute, Literal(least)))
-
-
-def _rank(reader: Reader, letters: str) -> Node:
-    written = reader.ad.get("Rank")
-    if written is not None:
-        return written
-    default = reader.default("Rank")
-    return MPICH_RANK if "M" in letters and default == DEFAULTS["Rank"] else default
-
-
-def _cpu_number(reader: Reader) -> int:
-    return int(reader.get("CpuNumber") or reader.get("NodeNumber") or 1)
 
 
 # -- the record ------------------------------------------------------------------------------------------
@@ -206,12 +146,12 @@ def _described(reader: Reader, letters: str, requirements: Node) -> JobDescripti
         output_sandbox=tuple(reader.list_of("OutputSandbox")), environment=_environment(reader),
         prologue=text("Prologue"), prologue_arguments=text("PrologueArguments"),
         epilogue=text("Epilogue"), epilogue_arguments=text("EpilogueArguments"),
-        requirements=requirements, rank=_rank(reader, letters),
+        requirements=requirements, rank=policy.rank(reader, letters),
         fuzzy_rank=reader.get("FuzzyRank", False), fuzzy_factor=float(reader.get("fuzzy_factor", 1.0)),
         retry_count=reader.get("RetryCount"), shallow_retry_count=reader.get("ShallowRetryCount"),
         virtual_organisation=text("VirtualOrganisation"), my_proxy_server=text("MyProxyServer"),
         submit_to=text("SubmitTo"), expiry_time=None if expiry is None else float(expiry),
-        user_tags=_tags(reader), cpu_number=_cpu_number(reader),
+        user_tags=_tags(reader), cpu_number=policy.cpu_number(reader),
         host_number=reader.get("HostNumber", 0), whole_nodes=reader.get("WholeNodes", False),
         smp_granularity=reader.get("SMPGranularity", 0),
         priority=reader.get("Priority", 0), lazy=reader.get("LazyMatching"),

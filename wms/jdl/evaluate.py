@@ -33,7 +33,7 @@ from wms.jdl.ast import (
 )
 from wms.jdl.functions import FUNCTIONS, Function
 from wms.jdl.lazy import LAZY, conditional
-from wms.jdl.lexer import MAX_STRING
+from wms.jdl.limits import MAX_STRING
 from wms.jdl.operators import BINARY, UNARY, select, subscript, truth
 from wms.jdl.references import significant as significant
 from wms.jdl.run import Cell, Code, Exhausted, Run, weight
@@ -69,6 +69,9 @@ def bind(node: Node, my: Ad | None = None, *, now: float | None = None,
 def evaluate(node: Node, my: Ad | None = None, other: Mapping[str, Any] | None = None, *,
              now: float | None = None, random: Callable[[], float] | None = None) -> Value:
     """The value of an expression, once."""
+    constant = _literal(node)
+    if constant is not None:
+        return constant
     return bind(node, my, now=now, random=random)(prepare(other or {}))
 
 
@@ -269,6 +272,10 @@ def _constant(node: Node, scope: Scope) -> Value | None:
     """The value of a literal, of a list of literals, or of a name that means one of those; else None."""
     if isinstance(node, Name) and node.name.lower() not in SPECIAL and (found := scope.find(node.name)):
         node = found[1]
+    return _literal(node)
+
+
+def _literal(node: Node) -> Value | None:
     if isinstance(node, Literal):
         return node.value
     if isinstance(node, ListNode) and all(isinstance(item, Literal) for item in node.items):

@@ -11,9 +11,10 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 from wms.errors import JdlError
 from wms.jdl.ast import ERROR, UNDEFINED, Name, Node, Special, walk
 from wms.jdl.functions import draw
+from wms.jdl.limits import MAX_DEPTH
 from wms.jdl.operators import truth
 from wms.jdl.parser import parse_expression
-from wms.jdl.run import MAX_DEPTH, Code, Exhausted, Run, weight
+from wms.jdl.run import Code, Exhausted, Run, weight
 from wms.jdl.scope import Scope
 from wms.jdl.unparse import unparse
 from wms.jdl.values import Prepared, Value, tree

@@ -6,14 +6,12 @@ Every evaluation ends: each step along a reference, a list or a pattern is paid 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from wms.jdl.ast import Node
+from wms.jdl.limits import MAX_DEPTH, MAX_STEPS
 from wms.jdl.scope import Scope
 from wms.jdl.values import Prepared, Value
-
-MAX_STEPS: Final = 20_000
-MAX_DEPTH: Final = 250
 
 
 class Exhausted(Exception):

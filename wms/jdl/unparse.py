@@ -25,8 +25,8 @@ from wms.jdl.ast import (
     Subscript,
     Unary,
 )
+from wms.jdl.grammar import LEVELS
 from wms.jdl.lexer import KEYWORDS, WORD_OPERATORS
-from wms.jdl.parser import LEVELS
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _ESCAPED = re.compile(r'["\\\x00-\x1f\x7f-\x9f]')

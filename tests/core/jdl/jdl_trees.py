@@ -19,7 +19,7 @@ from wms.jdl.ast import (
     Subscript,
     Unary,
 )
-from wms.jdl.parser import LEVELS
+from wms.jdl.grammar import LEVELS
 
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 TEXTS = st.text(CHARACTERS, max_size=12)

@@ -3,7 +3,7 @@
 import pytest
 
 from wms.errors import JdlError
-from wms.jdl import parser
+from wms.jdl import grammar
 from wms.jdl.ast import (
     ERROR,
     UNDEFINED,
@@ -22,8 +22,8 @@ from wms.jdl.ast import (
     conjunction,
     node,
 )
-from wms.jdl.lexer import MAX_STRING, MAX_WARNINGS
-from wms.jdl.parser import MAX_ATTRIBUTES, MAX_COMPOUND_TEXT, MAX_PROBLEMS, parse, parse_expression
+from wms.jdl.limits import MAX_ATTRIBUTES, MAX_COMPOUND_TEXT, MAX_PROBLEMS, MAX_STRING, MAX_WARNINGS
+from wms.jdl.parser import parse, parse_expression
 from wms.jdl.unparse import unparse
 
 SEED = """[
@@ -324,7 +324,10 @@ def test_an_expression_ends_with_its_text():
         "; ".join(f"a{number} = 1" for number in range(MAX_ATTRIBUTES + 1)),
         "A = " + "1+" * 30000 + "1",
         f'A = "{"x" * (MAX_STRING - 5)}" "xxxxxx"',
-        "A = (((a || b) && c) | d)" + "".join(f" && (x + {n})" for n in range(12000)),
+        "A = x" + "+ 1" * 2500,
+        "A = " + "x" * 32769,
+        "A = f(" + "y /*" + " " * 32768 + "*/)",
+        "A = " + "true||" * 100_000 + "true",
     ],
 )
 def test_too_much_is_refused(text):
@@ -332,7 +335,7 @@ def test_too_much_is_refused(text):
 
 
 def test_a_list_too_long_is_refused(monkeypatch):
-    monkeypatch.setattr(parser, "MAX_ITEMS", 10)
+    monkeypatch.setattr(grammar, "MAX_ITEMS", 10)
     assert problems("A = {" + "1," * 10 + "1}") == [(1, 27, "at most 10 items in a list expected")]
     parse("A = {" + "1," * 9 + "1}")
 
@@ -353,7 +356,11 @@ def test_a_text_too_long_is_refused_before_it_is_read():
         "A = " + "(" * 149 + "1" + ")" * 149,
         "A = " + "{" * 149 + "}" * 149,
         "A = " + "!" * 149 + "a",
-        "A = {" + "1," * 30_000 + "1}",
+        "A = {" + "1," * 99_999 + "1}",
+        "A = " + "true||" * 99_999 + "true",
+        "A = " + "(((a || b) && c) | d)" + "".join(f" && (x + {n})" for n in range(12000)),
+        "A = x" + "+ 1" * 2498,
+        'A = f("' + "x" * 900_000 + '" + y)',
         "A = " + " || ".join(f'other.GlueCEUniqueID == "ce{n}.cern.ch:2119/jobmanager-pbs-long"' for n in range(1000)),
         "; ".join(f"a{number} = 1" for number in range(MAX_ATTRIBUTES)),
         "A = {" + ", ".join("[b = a + a + a + a]" for _ in range(2500)) + "}",
