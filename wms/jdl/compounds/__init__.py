@@ -12,9 +12,11 @@ from typing import Final
 from wms.errors import JdlInvalid
 from wms.jdl.ast import Ad
 from wms.jdl.compounds.collection import collection
+from wms.jdl.compounds.dag import dag
 from wms.jdl.compounds.inheritance import letters_of
 from wms.jdl.compounds.model import Compound, NodeInput
 from wms.jdl.compounds.parametric import parametric
+from wms.jdl.compounds.partition import partitioned
 from wms.jdl.description import JobDescription
 from wms.jdl.parser import MAX_COMPOUND_TEXT, parse
 
@@ -36,11 +38,13 @@ def expanded(ad: Ad, partitions: int = 0) -> Compound:
     letters = letters_of(ad)
     for letter, expand in _KINDS:
         if letter in letters:
-            return expand(ad)
+            return expand(ad, partitions)
     raise JdlInvalid("This is the description of a single job.")
 
 
-_KINDS: Final[tuple[tuple[str, Callable[[Ad], Compound]], ...]] = (("K", collection), ("R", parametric))
+_KINDS: Final[tuple[tuple[str, Callable[[Ad, int], Compound]], ...]] = (
+    ("K", lambda ad, _: collection(ad)), ("D", lambda ad, _: dag(ad)), ("R", lambda ad, _: parametric(ad)),
+    ("P", partitioned))
 
 
 def compound(text: str, partitions: int = 0) -> Compound:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from wms.errors import JdlError, JdlInvalid
@@ -11,9 +12,14 @@ from wms.jdl.description import describe
 from wms.jdl.parser import parse
 
 HEAD: Final = "The following error(s) have been found while checking nodes:"
-FORBIDDEN: Final = "IPCRKD"
 MOST_NODES: Final = 20
 MOST_PROBLEMS: Final = 100
+_STRING = re.compile(r'"[^"]*"')
+_WORD = re.compile(r"[A-Za-z0-9]+")
+_LONG: Final = 200
+_WORDS: Final = frozenset({
+    "job", "dag", "collection", "normal", "interactive", "mpich", "checkpointable", "partitionable", "parametric",
+    "file", "http", "https", "gsiftp", "lfn", "guid", "si", "lds", "query", "jobmanager", "edg", "jdl", "dli", "rls"})
 
 
 def refuse(attribute: str, message: str, ad: Ad) -> JdlInvalid:
@@ -32,6 +38,7 @@ class Checker:
         self._blocks: list[str] = []
         self._problems: list[dict[str, Any]] = []
         self._left_out = 0
+        self._passed: set[str] = set()
 
     def check_text(self, name: str, text: str) -> None:
         try:
@@ -39,17 +46,24 @@ class Checker:
         except JdlError as error:
             self.add(name, [f"The following parsing error(s) have been found:\n{error.message}"])
         else:
-            self.check(name, ad)
+            self.check(name, ad, text)
 
-    def check(self, name: str, ad: Ad) -> None:
+    def check(self, name: str, ad: Ad, text: str) -> None:
+        """Nodes of a form that has passed pass; `text` is that of `ad`."""
+        here = form(text)
+        if here not in self._passed and self._is_right(name, ad):
+            self._passed.add(here)
+
+    def _is_right(self, name: str, ad: Ad) -> bool:
         try:
             found = describe(ad)
         except JdlError as error:
             self.add(name, error.message.split("\n"), error.details.get("problems", ()))
-            return
+            return False
         strange = [kind for kind in found.job_types if kind not in _names(self._allowed)]
         if strange:
             self.add(name, [f"JobType: {', '.join(strange)} is not allowed for a node"])
+        return not strange
 
     def add(self, name: str, messages: list[str], problems: Any = ()) -> None:
         if len(self._blocks) >= MOST_NODES:
@@ -64,6 +78,29 @@ class Checker:
         if self._blocks:
             more = [f"... and {self._left_out} more node(s)"] if self._left_out else []
             raise JdlInvalid("\n".join([HEAD, *self._blocks, *more]), problems=self._problems)
+
+
+def form(text: str) -> str:
+    """What checks can see of a text: its words in strings are renamed by where each came first.
+
+    No check looks at which word stands in a string, only at what is between words, at which words are equal,
+    at how many digits a number has, and at the words of the language, which keep their names.
+    """
+    if "\\" in text:
+        return text
+    known: dict[str, str] = {}
+
+    def renamed(word: re.Match[str]) -> str:
+        text = word[0]
+        if text not in known:
+            known[text] = text if text.lower() in _WORDS else f"{_kind(text)}{len(known)}"
+        return known[text]
+
+    return _STRING.sub(lambda string: _WORD.sub(renamed, string[0]) if len(string[0]) < _LONG else string[0], text)
+
+
+def _kind(word: str) -> str:
+    return f"d{len(word)}." if word.isdigit() else "m" if word[0].isdigit() else "a"
 
 
 def _names(letters: str) -> set[str]:

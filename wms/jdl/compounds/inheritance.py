@@ -5,13 +5,14 @@ Files are elsewhere (sandboxes), and so are names and edges.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
+from wms.errors import JdlInvalid
 from wms.jdl.ast import Ad, Call, Name, Node, Select, node, walk
 from wms.jdl.checks import job_letters
 from wms.jdl.compounds.model import Common
 from wms.jdl.description import DEFAULTS, describe
+from wms.jdl.evaluate import evaluate
 from wms.jdl.reader import Reader
 
 IF_ABSENT: Final = (
@@ -34,14 +35,25 @@ _ONE_NODE: Final = {"D": Ad(), "K": node([{}])}
 
 
 def common(root: Ad, shown: Ad, letters: str) -> Common:
-    """The compound's own attributes, checked; `root` is the record as given, `shown` what of it is checked.
+    """The compound's own attributes, checked; `shown` is what of the record as given is checked.
 
     Raises JdlInvalid. The nodes stand aside: whoever reads them checks them.
     """
-    standing_in = {"Nodes": _ONE_NODE[letters], "Dependencies": None}
-    found = describe(shown.changed(standing_in))
+    aside = {"Nodes": _ONE_NODE[letters], "Dependencies": None, "max_running_nodes": None}
+    found = describe(shown.changed(aside))
     return Common(found.virtual_organisation, found.my_proxy_server, found.expiry_time,
-                  tuple(dict.fromkeys((*root.warnings, *found.warnings))), root)
+                  tuple(dict.fromkeys((*root.warnings, *found.warnings))), root.changed({"Nodes": None}))
+
+
+def most_running(ad: Ad) -> int:
+    """max_running_nodes, 0 when there is no limit; raises JdlInvalid."""
+    written = ad.get("max_running_nodes")
+    if written is None:
+        return 0
+    value = evaluate(written, ad)
+    if type(value) is not int or value < 1:
+        raise JdlInvalid("'max_running_nodes' has to be an integer > 0")
+    return value
 
 
 def inherited(own: Ad, root: Ad) -> dict[str, Node | None]:
@@ -77,20 +89,18 @@ def _refers(tree: Node) -> bool:
     return False
 
 
-def seen(ad: Ad) -> frozenset[tuple[str, Node]]:
-    """What matching sees of a node, in no order."""
-    return frozenset((name.lower(), value) for name, value in ad.attributes if name.lower() not in UNSEEN)
+class Likeness:
+    """Finds out whether matching can tell any of the nodes it is shown from another."""
 
+    def __init__(self) -> None:
+        self.holds = True
+        self._first: frozenset[tuple[str, Node]] | None = None
 
-def all_alike(ads: Iterable[Ad]) -> bool:
-    """Can matching tell none of the nodes from another?"""
-    first: frozenset[tuple[str, Node]] | None = None
-    for ad in ads:
-        here = seen(ad)
-        if first is None:
-            first = here
-            if not unseen_are_unread(ad):
-                return False
-        if here != first:
-            return False
-    return True
+    def add(self, ad: Ad) -> None:
+        if not self.holds:
+            return
+        seen = frozenset((name.lower(), value) for name, value in ad.attributes if name.lower() not in UNSEEN)
+        if self._first is None:
+            self._first, self.holds = seen, unseen_are_unread(ad)
+        else:
+            self.holds = seen == self._first

@@ -14,7 +14,7 @@ from wms.errors import JdlInvalid
 from wms.jdl.ast import Ad, ListNode, Literal, Name, Node, node, walk
 from wms.jdl.attributes import JOB_TYPES
 from wms.jdl.compounds.checking import Checker, refuse
-from wms.jdl.compounds.inheritance import UNSEEN, common, inherited, letters_of, unseen_are_unread
+from wms.jdl.compounds.inheritance import UNSEEN, common, inherited, letters_of, most_running, unseen_are_unread
 from wms.jdl.compounds.model import COLLECTION, Compound, NodeInput
 from wms.jdl.compounds.sandboxes import bare_files
 from wms.jdl.compounds.substitution import MARK, Parameter, Template, substituted
@@ -42,7 +42,8 @@ def parametric(root: Ad) -> Compound:
     marked = {name.lower() for name, value in ad.attributes if MARK in unparse(value)}
     alike = marked <= UNSEEN and not template.names_attributes and unseen_are_unread(ad)
     shown = ad.changed({"Type": node("Collection"), "JobType": None, "InputSandbox": None})
-    return Compound(COLLECTION, len(values), nodes, common(root, _unmarked(shown), "K"), nodes.sandbox(), alike=alike)
+    return Compound(COLLECTION, len(values), nodes, common(root, _unmarked(shown), "K"), nodes.sandbox(),
+                    max_running_nodes=most_running(root), alike=alike)
 
 
 # -- values ----------------------------------------------------------------------------------------------

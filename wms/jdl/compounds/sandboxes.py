@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from wms.errors import JdlInvalid
 from wms.jdl.ast import Ad, Call, ListNode, Literal, Name, Node, Select, Subscript, walk
-from wms.jdl.compounds.model import NodeInput
 from wms.jdl.evaluate import evaluate
 from wms.jdl.unparse import unparse
 from wms.sandbox import base_name
@@ -43,8 +41,9 @@ def _resolved(item: Node, root: Ad) -> list[str]:
     if any(isinstance(part, Call) for part, _ in walk(item)):
         raise JdlInvalid(f"InputSandbox: function calls are not supported in '{unparse(item)[:200]}'")
     value = evaluate(item, root)
-    texts = value if isinstance(value, list) else [value]
-    if not all(isinstance(text, str) for text in texts):
+    found = value if isinstance(value, list) else [value]
+    texts = [text for text in found if isinstance(text, str)]
+    if len(texts) < len(found):
         raise JdlInvalid(f"InputSandbox: '{unparse(item)[:200]}' is no file of the compound")
     return texts
 
@@ -87,5 +86,3 @@ def bare_files(ad: Ad) -> list[tuple[str, str]]:
     return list(zip([base_name(file) for file in files] if names is None else names, files, strict=True))
 
 
-def shared(names: Sequence[str], files: Sequence[str]) -> tuple[NodeInput, ...]:
-    return tuple(NodeInput(name, base_name(file)) for name, file in zip(names, files, strict=True))
