@@ -175,6 +175,38 @@ def test_no_more_run_than_there_are_slots_and_the_first_come_first(ce: Backend, 
     open_until_ended(ce, gate, tokens)
 
 
+def test_a_job_of_two_cpus_takes_two_slots_and_keeps_its_place_in_the_queue(ce: Backend, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    line = f"read -r line <{gate}"
+    submit(ce, job("one", line), job("two", line, cpus=2), job("small", line))
+    reaches(ce, ["one"], Phase.RUNNING)
+    assert [s.phase for s in run(ce.status(["two", "small"])).values()] == [Phase.QUEUED, Phase.QUEUED]
+    run(ce.cancel(["one"]))
+    reaches(ce, ["two"], Phase.RUNNING)
+    assert [run(ce.describe())[0][f"GlueCEState{name}"] for name in ("FreeJobSlots", "RunningJobs", "WaitingJobs")] \
+        == [0, 1, 1]
+    assert state(ce, "small").phase is Phase.QUEUED
+    open_until_ended(ce, gate, ["two", "small"])
+
+
+def test_whole_nodes_leave_no_slot_to_others(ce: Backend, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    line = f"read -r line <{gate}"
+    submit(ce, job("whole", line, whole_nodes=True), job("other", line))
+    reaches(ce, ["whole"], Phase.RUNNING)
+    assert state(ce, "other").phase is Phase.QUEUED
+    open_until_ended(ce, gate, ["whole", "other"])
+
+
+@pytest.mark.parametrize("more", [{"cpus": 3}, {"hosts": 2, "cpus": 2}, {"smp": 3}])
+def test_more_cpus_than_the_ce_has_are_refused_for_good(ce: Backend, more: dict[str, int]) -> None:
+    (verdict,) = submit(ce, job("large", "true", **more))
+    assert isinstance(verdict, Rejected)
+    assert verdict.permanent
+
+
 def open_until_ended(ce: Backend, gate: Path, tokens: Collection[str]) -> None:
     """Holds the gate open for writing, one line for each payload."""
     writer = os.open(gate, os.O_RDWR)

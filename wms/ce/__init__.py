@@ -27,7 +27,11 @@ class Phase(StrEnum):
 
 
 class CeJob(msgspec.Struct, frozen=True):
-    """One submission. `token` ([A-Za-z0-9_-]+) is ours and makes it idempotent; a limit of 0 means none."""
+    """One submission. `token` ([A-Za-z0-9_-]+) is ours and makes it idempotent; a limit of 0 means none.
+
+    `cpus` in all, on `hosts` hosts (0: as it comes) with at least `smp` CPUs each (0: as it comes); `whole_nodes`:
+    nobody else on them.
+    """
 
     token: str
     job: str
@@ -37,6 +41,10 @@ class CeJob(msgspec.Struct, frozen=True):
     wall_s: int = 0
     cpu_s: int = 0
     memory_mb: int = 0
+    cpus: int = 1
+    hosts: int = 0
+    smp: int = 0
+    whole_nodes: bool = False
 
 
 class CeState(msgspec.Struct, frozen=True):

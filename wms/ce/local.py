@@ -22,7 +22,7 @@ from wms.ce import CeJob, CeState, Phase, Rejected, Submitted
 from wms.ce.local_facts import Load, glue, machine
 from wms.ce.local_processes import alive, family, kill, reap, send, spawn
 from wms.ce.local_settings import LocalSettings
-from wms.ce.local_spool import Claim, Spool
+from wms.ce.local_spool import Claim, Limits, Spool
 from wms.errors import ConfigError
 
 __all__ = ["Local", "LocalSettings", "make"]
@@ -33,6 +33,7 @@ _CLAIM_S = 60.0
 _BATCH = 50
 """Submissions under one lock: some ten milliseconds."""
 
+_NOTHING = Limits("", "", 0, 0, 0)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
@@ -54,7 +55,7 @@ class Local:
         self._host = settings.host or socket.gethostname()
         self._facts: dict[str, Any] = {}
         self._ended: dict[str, CeState] = {}
-        self._queue_of: dict[str, str] = {}
+        self._limits: dict[str, Limits] = {}
         self._backlog: deque[tuple[str, str]] = deque()
         self._wakers: list[Callable[[], None]] = []
         self._notify: inotify.INotify | None = None
@@ -106,9 +107,12 @@ class Local:
         policy = self._settings.queues.get(job.queue)
         if policy is None:
             return Rejected(job.token, f"there is no queue {job.queue!r}", True)
+        cpus = self._settings.slots if job.whole_nodes else job.cpus
+        if max(cpus, job.smp, job.cpus) > self._settings.slots or job.hosts > 1:
+            return Rejected(job.token, f"this CE is one host of {self._settings.slots} slots", True)
         wall_s, cpu_s = _least(job.wall_s, policy.max_wall_s), _least(job.cpu_s, policy.max_cpu_s)
         try:
-            self._spool.add(msgspec.structs.replace(job, wall_s=wall_s, cpu_s=cpu_s), order)
+            self._spool.add(msgspec.structs.replace(job, wall_s=wall_s, cpu_s=cpu_s, cpus=cpus), order)
         except OSError as error:
             return Rejected(job.token, f"the spool cannot be written: {error.strerror}", False)
         return Submitted(job.token, _handle(job.token))
@@ -186,23 +190,23 @@ class Local:
     async def describe(self) -> list[dict[str, Any]]:
         waiting = self._spool.waiting()
         running = self._spool.placed() - self._spool.finished()
-        where = self._queues_of([*waiting, *running])
+        self._limits = {token: self._limits_of(token) for token in (*waiting, *running)}
+        where = {token: limits.queue for token, limits in self._limits.items()}
         return [self._describe(queue, where, waiting, running) for queue in self._settings.queues]
 
-    def _queues_of(self, tokens: Iterable[str]) -> Mapping[str, str]:
-        known = self._queue_of
-        self._queue_of = {token: known.get(token) or self._queue(token) for token in tokens}
-        return self._queue_of
-
-    def _queue(self, token: str) -> str:
-        limits = self._spool.limits(token)
-        return limits.queue if limits is not None else ""
+    def _limits_of(self, token: str) -> Limits:
+        """Read once from the spool; of a token that is gone, nothing."""
+        found = self._limits.get(token) or self._spool.limits(token)
+        if found is None:
+            return _NOTHING
+        self._limits[token] = found
+        return found
 
     def _describe(
         self, queue: str, where: Mapping[str, str], waiting: Collection[str], running: Collection[str]
     ) -> dict[str, Any]:
         settings = self._settings
-        load = Load(settings.slots, len(running), sum(where.get(t) == queue for t in running),
+        load = Load(settings.slots, self._slots(running), sum(where.get(t) == queue for t in running),
                     sum(where.get(t) == queue for t in waiting), len(waiting))
         policy = msgspec.structs.asdict(settings.queues[queue])
         return glue(self._host, queue, policy, load, settings.tags, settings.access_rules, self._facts)
@@ -211,12 +215,19 @@ class Local:
 
     def _fill(self) -> None:
         """Give free slots to the first of the queue. Only under the lock of the spool."""
-        free = self._settings.slots - len(self._spool.live()) if self._spool.anyone_waits() else 0
+        free = self._settings.slots - self._slots(self._spool.live()) if self._spool.anyone_waits() else 0
         while free > 0 and (first := self._first()) is not None:
             token, marker = first
+            if (needed := self._slots([token])) > free:
+                self._backlog.appendleft(first)
+                return
             if self._spool.place(token, marker):
                 self._spawn(token)
-                free -= 1
+                free -= needed
+
+    def _slots(self, tokens: Collection[str]) -> int:
+        """How many slots these take; what was found is kept for those that are asked about again."""
+        return sum(self._limits_of(token).cpus for token in tokens)
 
     def _first(self) -> tuple[str, str] | None:
         """Who waits longest. The queue is read once and used up: who comes later stands behind."""

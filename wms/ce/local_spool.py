@@ -35,6 +35,7 @@ class Limits(msgspec.Struct, frozen=True):
     wall_s: int
     cpu_s: int
     memory_mb: int
+    cpus: int = 1
 
 
 class Claim(NamedTuple):
@@ -88,7 +89,7 @@ class Spool:
         place = f"{self.scratch}/{job.token}"
         shutil.rmtree(place, ignore_errors=True)
         os.mkdir(place, 0o700)
-        limits = Limits(job.job, job.queue, job.wall_s, job.cpu_s, job.memory_mb)
+        limits = Limits(job.job, job.queue, job.wall_s, job.cpu_s, job.memory_mb, job.cpus)
         _write(f"{place}/script", job.script.encode())
         _write(f"{place}/limits", msgspec.json.encode(limits))
         if job.proxy:
