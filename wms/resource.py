@@ -13,7 +13,9 @@ from wms.jdl.values import Prepared
 
 LISTS = {name.casefold(): name for name in (
     "GlueCEAccessControlBaseRule", "GlueCECapability", "GlueHostApplicationSoftwareRunTimeEnvironment",
-    "GlueCESEBindGroupSEUniqueID", "GlueClusterService", "GlueSAAccessControlBaseRule")}
+    "GlueCESEBindGroupSEUniqueID", "GlueClusterService", "GlueSEHostingSL", "GlueSAAccessControlBaseRule",
+    "GlueSACapability", "GlueSEAccessProtocolSupportedSecurity", "GlueSEAccessProtocolCapability",
+    "GlueSEControlProtocolCapability")}
 """Attributes with many values in GLUE 1.3: a single value given for one of them is made a list."""
 
 
@@ -22,7 +24,8 @@ class ComputingElement:
     """One queue as users see it: `attributes` by GLUE 1.3 names, `prepared` the same ready for evaluation.
 
     `source` names who told, `updated` and `expires` are epoch seconds. `backend` is the configured instance
-    that runs its jobs and `queue` the name it knows the queue by.
+    that runs its jobs and `queue` the name it knows the queue by. A view of a CE, which only some users have,
+    is an element of its own: `id` is `base`/VIEW, and jobs go to the CE `base`.
     """
 
     id: str
@@ -33,6 +36,12 @@ class ComputingElement:
     expires: float
     backend: str = ""
     queue: str = ""
+    base: str = ""
+
+    @property
+    def destination(self) -> str:
+        """The id of the CE that jobs are told: GlueCEUniqueID."""
+        return self.base or self.id
 
     @property
     def host(self) -> str:
@@ -46,6 +55,7 @@ class StorageElement:
 
     id: str
     attributes: Mapping[str, Any]
+    prepared: Prepared = field(repr=False, compare=False)
     source: str
     updated: float
     expires: float

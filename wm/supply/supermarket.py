@@ -1,67 +1,35 @@
 """The information supermarket: what all sources say of CEs and SEs, merged by attribute into one snapshot.
 
-Values only: an update gives a new supermarket, a snapshot never changes. Not the asking of the sources.
+Values only: an update gives a new supermarket, a snapshot never changes, and what did not change is shared with the
+one before. Not the asking of the sources, nor how words are weighed (words).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from math import inf
 from typing import Any, TypeAlias
 
-from wm.supply.purchasers import Entry, Purchase
+from wm.supply.purchasers import Purchase
+from wm.supply.words import Kind, Origin, Said, Source, Stock, binding, merged, origins, sayings, when
 from wms.jdl.values import prepare
 from wms.resource import ComputingElement, StorageElement, completed
 
-
-class Kind(StrEnum):
-    """Who speaks: the CE itself, a directory of CEs (BDII), the site's own file."""
-
-    BACKEND = "backend"
-    DIRECTORY = "directory"
-    STATIC = "static"
-
-
-STATE_PREFIX = "gluecestate"
-STATE_TRUST = (Kind.STATIC, Kind.DIRECTORY, Kind.BACKEND)
-"""Least trusted first, for attributes of the state: a CE knows its own state best."""
-TRUST = (Kind.BACKEND, Kind.DIRECTORY, Kind.STATIC)
-"""Least trusted first, for everything else and the binding: the site's file has the last word."""
-
+__all__ = ["EMPTY", "Kind", "Origin", "Snapshot", "Source", "Stock", "Supermarket", "changed"]
 
 BOUND_SES = "GlueCESEBindGroupSEUniqueID"
 """The SEs close to a CE: those known are at hand as `other.storage.CloseSEs`, for anyMatch and its kin."""
+_Stocks: TypeAlias = "Mapping[str, Stock]"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A purchaser's name and kind; what it says holds for `lifetime_s`."""
-
-    name: str
-    kind: Kind
-    lifetime_s: float = inf
-
-
-@dataclass(frozen=True, slots=True)
-class Stock:
-    """The latest purchase from a source, made at `bought` (epoch s)."""
-
-    source: Source
-    purchase: Purchase
-    bought: float
-
-    @property
-    def expires(self) -> float:
-        return self.bought + self.source.lifetime_s
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Snapshot:
     """All usable entries at one time, by id; `void` are the CEs whose every source fell silent.
 
-    `version` grows when an entry changes, `expires` is when the first one ceases to hold (epoch s).
+    `version` grows when an entry changes, `expires` is when the first one ceases to hold (epoch s), `stocks` is
+    what it was made of.
     """
 
     version: int = 0
@@ -69,6 +37,20 @@ class Snapshot:
     ses: Mapping[str, StorageElement] = field(default_factory=dict)
     void: frozenset[str] = frozenset()
     expires: float = inf
+    stocks: Mapping[str, Stock] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def by_destination(self) -> Mapping[str, tuple[ComputingElement, ...]]:
+        """The CE of an id and its views, by the id that jobs are told."""
+        found: dict[str, tuple[ComputingElement, ...]] = {}
+        for ce in self.ces.values():
+            found[ce.destination] = (*found.get(ce.destination, ()), ce)
+        return found
+
+    def origins(self, id: str) -> tuple[Origin, ...]:
+        """Where each attribute of a CE or SE comes from, by name; empty for an unknown id."""
+        shelf = "ces" if id in self.ces else "ses"
+        return origins(sayings(self.stocks.values(), shelf, {id})[id]) if id in self.ces or id in self.ses else ()
 
 
 EMPTY = Snapshot()
@@ -89,86 +71,103 @@ class Supermarket:
         return Supermarket({key: stock for key, stock in self.stocks.items() if key != name})
 
     def snapshot(self, now: float, previous: Snapshot = EMPTY) -> Snapshot:
-        """What holds at `now`; when nothing differs from `previous` the version is the same."""
-        live = [stock for stock in self.stocks.values() if stock.expires > now]
-        ses = {id: _storage(id, told) for id, told in _told(_on_ses(live)).items()}
-        ces = {id: _computing(id, told, ses, previous.ces.get(id))
-               for id, told in _told(_on_ces(live)).items()}
-        void = _told(_on_ces(self.stocks.values())).keys() - ces.keys()
-        expires = min((stock.expires for stock in live), default=inf)
-        new = Snapshot(previous.version, ces, ses, frozenset(void), expires)
-        return replace(new, version=previous.version + 1) if _differ(previous, new) else new
+        """What holds at `now`; only what sources say otherwise than for `previous` is made anew."""
+        live = {name: stock for name, stock in self.stocks.items() if stock.expires > now}
+        ses = _ses(live, previous)
+        fresh = {id for id in ses.keys() | previous.ses.keys() if _other(previous.ses.get(id), ses.get(id))} \
+            if ses is not previous.ses else set()
+        ces = _ces(live, previous, ses, fresh)
+        silent = {id for name, stock in self.stocks.items() if name not in live for id in stock.ces}
+        void = frozenset(silent - ces.keys())
+        expires = min((stock.expires for stock in live.values()), default=inf)
+        news = bool(fresh) or void != previous.void or bool(_changed(previous.ces, ces))
+        return Snapshot(previous.version + news, ces, ses, void, expires, live)
 
 
 def changed(old: Snapshot, new: Snapshot) -> frozenset[str]:
     """The ids of CEs that came, went, or say something else: a waiting job is worth another try on these."""
-    return frozenset(id for id in old.ces.keys() | new.ces.keys()
-                     if _content(old.ces.get(id)) != _content(new.ces.get(id)))
+    return _changed(old.ces, new.ces)
 
 
-def _differ(old: Snapshot, new: Snapshot) -> bool:
-    return old.void != new.void or _said(old.ses) != _said(new.ses) or bool(changed(old, new))
+def _changed(old: Mapping[str, ComputingElement], new: Mapping[str, ComputingElement]) -> frozenset[str]:
+    if old is new:
+        return frozenset()
+    gone = old.keys() - new.keys()
+    return frozenset(gone.union(id for id, ce in new.items() if (was := old.get(id)) is not ce and _other(was, ce)))
 
 
-def _said(ses: Mapping[str, StorageElement]) -> dict[str, Mapping[str, Any]]:
-    return {id: se.attributes for id, se in ses.items()}
+def _other(old: ComputingElement | StorageElement | None, new: ComputingElement | StorageElement | None) -> bool:
+    return old is not new and _content(old) != _content(new)
 
 
-def _content(ce: ComputingElement | None) -> object:
-    return ce and (ce.attributes, ce.backend, ce.queue)
+def _content(one: ComputingElement | StorageElement | None) -> object:
+    if isinstance(one, ComputingElement):
+        return one.attributes, one.backend, one.queue, one.base
+    return one and one.attributes
 
 
-# -- merging ---------------------------------------------------------------------------------------------
-
-_Said: TypeAlias = "tuple[Stock, Entry]"
+# -- making entries --------------------------------------------------------------------------------------
 
 
-def _on_ces(stocks: Iterable[Stock]) -> Iterable[_Said]:
-    return ((stock, entry) for stock in stocks for entry in stock.purchase.ces)
+def _touched(live: _Stocks, before: _Stocks, shelf: str) -> set[str]:
+    """The ids of which a source says something since then, or has fallen silent."""
+    found: set[str] = set()
+    for name in live.keys() | before.keys():
+        old, new = before.get(name), live.get(name)
+        if old is not new:
+            found.update(*(getattr(stock, shelf).keys() for stock in (old, new) if stock is not None))
+    return found
 
 
-def _on_ses(stocks: Iterable[Stock]) -> Iterable[_Said]:
-    return ((stock, entry) for stock in stocks for entry in stock.purchase.ses)
+def _ses(live: _Stocks, previous: Snapshot) -> Mapping[str, StorageElement]:
+    touched = _touched(live, previous.stocks, "ses")
+    if not touched:
+        return previous.ses
+    ses = dict(previous.ses)
+    for id, said in sayings(live.values(), "ses", touched).items():
+        if said:
+            ses[id] = _storage(id, said, ses.get(id))
+        else:
+            ses.pop(id, None)
+    return ses
 
 
-def _told(said: Iterable[_Said]) -> dict[str, list[_Said]]:
-    """What was said of each id; of sources of one kind the first by name comes last and is trusted most."""
-    told: dict[str, list[_Said]] = {}
-    for stock, entry in sorted(said, key=lambda one: one[0].source.name, reverse=True):
-        told.setdefault(entry.id, []).append((stock, entry))
-    return told
+def _ces(live: _Stocks, previous: Snapshot, ses: Mapping[str, StorageElement],
+         fresh: set[str]) -> Mapping[str, ComputingElement]:
+    touched = _touched(live, previous.stocks, "ces")
+    touched |= {id for stock in live.values() for base in stock.views.keys() & touched for id in stock.views[base]}
+    if fresh:
+        touched |= {id for id, ce in previous.ces.items() if not fresh.isdisjoint(ce.attributes.get(BOUND_SES, ()))}
+    if not touched:
+        return previous.ces
+    ces = dict(previous.ces)
+    for id, said in sayings(live.values(), "ces", touched).items():
+        if said:
+            ces[id] = _computing(id, said, ses, ces.get(id))
+        else:
+            ces.pop(id, None)
+    return ces
 
 
-def _by_trust(told: Sequence[_Said], order: Sequence[Kind]) -> list[Entry]:
-    return [entry for _, entry in sorted(told, key=lambda one: order.index(one[0].source.kind))]
-
-
-def _attributes(told: Sequence[_Said]) -> dict[str, Any]:
-    folded = {name.casefold(): (name, value)
-              for entry in _by_trust(told, TRUST) for name, value in entry.attributes.items()}
-    folded |= {name.casefold(): (name, value)
-               for entry in _by_trust(told, STATE_TRUST) for name, value in entry.attributes.items()
-               if name.casefold().startswith(STATE_PREFIX)}
-    return dict(folded.values())
-
-
-def _when(told: Sequence[_Said]) -> tuple[str, float, float]:
-    """Names of the sources, time of the latest word, and until when all of them hold."""
-    stocks = [stock for stock, _ in told]
-    return (", ".join(sorted({stock.source.name for stock in stocks})),
-            max(stock.bought for stock in stocks), min(stock.expires for stock in stocks))
-
-
-def _computing(id: str, told: Sequence[_Said], ses: Mapping[str, StorageElement],
+def _computing(id: str, said: Said, ses: Mapping[str, StorageElement],
                before: ComputingElement | None) -> ComputingElement:
-    attributes = completed(id, _attributes(told))
-    if close := [ses[se].attributes for se in attributes.get(BOUND_SES, ()) if se in ses]:
-        attributes["storage"] = {"CloseSEs": close}
-    same = before is not None and before.attributes == attributes
-    prepared = before.prepared if before is not None and same else prepare(attributes)
-    bound = [(entry.backend, entry.queue) for entry in _by_trust(told, TRUST) if entry.backend]
-    return ComputingElement(id, attributes, prepared, *_when(told), *(bound or [("", "")])[-1])
+    base = next((word.entry.base for word in said if word.entry.base), "")
+    attributes = completed(base or id, merged(said))
+    close = [ses[se] for se in attributes.get(BOUND_SES, ()) if se in ses]
+    if close:
+        attributes["storage"] = {"CloseSEs": [se.attributes for se in close]}
+    kept: Mapping[str, Any] = attributes
+    if before is not None and before.attributes == attributes:
+        kept, prepared = before.attributes, before.prepared
+    elif close:
+        prepared = prepare({**attributes, "storage": {"CloseSEs": [se.prepared for se in close]}})
+    else:
+        prepared = prepare(attributes)
+    return ComputingElement(id, kept, prepared, *when(said), *binding(said), base)
 
 
-def _storage(id: str, told: Sequence[_Said]) -> StorageElement:
-    return StorageElement(id, _attributes(told), *_when(told))
+def _storage(id: str, said: Said, before: StorageElement | None) -> StorageElement:
+    attributes: Mapping[str, Any] = merged(said)
+    if before is not None and before.attributes == attributes:
+        return StorageElement(id, before.attributes, before.prepared, *when(said))
+    return StorageElement(id, attributes, prepare(attributes), *when(said))

@@ -9,8 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wm.supply.purchasers import MAX_ITEMS, MAX_TEXT, Entry, Purchase, attribute_problems, queue_of, static
-from wm.supply.purchasers.backends import Described, purchase
+from wm.supply.purchasers import (
+    MAX_ITEMS,
+    MAX_TEXT,
+    Described,
+    Entry,
+    Purchase,
+    attribute_problems,
+    queue_of,
+    static,
+)
+from wm.supply.purchasers.backends import purchase
 from wms.errors import ConfigError
 
 CE = "ce.example.org:8443/jobmanager-local-short"
@@ -167,7 +176,7 @@ def test_one_unusable_record_does_not_stop_the_others() -> None:
     described = purchase("local-1", [{"GlueCEName": "x"}, good, good, {"GlueCEUniqueID": "h:1/q", "a": None}])
     assert described.purchase == Purchase((Entry(CE, good, "local-1", "short"),))
     assert described.refused == (
-        "local-1, record 1 (''): GlueCEUniqueID is not host:port/name",
-        f"local-1, record 3 ('{CE}'): described twice",
-        "local-1, record 4 ('h:1/q'): a: a NoneType is not text, number, truth value, list or mapping",
+        "local-1: CE '': the id is not host:port/name",
+        "local-1: CE 'ce.example.org:8443/jobmanager-local-short': described twice",
+        "local-1: CE 'h:1/q': a: a NoneType is not text, number, truth value, list or mapping",
     )

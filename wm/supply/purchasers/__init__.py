@@ -5,10 +5,11 @@ Pure parsing and checks. Watching files, asking backends and directories in time
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
@@ -16,7 +17,13 @@ MAX_ATTRIBUTES = 1_000
 MAX_ITEMS = 10_000
 MAX_TEXT = 4_096
 MAX_DEPTH = 4
+MAX_ENTRIES = 100_000
+MAX_REFUSED = 100
+MAX_PROBLEMS = 5
 CE_ID = re.compile(r"[^\s:/]+:[0-9]{1,5}/[^\s,]+")
+SE_ID = re.compile(r"[^\s,]+")
+IDS = {"CE": CE_ID, "SE": SE_ID}
+UNUSABLE = {"CE": "the id is not host:port/name", "SE": "the id is not a host name"}
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
@@ -25,12 +32,14 @@ class Entry:
     """What one source says of one CE or SE: GLUE 1.3 names to text, truth values, numbers, lists, mappings.
 
     `backend` and `queue` bind a CE to the backend instance and its queue that run the jobs; "" says nothing.
+    `base` is the id of the CE of which this is the view that some users have ("": it is the CE itself).
     """
 
     id: str
     attributes: Mapping[str, Any]
     backend: str = ""
     queue: str = ""
+    base: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,57 @@ class Purchase:
 
     ces: tuple[Entry, ...] = ()
     ses: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The usable part of what a source says, and a sentence for each record that was refused."""
+
+    purchase: Purchase = field(default_factory=Purchase)
+    refused: tuple[str, ...] = ()
+
+
+def described(origin: str, ces: Iterable[Entry], ses: Iterable[Entry] = (),
+              refused: Iterable[str] = ()) -> Described:
+    """The entries that are sound, each id once (the first holds); the others are refused, sorted."""
+    sentences = list(refused)
+    good = [tuple(_sound(shelf, entries, origin, sentences)) for shelf, entries in (("CE", ces), ("SE", ses))]
+    shown = sorted(sentences)[:MAX_REFUSED]
+    more = [f"{origin}: and {len(sentences) - MAX_REFUSED} more"] if len(sentences) > MAX_REFUSED else []
+    return Described(Purchase(*good), (*shown, *more))
+
+
+def _sound(shelf: str, entries: Iterable[Entry], origin: str, refused: list[str]) -> Iterator[Entry]:
+    known: set[str] = set()
+    for entry in entries:
+        problems = [] if IDS[shelf].fullmatch(entry.id) and len(entry.id) <= MAX_TEXT else [UNUSABLE[shelf]]
+        problems += ["described twice"] if entry.id in known else []
+        problems += attribute_problems(entry.attributes)
+        if problems:
+            refused.append(f"{origin}: {shelf} {shown(entry.id)}: {'; '.join(problems[:MAX_PROBLEMS])}")
+        elif len(known) >= MAX_ENTRIES:
+            refused.append(f"{origin}: more than {MAX_ENTRIES} entries")
+            return
+        else:
+            known.add(entry.id)
+            yield entry
+
+
+def together(*parts: Described) -> Described:
+    """Several descriptions as one; of two entries with one id the first holds."""
+    ces = {entry.id: entry for part in reversed(parts) for entry in part.purchase.ces}
+    ses = {entry.id: entry for part in reversed(parts) for entry in part.purchase.ses}
+    return Described(Purchase(tuple(ces.values()), tuple(ses.values())),
+                     tuple(sentence for part in parts for sentence in part.refused))
+
+
+def admitted(purchase: Purchase, black_list: Iterable[str]) -> Purchase:
+    """Without the CEs whose id, or that of the CE they are a view of, a pattern of the black list fits."""
+    names = "|".join(fnmatch.translate(pattern) for pattern in black_list)
+    if not names:
+        return purchase
+    barred = re.compile(names).fullmatch
+    return replace(purchase, ces=tuple(one for one in purchase.ces if not (barred(one.id) or barred(one.base))))
 
 
 def queue_of(ce_id: str) -> str:

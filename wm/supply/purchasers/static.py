@@ -1,4 +1,4 @@
-"""Entries from the site's own YAML file of computing and storage elements.
+"""Entries from the site's own YAML or JSON file of computing and storage elements.
 
 Pure: text in, a purchase out, or one error with all problems. Not the watching of the file. Its shape:
 
@@ -14,20 +14,19 @@ Pure: text in, a purchase out, or one error with all problems. Not the watching 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
+import msgspec
 import yaml
 
-from wm.supply.purchasers import CE_ID, Entry, Purchase, attribute_problems, queue_of, repeated, shown
+from wm.supply.purchasers import CE_ID, SE_ID, Entry, Purchase, attribute_problems, queue_of, repeated, shown
 from wms.errors import ConfigError
 
 MAX_FILE = 16 * 1024 * 1024
 MAX_ENTRIES = 20_000
 MAX_NESTING = 16
 MAX_SHOWN = 100
-SE_ID = re.compile(r"[^\s,]+")
 KEYS = {"ces": ("id", "backend", "queue", "attributes"), "ses": ("id", "attributes")}
 IDS = {"ces": CE_ID, "ses": SE_ID}
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -35,7 +34,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 def parse(text: str, backends: Collection[str], file: str = "<static>") -> Purchase:
     """The entries of a file's `text`; `backends` are the instances a CE may name. Raises `ConfigError`."""
-    tree = _load(text, file)
+    tree = _loaded(text, file)
     problems = list(_problems(tree, backends))
     if problems:
         _raise(file, problems)
@@ -49,25 +48,39 @@ def _entry(item: dict[str, Any]) -> Entry:
     return Entry(item["id"], item.get("attributes") or {}, backend, queue)
 
 
-def _raise(file: str, problems: list[str]) -> None:
+def _raise(file: str, problems: list[str]) -> NoReturn:
     shown = problems[:MAX_SHOWN]
     more = [f"and {len(problems) - MAX_SHOWN} more"] if len(problems) > MAX_SHOWN else []
     raise ConfigError("\n".join(f"{file}: {problem}" for problem in shown + more), problems=shown)
 
 
-# -- reading YAML ----------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------------
 
 
-def _load(text: str, file: str) -> Any:
+def _loaded(text: str, file: str) -> Any:
+    if len(text) > MAX_FILE:
+        _raise(file, [f"{len(text)} characters, more than {MAX_FILE}"])
+    tree = _json(text, file) if file.endswith(".json") else _yaml(text, file)
+    return {} if tree is None else tree
+
+
+def _json(text: str, file: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        _raise(file, [f"not JSON: {error}"])
+
+
+def _yaml(text: str, file: str) -> Any:
     """The tree of a text without aliases and deep nesting, both of which can cost any amount of memory."""
     try:
-        problems = [f"{len(text)} characters, more than {MAX_FILE}"] if len(text) > MAX_FILE else _shape(text)
+        problems = _shape(text)
         tree = None if problems else yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, ValueError) as error:
         problems = [f"not YAML: {' '.join(str(error).split())}"]
     if problems:
         _raise(file, problems)
-    return {} if tree is None else tree
+    return tree
 
 
 def _shape(text: str) -> list[str]:
