@@ -127,7 +127,7 @@ def _place(out: Outbox, row: store.Job, submit: Submit, ce: ComputingElement, jo
     out.log(journal.events)
     out.send(JOBADAPTER, Run(submit.job, row.attempt, submit.jdl, ce.id, ce.backend, ce.queue, submit.credential,
                              journal.code, submit.files), submit.job)
-    return {"id": row.id, "phase": store.PLACED, "ce": ce.id, "sequence_code": journal.code}
+    return {"id": row.id, "phase": store.PLACED, "ce": ce.id, "sequence_code": journal.code, "placed_at": out.now}
 
 
 def _delay(out: Outbox, row: store.Job, reason: str, until: float, journal: Journal) -> dict[str, Any]:

@@ -11,12 +11,14 @@ import sqlalchemy as sa
 
 from wm import store
 from wm.compounds import arrivals
+from wm.recovery import burials
 from wm.recovery.retries import Retries
 from wm.turn import Turn, Turns
 from wms.errors import Unavailable
 from wms.messages import (
     JOBADAPTER,
     LOGMONITOR,
+    Buried,
     Cancel,
     CancelAsked,
     Finished,
@@ -61,6 +63,8 @@ class Requests:
                 arrivals.compound(turn, compound)
             case Resubmit() as resubmit:
                 self._retries.handle(turn, resubmit)
+            case Buried() as buried:
+                burials.handle(turn, buried)
             case Cancel() as cancel:
                 _cancel(turn, cancel)
             case Finished() as finished:

@@ -8,6 +8,9 @@ from wm import store
 from wm.broker import Broker
 from wm.compounds import pump
 from wm.compounds import store as compounds
+from wm.recovery import lookout
+from wm.recovery.black_holes import Rules
+from wm.recovery.memories import Memories, Remembering
 from wm.recovery.retries import Retries
 from wm.requests import Requests
 from wm.supply.market import Market
@@ -22,8 +25,9 @@ FORGET_AFTER_S = 86_400.0
 
 def make(kit: Kit) -> Daemon:
     """The daemon `wm`."""
-    market, turns = Market(kit), Turns(kit.host, [pump.follow])
-    requests, broker = Requests(turns, Retries(kit.settings.wm)), Broker(kit, market, turns)
+    memories = _memories(kit)
+    market, turns = Market(kit), Turns(kit.host, [pump.follow, memories.follow])
+    requests, broker = Requests(turns, Retries(kit.settings.wm, memories, kit.rng)), Broker(kit, market, turns)
     planning = Ticker(kit, "broker", LOOK_S, broker.work)
     flow = pump.Pump(kit, turns)
     unfolding = Ticker(kit, "compounds", pump.AGAIN_S, flow.work)
@@ -36,15 +40,25 @@ def make(kit: Kit) -> Daemon:
 
     async def forget() -> None:
         await kit.database.transact(store.forget, kit.now() - FORGET_AFTER_S)
+        await kit.database.transact(memories.forget, kit.now() - FORGET_AFTER_S)
         while await kit.database.transact(compounds.forget, kit.now() - FORGET_AFTER_S):
             pass
 
     kit.database.on_messages(woken)
     return Daemon("wm", [
+        Remembering(kit, memories),
+        market,
         Ticker(kit, "market", kit.settings.information.refresh_s, market.refresh),
+        Ticker(kit, "directories", kit.settings.information.bdii_s, market.consult),
         planning,
         unfolding,
+        Ticker(kit, "lookout", lookout.PERIOD_S, lookout.Lookout(kit, turns).work),
         Consumer(kit, WM, requests.handle),
         EffectConsumer(kit, WM_MATCH, broker.answer),
         Ticker(kit, "forget", 3600.0, forget),
     ])
+
+
+def _memories(kit: Kit) -> Memories:
+    settings = kit.settings.wm
+    return Memories(Rules(settings.black_hole_failures, settings.black_hole_fast_s, settings.black_hole_rest_s))

@@ -104,7 +104,8 @@ def test_an_attempt_that_started_is_deeply_resubmitted_until_the_limit(world: Wo
     for _ in range(3):
         token = world.token(job)
         world.start_payload(token)
-        world.finish_payload(token, failure="Job has been terminated (got SIGTERM)")
+        world.finish_payload(token, failure="epilogue failed with error 1")
+        world.advance(20)
     status = world.status(job)
     assert status["state"] == "Aborted"
     assert "hit job retry count (2)" in status["reason"]
@@ -140,7 +141,7 @@ def test_an_attempt_the_ce_lost_is_resubmitted_after_a_while(world: World) -> No
 
 def test_a_ce_that_refuses_is_left_and_the_job_ends_with_its_reason(world: World) -> None:
     world.ce.refuse = "queue is closed"
-    job = world.submit('Executable = "/bin/true"; ShallowRetryCount = 1;')
+    job = world.submit('Executable = "/bin/true"; RetryCount = 0; ShallowRetryCount = -1;')
     status = world.status(job)
     assert status["state"] == "Aborted"
     assert "queue is closed" in status["reason"]

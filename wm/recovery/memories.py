@@ -5,7 +5,7 @@ The rules are in `wm.recovery.black_holes`. Success forgets, so there is a row o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -13,12 +13,16 @@ import sqlalchemy as sa
 
 from wm.recovery import black_holes
 from wm.recovery.black_holes import Memory, Rules, Standing
-from wm.tables import memories
+from wm.tables import lanes, memories
+from wm.turn import Over
 from wms.database import note_topic
+from wms.outbox import Outbox
+from wms.service import Kit, Ticker
 
 MEMORIES = "wm.memories"
 """The topic that is noted when a CE is set aside or is back; no message is behind it."""
 NONE = Memory()
+RELOAD_S = 60.0
 
 
 class Attempt(NamedTuple):
@@ -95,6 +99,13 @@ class Memories:
                 self._set(ce, cls, NONE)
                 note_topic(conn, MEMORIES)
 
+    def follow(self, out: Outbox, overs: Sequence[Over]) -> None:
+        """Follower of ends of jobs: a program that ran to its end speaks for the CE, whatever its exit code."""
+        if self._by_class:
+            ces = {ce for found in self._by_class.values() for ce in found}
+            self.succeeded(out.conn, [Attempt(job.ce, class_of(out.conn, job.lane), job.id)
+                                      for job, outcome, _ in overs if outcome == "Done" and job.ce in ces])
+
     def forget(self, conn: sa.Connection, before: float) -> None:
         """Drop what is in use, or could have been tried, and was not touched since `before`."""
         conn.execute(memories.delete().where(memories.c.changed < before, memories.c.aside_until < before))
@@ -119,4 +130,25 @@ class Memories:
         here = {**self._by_class.get(cls, {}), ce: memory}
         if memory == NONE:
             del here[ce]
-        self._by_class = {**self._by_class, cls: here}
+        others = {other: found for other, found in self._by_class.items() if other != cls}
+        self._by_class = {**others, cls: here} if here else others
+
+
+class Remembering(Ticker):
+    """Begins when all is loaded; loads again now and then, what others wrote and what was never committed."""
+
+    def __init__(self, kit: Kit, memories: Memories) -> None:
+        async def load() -> None:
+            await kit.database.read(memories.load)
+
+        super().__init__(kit, "memories", RELOAD_S, load)
+        self._load = load
+
+    async def start(self) -> None:
+        await self._load()
+        await super().start()
+
+
+def class_of(conn: sa.Connection, lane: str) -> str:
+    """The class that a lane is of; "" for none."""
+    return conn.scalar(sa.select(lanes.c.cls).where(lanes.c.id == lane)) or ""

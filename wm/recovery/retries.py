@@ -1,24 +1,41 @@
-"""What the Workload Manager does with an attempt that failed: another one, or the end of the job."""
+"""What the Workload Manager does with an attempt that failed, or was taken back: another one, or the end of the job."""
 
 from __future__ import annotations
 
+import random
+from datetime import UTC, datetime
 from typing import assert_never
 
 from wm import store
-from wm.recovery.resubmission import Attempts, Deep, Fault, GiveUp, Limits, Shallow, decide
+from wm.recovery.memories import Attempt, Memories, class_of
+from wm.recovery.resubmission import (
+    Attempts,
+    Deep,
+    Fault,
+    GiveUp,
+    Judgement,
+    Limits,
+    Shallow,
+    decide,
+    delay_s,
+    replanned,
+)
 from wm.turn import Turn
 from wms.config import Wm
 from wms.database import note_topic
 from wms.eventlog import Journal
+from wms.faults import judge
 from wms.jdl.described import described
-from wms.messages import Resubmit
+from wms.messages import JOBADAPTER, LOGMONITOR, Kill, Resubmit, Withdrawn
 
 
 class Retries:
     """Handler of Resubmit."""
 
-    def __init__(self, settings: Wm) -> None:
+    def __init__(self, settings: Wm, memories: Memories, rng: random.Random) -> None:
         self._settings = settings
+        self._memories = memories
+        self._rng = rng
 
     def handle(self, turn: Turn, message: Resubmit) -> None:
         job = store.find(turn.out.conn, message.job)
@@ -26,34 +43,71 @@ class Retries:
             return
         submit = job.request()
         journal = turn.journal(message.job, message.sequence_code, submit.owner)
+        if message.replan:
+            withdraw(turn, job, message.job)
         if job.cancelled:
             turn.end_cancelled(job, journal)
             return
-        fault = Fault.SITE if message.retry else Fault.USER
-        attempts = Attempts(job.deep, job.shallow, message.reason)
-        decision = decide(attempts, message.started, fault, self._limits(submit.jdl))
+        attempts = Attempts(job.deep, job.shallow, message.reason, job.site_faults, job.replans)
+        decision = self._decided(turn, job, message, attempts, self._limits(submit.jdl), journal)
         match decision:
             case Deep() | Shallow():
-                _retry(turn, job, journal, attempts.after(decision), decision, message.reason)
+                self._again(turn, job, journal, attempts, decision, message)
             case GiveUp(reason):
-                text = reason if reason == message.reason else f"{reason}; last failure: {message.reason}"
-                turn.abort(job, journal, text)
+                said = reason if reason == message.reason else f"{reason}; last failure: {message.reason}"
+                turn.abort(job, journal, reason if message.replan else said)
             case _:
                 assert_never(decision)
+
+    def _decided(self, turn: Turn, job: store.Job, message: Resubmit, attempts: Attempts, limits: Limits,
+                 journal: Journal) -> Deep | Shallow | GiveUp:
+        if message.replan:
+            return replanned(attempts, limits)
+        judgement = judged(message)
+        if not judgement.counts:
+            self._remember(turn, job, journal)
+        return decide(attempts, message.started, judgement, limits)
+
+    def _remember(self, turn: Turn, job: store.Job, journal: Journal) -> None:
+        """A CE that fails job after job is set aside for such jobs; whoever looks at this one can see it."""
+        conn, now = turn.out.conn, turn.out.now
+        at = Attempt(job.ce, class_of(conn, job.lane), job.id)
+        memory = self._memories.failed(conn, at, now - job.placed_at, now)
+        if memory is not None:
+            until = datetime.fromtimestamp(memory.aside_until, UTC).isoformat(timespec="seconds")
+            journal.add("UserTag", name="ce_set_aside",
+                        value=f"{job.ce} until {until} after {memory.failures} fast failures of such jobs in a row")
 
     def _limits(self, jdl: str) -> Limits:
         job, site = described(jdl), self._settings
         return Limits(job.retry_count, job.shallow_retry_count, site.max_retry_count,
-                      site.max_shallow_retry_count)
+                      site.max_shallow_retry_count, site.site_faults, site.max_replans)
+
+    def _again(self, turn: Turn, job: store.Job, journal: Journal, attempts: Attempts, decision: Deep | Shallow,
+               message: Resubmit) -> None:
+        counted = attempts.moved() if message.replan else attempts.after(decision)
+        result = "WILLRESUB" if isinstance(decision, Deep) else "SHALLOW"
+        journal.add("Resubmission", result=result,
+                    reason=decision.reason if message.replan else f"{decision.reason}; {message.reason}")
+        delay = 0.0 if message.replan else delay_s(job.attempt - job.replans, self._rng.random())
+        hosts = [*filter(None, job.previous.split("\n")), job.ce.partition(":")[0]]
+        store.change(turn.out.conn, job.id, phase=store.WAITING, attempt=job.attempt + 1, deep=counted.deep,
+                     shallow=counted.shallow, site_faults=counted.site_faults, replans=counted.replans,
+                     previous="\n".join(dict.fromkeys(hosts)), due=turn.out.now + delay, lane="",
+                     reason=f"the last attempt failed: {message.reason}" if delay else "", sequence_code=journal.code)
+        turn.out.log(journal.events)
+        note_topic(turn.out.conn, store.TASKQUEUE)
 
 
-def _retry(turn: Turn, job: store.Job, journal: Journal, counted: Attempts, decision: Deep | Shallow,
-           failure: str) -> None:
-    result = "WILLRESUB" if isinstance(decision, Deep) else "SHALLOW"
-    journal.add("Resubmission", result=result, reason=f"{decision.reason}; {failure}")
-    hosts = [*filter(None, job.previous.split("\n")), job.ce.partition(":")[0]]
-    store.change(turn.out.conn, job.id, phase=store.WAITING, attempt=job.attempt + 1, deep=counted.deep,
-                 shallow=counted.shallow, previous="\n".join(dict.fromkeys(hosts)), due=turn.out.now, reason="",
-                 sequence_code=journal.code)
-    turn.out.log(journal.events)
-    note_topic(turn.out.conn, store.TASKQUEUE)
+def judged(message: Resubmit) -> Judgement:
+    """Whose fault it was. Who saw the failure may know that another attempt cannot help: then it is the user's."""
+    found = judge(message.reason)
+    if message.retry or not found.again:
+        return found
+    return Judgement(found.owner if found.counts else Fault.USER, False)
+
+
+def withdraw(turn: Turn, job: store.Job, url: str) -> None:
+    """Nobody waits for the current attempt any more, and the CE is to forget it."""
+    turn.out.send(LOGMONITOR, Withdrawn(url, job.attempt), url)
+    turn.out.send(JOBADAPTER, Kill(url, job.attempt), url)
