@@ -8,19 +8,32 @@ from dataclasses import dataclass
 from ns.lifetime import needed_s, shortfall
 from wms.config import Settings
 from wms.errors import Refused, SandboxFileMissing, SandboxPathRefused, SandboxTooLarge
+from wms.jdl.ast import Warned
+from wms.jdl.compounds import Compound, understood
 from wms.jdl.described import described
 from wms.jdl.description import JobDescription
 from wms.operations import File, RegisterRequest
 from wms.sandbox import base_name, check_name, is_remote, repeated
 
+MOST_NAMED = 20
+
+
+SINGLE = frozenset({"Normal", "Interactive"})
+"""Types of jobs that run as one job."""
+
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A description that passed; `tolerated` are sentences about what was read leniently."""
+    """A job or compound that passed; `jdl` is its text, `tolerated` are sentences about what was read leniently."""
 
-    description: JobDescription
+    description: JobDescription | Compound
     vo: str
     tolerated: tuple[str, ...]
+    jdl: str
+
+    @property
+    def compound(self) -> Compound | None:
+        return self.description if isinstance(self.description, Compound) else None
 
     @property
     def my_proxy(self) -> str:
@@ -28,43 +41,80 @@ class Admitted:
 
     @property
     def submit_to(self) -> str:
-        return self.description.submit_to
+        """The CE a single job is pinned to; that of a node is looked at when it is matched."""
+        return self.description.submit_to if isinstance(self.description, JobDescription) else ""
 
     def warnings(self, credential_ends: float, now: float) -> tuple[str, ...]:
         """What the user should know; `credential_ends` is that of the delegated proxy (epoch s)."""
-        short = shortfall(needed_s(self.description), credential_ends - now, renewable=bool(self.my_proxy))
+        job = described(self.description.jdl(0)) if isinstance(self.description, Compound) else self.description
+        short = shortfall(needed_s(job), credential_ends - now, renewable=bool(self.my_proxy))
         return (*self.tolerated, *([short] if short else []))
 
 
-def admit(body: RegisterRequest, settings: Settings, *, sandbox: bool = True) -> Admitted:
-    """The description of a job to take; raises JdlError, JdlInvalid or Refused. `sandbox=False` for questions."""
-    limits = settings.ns
-    if len(body.jdl.encode()) > limits.max_jdl_bytes:
-        raise SandboxTooLarge(f"The job description has more than {limits.max_jdl_bytes} bytes.",
-                              limit=limits.max_jdl_bytes)
-    description = described(body.jdl)
-    if description.job_types != ("Normal",) or description.type != "Job":
-        raise Refused(f"Jobs of type {', '.join(description.job_types)} cannot be run by this service.",
-                      hint="Submit a job of JobType Normal.", value=list(description.job_types))
-    if sandbox:
-        _check_sandbox(description, body.files, settings)
-        if body.start and body.files:
-            raise Refused("A job with input files is started after they were uploaded.",
-                          hint="Register without `start`, upload, start.")
-    vo = description.virtual_organisation or body.vo or settings.vo
-    return Admitted(description, vo, tuple(str(w.message) for w in (*description.ad.warnings, *description.warnings)))
+def admit(body: RegisterRequest, settings: Settings) -> Admitted:
+    """A job or compound to take; raises JdlError, JdlInvalid or Refused.
+
+    A partitionable job says into how many parts it falls, see `wms.jdl.compounds.partition`.
+    """
+    found = _understood(body.jdl, settings)
+    if isinstance(found, Compound):
+        _check_nodes(found, settings)
+        wanted = set(found.input_sandbox)
+    else:
+        wanted = {base_name(entry) for entry in found.input_sandbox if not is_remote(entry)}
+    _check_sandbox(wanted, body.files, settings)
+    if body.start and body.files:
+        raise Refused("A job with input files is started after they were uploaded.",
+                      hint="Register without `start`, upload, start.")
+    return _admitted(found, body, settings)
 
 
-def _check_sandbox(description: JobDescription, files: Sequence[File], settings: Settings) -> None:
+def admit_question(body: RegisterRequest, settings: Settings) -> Admitted:
+    """A single job that only asks where it could run; raises JdlError, JdlInvalid or Refused."""
+    found = _understood(body.jdl, settings)
+    if isinstance(found, Compound):
+        raise Refused("Operation permitted only for normal job: a compound has no destination of its own.",
+                      hint="Ask for one of its nodes.")
+    return _admitted(found, body, settings)
+
+
+def _admitted(found: JobDescription | Compound, body: RegisterRequest, settings: Settings) -> Admitted:
+    vo = found.virtual_organisation or body.vo or settings.vo
+    warned: Sequence[Warned] = tuple(dict.fromkeys((*found.ad.warnings, *found.warnings)))
+    return Admitted(found, vo, tuple(warning.message for warning in warned), body.jdl)
+
+
+def _understood(jdl: str, settings: Settings) -> JobDescription | Compound:
+    limits, size = settings.ns, len(jdl.encode())
+    if size > max(limits.max_compound_bytes, limits.max_jdl_bytes):
+        raise _too_long(limits.max_compound_bytes)
+    found = understood(jdl)
+    limit = limits.max_compound_bytes if isinstance(found, Compound) else limits.max_jdl_bytes
+    if size > limit:
+        raise _too_long(limit)
+    return found
+
+
+def _too_long(limit: int) -> SandboxTooLarge:
+    return SandboxTooLarge(f"The job description has more than {limit} bytes.", limit=limit)
+
+
+def _check_nodes(found: Compound, settings: Settings) -> None:
+    most = settings.ns.max_nodes
+    if found.number > most:
+        raise Refused(f"The compound has {found.number} nodes; the limit is {most}.", value=found.number, limit=most)
+
+
+def _check_sandbox(wanted: set[str], files: Sequence[File], settings: Settings) -> None:
     limits = settings.ns
     names = [check_name(file.name) for file in files]
     if twice := repeated(names):
         raise SandboxPathRefused(f"The following file is repeated more than once: '{twice[0]}'.", value=twice)
     if len(names) > limits.max_input_files:
         raise SandboxTooLarge("The maximum number of input sandbox files is reached.", limit=limits.max_input_files)
-    wanted = {base_name(entry) for entry in description.input_sandbox if not is_remote(entry)}
     if missing := sorted(wanted - set(names)):
-        raise SandboxFileMissing(f"The input sandbox lacks {', '.join(missing)}.", files=missing)
+        shown = ", ".join(missing[:MOST_NAMED]) + (", ..." if len(missing) > MOST_NAMED else "")
+        raise SandboxFileMissing(f"The input sandbox lacks {shown}.", files=missing[:MOST_NAMED])
     _check_sizes(files, settings)
 
 

@@ -46,7 +46,7 @@ def test_the_vo_is_the_descriptions_then_the_callers_then_the_sites(attributes: 
     (RegisterRequest("[ Executable = ", "d"), JdlError, ""),
     (RegisterRequest('[ Arguments = "x" ]', "d"), JdlInvalid, ""),
     (body('Comment = "' + "x" * 1000 + '";'), SandboxTooLarge, "1000 bytes"),
-    (body('JobType = "Interactive";'), Refused, ""),
+    (body('JobType = "Partitionable"; JobSteps = 2;'), Refused, ""),
     (body('InputSandbox = {"a", "b", "c"};', (file("b"),)), SandboxFileMissing, "lacks a, c"),
     (body("", (file("../a"),)), SandboxPathRefused, ""),
     (body("", (file("a"), file("b"), file("a"))), SandboxPathRefused, "'a'"),
