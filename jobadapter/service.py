@@ -85,7 +85,8 @@ class Adapter:
         settings = kit.settings
         retry = Retry(settings.jobadapter.copy_retries, settings.jobadapter.copy_first_wait_s)
         trusted = issuers(settings.tls.certificate, settings.tls.ca_dir)
-        self._around = Surroundings(settings.ns_url(), trusted, retry, settings.ns.max_output_bytes)
+        self._around = Surroundings(settings.ns_url(), trusted, retry, settings.ns.max_output_bytes,
+                                    settings.ns.min_perusal_s, settings.ns.max_perusal_bytes)
 
     async def act(self, messages: Sequence[Message]) -> Record:
         batch = _sorted(messages)

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import threading
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
