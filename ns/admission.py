@@ -18,10 +18,6 @@ from wms.sandbox import base_name, check_name, is_remote, repeated
 MOST_NAMED = 20
 
 
-SINGLE = frozenset({"Normal", "Interactive"})
-"""Types of jobs that run as one job."""
-
-
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """A job or compound that passed; `jdl` is its text, `tolerated` are sentences about what was read leniently."""
