@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from jobadapter.shell import Word
 from jobadapter.wrapper import InputFile, Retry, Step, WrapperJob, render
 from wms.ce import CeJob
 from wms.jdl.arguments import Variable, split_arguments
 from wms.jdl.described import described
+from wms.jdl.description import JobDescription
 from wms.messages import Run
 
 
@@ -20,6 +22,8 @@ class Surroundings:
     ca_pem: str
     retry: Retry
     output_limit: int
+    min_perusal_s: float = 5.0
+    perusal_bytes: int = 10_000_000
 
 
 def adapt(run: Run, token: str, capability: str, proxy: bytes, code: str, around: Surroundings) -> CeJob:
@@ -29,12 +33,20 @@ def adapt(run: Run, token: str, capability: str, proxy: bytes, code: str, around
         job=run.job, attempt=run.attempt, base_url=f"{around.ns_url}/ns/v1/attempts/{id}/{run.attempt}",
         token=capability, ca_pem=around.ca_pem, executable=job.executable, arguments=words(job.arguments),
         stdin=job.std_input, stdout=job.std_output, stderr=job.std_error, environment=job.environment,
-        input_sandbox=[InputFile(file.name, file.sha256, file.size) for file in run.files],
+        input_sandbox=[InputFile(file.name, file.sha256, file.size, file.source) for file in run.files],
         output_sandbox=job.output_sandbox, prologue=step(job.prologue, job.prologue_arguments),
         epilogue=step(job.epilogue, job.epilogue_arguments), sequence_code=code,
-        output_limit=around.output_limit, start_retry=around.retry, input_retry=around.retry,
-        output_retry=around.retry))
-    return CeJob(token, run.job, script, run.queue, proxy)
+        interactive="Interactive" in job.job_types, perusal_period_s=perusal_period_s(job, around.min_perusal_s),
+        perusal_bytes=around.perusal_bytes,
+        cpus=job.cpu_number, parallel="MPICH" in job.job_types, output_limit=around.output_limit,
+        start_retry=around.retry, input_retry=around.retry, output_retry=around.retry))
+    return CeJob(token, run.job, script, run.queue, proxy, cpus=job.cpu_number, hosts=job.host_number,
+                 smp=job.smp_granularity, whole_nodes=job.whole_nodes)
+
+
+def perusal_period_s(job: JobDescription, least: float) -> int:
+    """How often files of the job are looked at, at least a second; 0 for a job that does not want it."""
+    return max(job.perusal_interval_s, ceil(least), 1) if job.perusal else 0
 
 
 def step(path: str, arguments: str) -> Step | None:

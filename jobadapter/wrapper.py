@@ -12,6 +12,9 @@ from posixpath import dirname, normpath
 
 from jobadapter.shell import Word, curl_value, pattern, quoted, references, shown, url_name, word
 from jobadapter.wrapper_logging import logger
+from jobadapter.wrapper_parallel import PARALLEL, launched, prepared
+from jobadapter.wrapper_perusal import PERUSAL
+from jobadapter.wrapper_sessions import BESIDE, TERMINAL
 from jobadapter.wrapper_text import FUNCTIONS
 from wms.errors import JdlInvalid, SandboxPathRefused
 
@@ -20,11 +23,15 @@ __all__ = ["InputFile", "Retry", "Step", "WrapperJob", "render"]
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file of the input sandbox: its place in the working directory and its SHA-256 (hex; "" unchecked)."""
+    """A file of the input sandbox: its place in the working directory and its SHA-256 (hex; "" unchecked).
+
+    `source`: where it is, as an encoded path below the base URL; empty: `input/NAME`.
+    """
 
     name: str
     sha256: str = ""
     size: int = -1
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,9 @@ class WrapperJob:
 
     `environment`: pairs in order, `$NAME` in a value is expanded, nothing else. Empty stdin, stdout, stderr:
     the null device. `output_sandbox` may hold patterns. `output_limit`: bytes in all, -1 without limit.
-    `memory_period_s`: how often resident memory is looked at (costs two processes), 0 never.
+    `memory_period_s`: how often resident memory is looked at (costs two processes), 0 never. `interactive`: standard
+    input comes from the user, all output goes there. `perusal_period_s`: how often files that the user names are
+    looked at, 0 never; `perusal_bytes`: of what is new the last so many bytes are sent.
     """
 
     job: str
@@ -68,8 +77,13 @@ class WrapperJob:
     prologue: Step | None = None
     epilogue: Step | None = None
     sequence_code: str = ""
+    cpus: int = 1
+    parallel: bool = False
     output_limit: int = -1
     memory_period_s: int = 0
+    interactive: bool = False
+    perusal_period_s: int = 0
+    perusal_bytes: int = 10_000_000
     start_retry: Retry = Retry(5, 5)
     input_retry: Retry = Retry(2, 60)
     output_retry: Retry = Retry(6, 300)
@@ -78,7 +92,7 @@ class WrapperJob:
 def render(job: WrapperJob) -> str:
     """The script. Raises `JdlInvalid` or `SandboxPathRefused` for names that cannot be used on any node."""
     names = {name: f"wms_env_{n}" for n, (name, _) in enumerate(job.environment)}
-    sections = [_constants(job), FUNCTIONS, _inputs(job), _environment(job), *_programs(job, names)]
+    sections = [_constants(job), FUNCTIONS, *_beside(job), _inputs(job), _environment(job), *_programs(job, names)]
     return "\n".join([*sections, _outputs(job), _main(job, names)])
 
 
@@ -101,6 +115,17 @@ def _constants(job: WrapperJob) -> str:
             "# Functions are called by name, texts of the job stand in single quotes on purpose.\n"
             "# shellcheck disable=SC2016,SC2317\n")
     return "\n".join([head, *(f"{name}={value}" for name, value in values.items())]) + "\n"
+
+
+def _beside(job: WrapperJob) -> list[str]:
+    """What only some jobs need: many processes, and what runs beside the payload."""
+    parallel = [PARALLEL] if job.parallel else []
+    found = [TERMINAL] if job.interactive else []
+    if job.perusal_period_s:
+        part = min(1_000_000, job.perusal_bytes)
+        found.append(f"wms_peek_period={job.perusal_period_s} wms_peek_most={job.perusal_bytes} wms_peek_part={part}\n"
+                     + PERUSAL)
+    return [*parallel, BESIDE, *found] if found else parallel
 
 
 def _retries(name: str, retry: Retry) -> dict[str, str]:
@@ -136,9 +161,14 @@ def _inputs(job: WrapperJob) -> str:
     calls = []
     for file in job.input_sandbox:
         place = _local(file.name, "InputSandbox")
-        words = [shown(url_name(file.name)).replace("%25", "%"), curl_value(place)[1:-1], place, file.sha256]
+        words = [_source(file), curl_value(place)[1:-1], place, file.sha256]
         calls.append('"$1" ' + " ".join(quoted(text) for text in words) + " || return")
     return _function("wms_each_input", [*calls, ":"])
+
+
+def _source(file: InputFile) -> str:
+    """Where the file is below the base URL."""
+    return shown(file.source or f"input/{url_name(file.name)}").replace("%25", "%")
 
 
 def _environment(job: WrapperJob) -> str:
@@ -151,6 +181,7 @@ def _environment(job: WrapperJob) -> str:
         names[name] = f"wms_env_{n}"
     return "\n".join([
         *lines,
+        *([f"export GLITE_WMS_CPU_NUMBER={job.cpus}"] if job.cpus > 1 else []),
         "export GLITE_WMS_JOBID=\"$wms_job\" EDG_WL_JOBID=\"$wms_job\" GLITE_WMS_SEQUENCE_CODE=\"$wms_code\"",
         "export EDG_WL_SEQUENCE_CODE=\"$wms_code\" GLITE_WMS_LOG_DESTINATION=\"$wms_base\"",
     ])
@@ -167,8 +198,8 @@ def _program_word(path: str, names: Mapping[str, str]) -> str:
     return quoted(path if path.startswith(("/", "./")) else f"./{path}")
 
 
-def _command(job: WrapperJob, step: Step, names: Mapping[str, str]) -> list[str]:
-    """Lines that become the program in place of a subshell: no process more than the program itself."""
+def _command(job: WrapperJob, step: Step, names: Mapping[str, str], launch: Sequence[str] = ()) -> list[str]:
+    """Lines that become the program in place of a subshell; `launch` puts what starts it before its words."""
     words = [_program_word(step.path, names), *(word(parts, names) for parts in step.arguments)]
     setting = [f'{name}="{_LOGGER if name == "PATH" else ""}${variable}"' for name, variable in names.items()]
     prefix = ["env", *setting] if setting else []
@@ -178,6 +209,7 @@ def _command(job: WrapperJob, step: Step, names: Mapping[str, str]) -> list[str]
         "if [ -f .BrokerInfo ]; then export GLITE_WMS_RB_BROKERINFO=\"$PWD/.BrokerInfo\"; fi",
         f'export PATH="{_LOGGER}$PATH"',
         f"set -- {' '.join([*prefix, *words])}",
+        *launch,
         'if [ -n "$wms_setsid" ]; then set -- setsid "$@"; fi',
         'exec "$@"',
     ]
@@ -185,25 +217,35 @@ def _command(job: WrapperJob, step: Step, names: Mapping[str, str]) -> list[str]
 
 def _programs(job: WrapperJob, names: Mapping[str, str]) -> list[str]:
     silent = "umask 022; exec </dev/null >/dev/null 2>&1"
-    found = [_function("wms_payload", [_streams(job, names), *_command(job, _payload(job), names)])]
+    command = _command(job, Step(job.executable, job.arguments), names, _launch(job))
+    found = [_function("wms_payload", [_streams(job, names), *command])]
     for name, step in (("wms_prologue", job.prologue), ("wms_epilogue", job.epilogue)):
         if step is not None:
             found.append(_function(name, [silent, *_command(job, step, names)]))
     return found
 
 
-def _payload(job: WrapperJob) -> Step:
-    return Step(job.executable, job.arguments)
+def _launch(job: WrapperJob) -> list[str]:
+    """What comes before the payload's own words: a terminal wants output as it comes, MPI many processes."""
+    unbuffered = ['if command -v stdbuf >/dev/null 2>&1; then set -- stdbuf -o0 -e0 "$@"; fi']
+    return [*(unbuffered if job.interactive else []), *(launched(job.cpus) if job.parallel else [])]
 
 
 def _streams(job: WrapperJob, names: Mapping[str, str]) -> str:
     def target(name: str, what: str) -> str:
         return quoted(_local(name, what)) if name else "/dev/null"
 
+    if job.interactive:
+        return f"umask 022; exec <../ctl/typed >{_printed(job)} 2>&1 || exit 1"
     source = _program_word(job.stdin, names) if job.stdin else "/dev/null"
     same = job.stdout and job.stdout == job.stderr
     error = "2>&1" if same else f"2>{target(job.stderr, 'StdError')}"
     return f"umask 022; exec <{source} >{target(job.stdout, 'StdOutput')} {error} || exit 1"
+
+
+def _printed(job: WrapperJob) -> str:
+    """The file with all that an interactive payload prints: that of StdOutput, if it has one."""
+    return quoted(_local(job.stdout, "StdOutput")) if job.stdout else "../ctl/printed.all"
 
 
 def _outputs(job: WrapperJob) -> str:
@@ -233,12 +275,18 @@ def _main(job: WrapperJob, names: Mapping[str, str]) -> str:
         *_directories(job),
         *(["wms_download"] if job.input_sandbox else []),
         *_checked(job, names),
+        *prepared(job.parallel),
         *_around("prologue", job.prologue, names),
         "wms_take_start",
         "wms_hook cp_1_5.sh",
+        *([f"wms_connect {_printed(job)}"] if job.interactive else []),
+        *(["wms_look"] if job.perusal_period_s else []),
         "wms_measured wms_payload",
         "printf 'job exit status = %d\\n' \"$wms_exit\"",
+        *(["wms_disconnect"] if job.interactive else []),
         "wms_hook cp_2.sh",
+        *(["wms_looked"] if job.perusal_period_s else []),
+        *(["wms_beside=''"] if job.interactive or job.perusal_period_s else []),
         *_around("epilogue", job.epilogue, names),
         "wms_outputs",
         "printf '%s' \"$wms_remarks\"",
@@ -256,7 +304,7 @@ def _directories(job: WrapperJob) -> list[str]:
 def _checked(job: WrapperJob, names: Mapping[str, str]) -> list[str]:
     lines = [f"wms_runnable {_program_word(job.executable, names)} || "
              f"wms_fatal {quoted(shown(job.executable) + ' not found or unreadable')}"]
-    if job.stdin:
+    if job.stdin and not job.interactive:
         lines.append(f"[ -r {_program_word(job.stdin, names)} ] || "
                      f"wms_fatal {quoted(shown(job.stdin) + ' not found or unreadable')}")
     return lines

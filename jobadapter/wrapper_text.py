@@ -16,7 +16,7 @@ wms_nl='
 '
 wms_safe='ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-'
 wms_dir='' wms_pid='' wms_watcher='' wms_begun='' wms_tell='' wms_setsid='' wms_starting='' wms_caught=''
-wms_notes='' wms_missing='' wms_remarks=''
+wms_notes='' wms_missing='' wms_remarks='' wms_beside=''
 wms_exit=-1 wms_signal=0 wms_wall=0 wms_user=0 wms_sys=0 wms_rss=0 wms_patience=60
 wms_longest_wait=60
 
@@ -53,6 +53,7 @@ wms_leave() { # status of the wrapper
     printf 'jw exit status = %d\n' "$1"
     [ -z "$wms_pid" ] || wms_kill KILL
     wms_unwatch
+    [ -z "$wms_beside" ] || wms_dismiss
     cd / || exit 1
     wms_hook cp_3.sh
     if [ -n "$wms_dir" ] && ! rm -rf -- "$wms_dir" 2>/dev/null; then

@@ -121,10 +121,10 @@ wms_take_start() { # the one start of this attempt
 
 SANDBOXES = r"""
 # --- sandboxes -----------------------------------------------------------------------------------------
-wms_get() { # a file of the input sandbox: URL name, place in the configuration, place, SHA-256 or nothing
+wms_get() { # a file of the input sandbox: its URL below the base, place in the configuration, place, SHA-256 or nothing
     printf '%s' "$wms_next"
     wms_next="next$wms_nl"
-    wms_request "$wms_base/input/$1" 3600 "$2"
+    wms_request "$wms_base/$1" 3600 "$2"
 }
 
 wms_right() { # the same arguments: is the file what was sent?
@@ -151,7 +151,7 @@ wms_download() { # the whole input sandbox, again while it fails and may be trie
             wms_reason=${wms_codes##*"$wms_nl"}
         fi
         [ "$wms_isb_left" -gt 0 ] ||
-            wms_fatal "Cannot download $wms_file from $wms_base/input/$wms_file ($wms_reason)"
+            wms_fatal "Cannot download ${wms_file##*/} from $wms_base/$wms_file ($wms_reason)"
         wms_isb_left=$((wms_isb_left - 1))
         wms_pause "$wms_isb_wait"
         wms_isb_wait=$((wms_isb_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_isb_wait * 2))

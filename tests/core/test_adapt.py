@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from jobadapter.adapt import Surroundings, adapt, words
+from jobadapter.adapt import Surroundings, adapt, perusal_period_s, words
 from jobadapter.wrapper import Retry
 from wms.errors import JdlInvalid
+from wms.jdl.described import described
 from wms.messages import Input, Run
 from wms.seqcode import START
 
@@ -35,3 +36,17 @@ def test_arguments_become_words_of_literals_and_variables() -> None:
 def test_what_no_shell_may_do_is_refused() -> None:
     with pytest.raises(JdlInvalid):
         words("a; rm -rf /")
+
+
+@pytest.mark.parametrize(("jdl", "least", "period"), [
+    ("", 5.0, 0), ("PerusalTimeInterval = 60;", 5.0, 0), ("PerusalFileEnable = true;", 5.0, 5),
+    ("PerusalFileEnable = true; PerusalTimeInterval = 60;", 5.0, 60),
+    ("PerusalFileEnable = true; PerusalTimeInterval = 1;", 0.5, 1), ("PerusalFileEnable = true;", 0.0, 1)])
+def test_files_are_looked_at_as_often_as_job_and_site_say(jdl: str, least: float, period: int) -> None:
+    assert perusal_period_s(described('Executable = "/bin/true";' + jdl), least) == period
+
+
+def test_an_interactive_job_has_a_terminal() -> None:
+    script = adapt(run('Executable = "/bin/cat"; JobType = "Interactive";'), "t", "c", b"", str(START), AROUND).script
+    assert "wms_connect ../ctl/printed.all" in script
+    assert "wms_peek" not in script

@@ -43,6 +43,9 @@ EXAMPLES = {
         output_sandbox=["logs/out", "*.dat"], output_limit=1_000_000,
         prologue=Step("pro.sh", [[("literal", "1")]]), epilogue=Step("$TOOLS/epi"),
         start_retry=Retry(1, 2), input_retry=Retry(3, 4), output_retry=Retry(5, 6)),
+    "interactive": job(interactive=True, stdout="std.out", output_sandbox=["std.out"], perusal_period_s=5,
+                       perusal_bytes=1000),
+    "parallel": job(executable="mpi", cpus=4, parallel=True, stdout="out", environment=[("A", "b")]),
     "same-name-for-nothing": job(stdout="out", stderr="err", executable="a=b", environment=[("X", "")]),
 }  # fmt: skip
 

@@ -203,7 +203,7 @@ wms_nl='
 '
 wms_safe='ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-'
 wms_dir='' wms_pid='' wms_watcher='' wms_begun='' wms_tell='' wms_setsid='' wms_starting='' wms_caught=''
-wms_notes='' wms_missing='' wms_remarks=''
+wms_notes='' wms_missing='' wms_remarks='' wms_beside=''
 wms_exit=-1 wms_signal=0 wms_wall=0 wms_user=0 wms_sys=0 wms_rss=0 wms_patience=60
 wms_longest_wait=60
 
@@ -240,6 +240,7 @@ wms_leave() { # status of the wrapper
     printf 'jw exit status = %d\n' "$1"
     [ -z "$wms_pid" ] || wms_kill KILL
     wms_unwatch
+    [ -z "$wms_beside" ] || wms_dismiss
     cd / || exit 1
     wms_hook cp_3.sh
     if [ -n "$wms_dir" ] && ! rm -rf -- "$wms_dir" 2>/dev/null; then
@@ -483,10 +484,10 @@ wms_take_start() { # the one start of this attempt
 }
 
 # --- sandboxes -----------------------------------------------------------------------------------------
-wms_get() { # a file of the input sandbox: URL name, place in the configuration, place, SHA-256 or nothing
+wms_get() { # a file of the input sandbox: its URL below the base, place in the configuration, place, SHA-256 or nothing
     printf '%s' "$wms_next"
     wms_next="next$wms_nl"
-    wms_request "$wms_base/input/$1" 3600 "$2"
+    wms_request "$wms_base/$1" 3600 "$2"
 }
 
 wms_right() { # the same arguments: is the file what was sent?
@@ -513,7 +514,7 @@ wms_download() { # the whole input sandbox, again while it fails and may be trie
             wms_reason=${wms_codes##*"$wms_nl"}
         fi
         [ "$wms_isb_left" -gt 0 ] ||
-            wms_fatal "Cannot download $wms_file from $wms_base/input/$wms_file ($wms_reason)"
+            wms_fatal "Cannot download ${wms_file##*/} from $wms_base/$wms_file ($wms_reason)"
         wms_isb_left=$((wms_isb_left - 1))
         wms_pause "$wms_isb_wait"
         wms_isb_wait=$((wms_isb_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_isb_wait * 2))
