@@ -17,17 +17,16 @@ from wms.jdl.values import Prepared, Value, prepare, tree
 from wms.resource import ComputingElement
 
 LONGEST = 100_000
-"""Characters; what is longer goes without the attributes of SEs, then without the URLs of replicas."""
+"""Characters; what is longer goes without the attributes of SEs, then the URLs of replicas, then all but the CE."""
 SPACE = "GlueSAStateAvailableSpace"
 
 
 def render(request: Request, ce: ComputingElement, snapshot: Snapshot) -> str:
     """The text of the record. Free space and whatever else is said of an SE are as the snapshot has them."""
-    for attributes, replicas in ((True, True), (False, True), (False, False)):
-        text = pretty(_record(request, ce, snapshot, attributes, replicas))
-        if len(text) <= LONGEST:
-            break
-    return text + "\n"
+    bare = _ad(ComputingElement={"name": ce.id, "CloseStorageElements": []}, VirtualOrganisation=request.vo)
+    tries = (_record(request, ce, snapshot, *more) for more in ((True, True), (False, True), (False, False)))
+    texts = (pretty(record) + "\n" for record in tries)
+    return next((text for text in texts if len(text) <= LONGEST), pretty(bare) + "\n")
 
 
 def _record(request: Request, ce: ComputingElement, snapshot: Snapshot, attributes: bool, replicas: bool) -> Ad:
