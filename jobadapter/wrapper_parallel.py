@@ -43,9 +43,10 @@ wms_distribute() { # the working directory is to be on every host, unless all of
     [ -z "${MPI_SHARED_HOME:-}" ] || return 0
     while read -r wms_host <&3; do
         case $wms_host in "$wms_node" | "${wms_node%%.*}" | localhost) continue ;; esac
-        ssh -n -o BatchMode=yes -- "$wms_host" "mkdir -p '$wms_dir'" </dev/null &&
-            scp -B -q -r -p -- "$wms_dir/work" "$wms_host:$wms_dir/" </dev/null ||
+        if ! ssh -n -o BatchMode=yes -- "$wms_host" "mkdir -p '$wms_dir'" </dev/null ||
+            ! scp -B -q -r -p -- "$wms_dir/work" "$wms_host:$wms_dir/" </dev/null; then
             wms_fatal 'Cannot copy the working directory to another host'
+        fi
     done 3<../ctl/nodes
 }
 """

@@ -38,6 +38,8 @@ PHRASES: tuple[tuple[str, Kind], ...] = (
     ("Job has been terminated", "resubmit"),
     ("No *ftp", "resubmit"),
     ("Cannot find edg-rm", "resubmit"),
+    ("Cannot find mpirun", "resubmit"),
+    ("Cannot copy the working directory", "resubmit"),
 )
 """The first phrase of this order that occurs wins, wherever it stands in the text."""
 

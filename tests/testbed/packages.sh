@@ -3,7 +3,7 @@
 set -eu
 PACKAGES="openssl curl shellcheck dash busybox procps iproute2 util-linux systemd
     postgresql rabbitmq-server myproxy-server myproxy globus-proxy-utils globus-gsi-cert-utils-progs voms-clients
-    chromium fonts-dejavu-core"
+    chromium fonts-dejavu-core mpich"
 missing=""
 for package in $PACKAGES; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
