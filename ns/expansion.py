@@ -6,23 +6,37 @@ A rescue is stored as the first text behind a line for each rescue, `// rescue o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from wms.jdl.compounds import Compound, compound
 
-MOST_NODES = 10_000_000
 _LINE = re.compile(r"// rescue of ([A-Za-z0-9_-]{1,64}): ([0-9,-]+)\n")
 
 
 class Rescue(NamedTuple):
-    """`old` was given up for a compound of these nodes of the first text: index there by index here and back."""
+    """`old` was given up for a compound of these nodes of the first text: `ranges` ascend, `before` counts theirs."""
 
     old: str
-    nodes: tuple[int, ...]
-    places: Mapping[int, int]
+    ranges: tuple[range, ...]
+    before: tuple[int, ...]
+
+    @property
+    def number(self) -> int:
+        return self.before[-1] + len(self.ranges[-1])
+
+    def first(self, node: int) -> int:
+        """The index in the first text of a node of this one."""
+        k = bisect_right(self.before, node) - 1
+        return self.ranges[k][node - self.before[k]]
+
+    def place(self, first: int) -> int | None:
+        """The index here of a node of the first text, None if it is not of this one."""
+        k = bisect_right(self.ranges, first, key=lambda one: one.start) - 1
+        return self.before[k] + first - self.ranges[k].start if k >= 0 and first in self.ranges[k] else None
 
 
 class Source(NamedTuple):
@@ -62,19 +76,19 @@ class Expansion:
 
     @property
     def number(self) -> int:
-        return len(self._rescues[0].nodes) if self._rescues else self._whole.number
+        return self._rescues[0].number if self._rescues else self._whole.number
 
     @property
     def edges(self) -> tuple[tuple[int, int], ...]:
         """What is done already is no parent any more."""
         if not self._rescues:
             return self._whole.edges
-        places = self._rescues[0].places
-        return tuple((places[parent], places[child]) for parent, child in self._whole.edges
-                     if parent in places and child in places)
+        place = self._rescues[0].place
+        here = ((place(parent), place(child)) for parent, child in self._whole.edges)
+        return tuple((parent, child) for parent, child in here if parent is not None and child is not None)
 
     def _first(self, node: int) -> int:
-        return self._rescues[0].nodes[node] if self._rescues else node
+        return self._rescues[0].first(node) if self._rescues else node
 
     def name(self, node: int) -> str:
         return self._whole.name(self._first(node))
@@ -90,8 +104,9 @@ class Expansion:
         """Where a node of the first text ran last: compound, and its index there."""
         home = ""
         for rescue in self._rescues:
-            if first in rescue.places:
-                return home, rescue.places[first]
+            place = rescue.place(first)
+            if place is not None:
+                return home, place
             home = rescue.old
         return home, first
 
@@ -115,25 +130,23 @@ def expansion(text: str, number: int) -> Expansion:
         rescues.append(rescue)
         end = found.end()
     whole = compound(text[end:], number)
-    first = rescues[0].nodes if rescues else ()
-    if len(first) != number or any(rescue.nodes[-1] >= whole.number for rescue in rescues):
+    fits = all(rescue.ranges[-1][-1] < whole.number for rescue in rescues)
+    if not (rescues and fits and rescues[0].number == number):
         return Expansion(compound(text, number), (), text)
     return Expansion(whole, rescues, text)
 
 
 @lru_cache(maxsize=8)
 def _rescue(old: str, text: str) -> Rescue | None:
-    """None if these are not a bounded number of ascending numbers."""
-    found = [_range(part) for part in text.split(",")]
-    if any(not one for one in found) or sum(map(len, found)) > MOST_NODES:
+    """None if these are not ascending numbers."""
+    found = tuple(_range(part) for part in text.split(","))
+    if any(not one for one in found) or any(one[-1] >= other[0] for one, other in pairwise(found)):
         return None
-    if any(one[-1] >= other[0] for one, other in pairwise(found)):
-        return None
-    nodes = tuple(node for one in found for node in one)
-    return Rescue(old, nodes, {node: k for k, node in enumerate(nodes)})
+    return Rescue(old, found, (0, *accumulate(map(len, found[:-1]))))
 
 
 def _range(text: str) -> range:
+    """Nothing for what is no range, or reaches further than any compound."""
     first, _, last = text.partition("-")
     last = last or first
     short = first.isdecimal() and last.isdecimal() and len(first) < 10 and len(last) < 10
