@@ -23,6 +23,7 @@ from wms.jdl.numeric import (
     rounding,
     total,
 )
+from wms.jdl.stringlists import matched, mean, numbers, of_list, of_two
 from wms.jdl.textual import (
     CONVERSIONS,
     abs_time,
@@ -38,6 +39,7 @@ from wms.jdl.textual import (
     substr,
 )
 from wms.jdl.values import Value
+from wms.jdl.versions import version_in_range, version_order, version_test
 
 ANY = 1000
 
@@ -54,6 +56,15 @@ class Function(NamedTuple):
 
 def _is(*types: type) -> Callable[[Value], Value]:
     return lambda value: type(value) in types
+
+
+def _meet(left: set[str], right: set[str]) -> bool:
+    return not left.isdisjoint(right)
+
+
+def _unknown(*values: Value) -> Value:
+    """Statistics of a CE that nobody keeps in its record."""
+    return UNDEFINED
 
 
 def _is_record(value: Value) -> Value:
@@ -104,6 +115,27 @@ _ALL: Final[list[Function]] = [
     Function("IsMember", 2, 2, member),
     Function("identicalMember", 2, 2, identical_member),
     Function("fqanMember", 2, 2, fqan_member),
+    Function("versioncmp", 2, 2, version_order),
+    Function("versionLT", 2, 2, version_test(lambda order: order < 0)),
+    Function("versionLE", 2, 2, version_test(lambda order: order <= 0)),
+    Function("versionEQ", 2, 2, version_test(lambda order: order == 0)),
+    Function("versionGE", 2, 2, version_test(lambda order: order >= 0)),
+    Function("versionGT", 2, 2, version_test(lambda order: order > 0)),
+    Function("version_in_range", 3, 3, version_in_range),
+    Function("split", 1, 2, of_list(list)),
+    Function("stringListSize", 1, 2, of_list(len)),
+    Function("stringListSum", 1, 2, numbers(total, 0.0)),
+    Function("stringListAvg", 1, 2, numbers(mean, 0.0)),
+    Function("stringListMin", 1, 2, numbers(extreme(min), UNDEFINED)),
+    Function("stringListMax", 1, 2, numbers(extreme(max), UNDEFINED)),
+    Function("stringListMember", 2, 3, of_two(set.issubset, fold=False, whole=True)),
+    Function("stringListIMember", 2, 3, of_two(set.issubset, fold=True, whole=True)),
+    Function("stringListSubsetMatch", 2, 3, of_two(set.issubset, fold=False, whole=False)),
+    Function("stringListISubsetMatch", 2, 3, of_two(set.issubset, fold=True, whole=False)),
+    Function("stringListsIntersect", 2, 3, of_two(_meet, fold=False, whole=False)),
+    Function("stringList_regexpMember", 2, 4, matched, metered=True),
+    Function("successFraction", 1, 1, _unknown),
+    Function("measuredResponseTime", 0, 1, _unknown),
     Function("absTime", 1, 2, abs_time),
     Function("relTime", 1, 1, rel_time),
     Function("formatTime", 1, 2, format_time),

@@ -5,31 +5,20 @@ Each takes the compiler, the argument nodes and the scope of the call, and gives
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Final, NamedTuple
 
 from wms.errors import JdlError
-from wms.jdl.ast import ERROR, UNDEFINED, Name, Node, Special, walk
+from wms.jdl.ast import ERROR, UNDEFINED, Name, Special, walk
 from wms.jdl.functions import draw
+from wms.jdl.gangs import Arguments, Build, Compiler, close_storage, gang
 from wms.jdl.limits import MAX_DEPTH
 from wms.jdl.operators import truth
 from wms.jdl.parser import parse_expression
 from wms.jdl.run import Code, Exhausted, Run, weight
 from wms.jdl.scope import Scope
+from wms.jdl.textual import regexp
 from wms.jdl.unparse import unparse
-from wms.jdl.values import Prepared, Value, tree
-
-
-class Compiler(Protocol):
-    now: float | None
-    random: Callable[[], float] | None
-
-    def compile(self, node: Node) -> Code: ...
-
-    def complete(self, node: Node, scope: Scope) -> Code: ...
-
-
-Arguments: TypeAlias = Sequence[Node]
+from wms.jdl.values import Value, tree
 
 
 def _if_then_else(compiler: Compiler, arguments: Arguments, scope: Scope) -> Code:
@@ -46,36 +35,6 @@ def conditional(test: Code, then: Code, otherwise: Code) -> Code:
         return then(run) if holds else otherwise(run)
 
     return code
-
-
-def _matches(items: Code, predicate: Code, run: Run) -> tuple[list[Any], list[Any]] | Special:
-    """(records of the list, those for which the predicate is true), `target` being each in turn."""
-    found = items(run)
-    if not isinstance(found, list):
-        return UNDEFINED if found is UNDEFINED else ERROR
-    before, records = run.target, [item for item in found if isinstance(item, Prepared)]
-    held = []
-    try:
-        for run.target in records:
-            run.spend(1)
-            if predicate(run) is True:
-                held.append(run.target)
-    finally:
-        run.target = before
-    return records, held
-
-
-def _gang(verdict: Callable[[list[Any], list[Any]], Value]) -> _Build:
-    def build(compiler: Compiler, arguments: Arguments, scope: Scope) -> Code:
-        items, predicate = (compiler.compile(node) for node in arguments)
-
-        def code(run: Run) -> Value:
-            outcome = _matches(items, predicate, run)
-            return outcome if isinstance(outcome, Special) else verdict(*outcome)
-
-        return code
-
-    return build
 
 
 def _eval(compiler: Compiler, arguments: Arguments, scope: Scope) -> Code:
@@ -124,6 +83,20 @@ def _unparse(compiler: Compiler, arguments: Arguments, scope: Scope) -> Code:
     return code
 
 
+def _names_matching(compiler: Compiler, arguments: Arguments, scope: Scope) -> Code:
+    """The names of the attributes of the record the call stands in that the pattern is found in."""
+    argument, names = compiler.compile(arguments[0]), list(scope.ad.names())
+
+    def code(run: Run) -> Value:
+        expression = argument(run)
+        if isinstance(expression, Special):
+            return expression
+        found = [(name, regexp(run.spend, expression, name, "i")) for name in names]
+        return ERROR if any(held is ERROR for _, held in found) else [name for name, held in found if held]
+
+    return code
+
+
 def _time(compiler: Compiler, arguments: Arguments, scope: Scope) -> Code:
     seconds: Value = ERROR if compiler.now is None else int(compiler.now)
     return lambda run: seconds
@@ -134,21 +107,20 @@ def _random(compiler: Compiler, arguments: Arguments, scope: Scope) -> Code:
     return lambda run: draw(source, *(bound(run) for bound in bounds))
 
 
-_Build: TypeAlias = Callable[[Compiler, Arguments, Scope], Code]
-
-
 class Lazy(NamedTuple):
     name: str
     least: int
     most: int
-    build: _Build
+    build: Build
 
 
 LAZY: Final[dict[str, Lazy]] = {lazy.name.lower(): lazy for lazy in [
     Lazy("ifThenElse", 3, 3, _if_then_else),
-    Lazy("anyMatch", 2, 2, _gang(lambda records, held: bool(held))),
-    Lazy("allMatch", 2, 2, _gang(lambda records, held: len(held) == len(records))),
-    Lazy("whichMatch", 2, 2, _gang(lambda records, held: held)),
+    Lazy("anyMatch", 2, 2, gang(lambda records, held: bool(held))),
+    Lazy("allMatch", 2, 2, gang(lambda records, held: len(held) == len(records))),
+    Lazy("whichMatch", 2, 2, gang(lambda records, held: held)),
+    Lazy("retrieveCloseSEsInfo", 1, 1, close_storage),
+    Lazy("listAttrRegEx", 1, 1, _names_matching),
     Lazy("eval", 1, 1, _eval),
     Lazy("unparse", 1, 1, _unparse),
     Lazy("time", 0, 0, _time),

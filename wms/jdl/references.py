@@ -12,6 +12,7 @@ from wms.jdl.scope import SPECIAL, Scope, Side, place
 
 ALL = "*"
 _GANG = frozenset({"anymatch", "allmatch", "whichmatch"})
+_READ_BY_CALLS = {"eval": (ALL,), "retrieveclosesesinfo": ("storage",)}
 _Item = tuple[Node, Scope, bool]
 _Seen = set[tuple[Scope, str, bool]]
 
@@ -44,8 +45,8 @@ def _reads(item: _Item) -> Iterator[str]:
     elif isinstance(node, Name):
         if _is_other(node, scope, ganged):
             yield ALL
-    elif isinstance(node, Call) and node.function.lower() == "eval":
-        yield ALL
+    elif isinstance(node, Call):
+        yield from _READ_BY_CALLS.get(node.function.lower(), ())
 
 
 def _next(item: _Item, seen: _Seen) -> Iterator[_Item]:

@@ -92,7 +92,7 @@ def to_bool(value: Value) -> Value:
 # -- strings ---------------------------------------------------------------------------------------------
 
 
-def _texts(values: tuple[Value, ...]) -> list[str] | Special:
+def texts_of(values: tuple[Value, ...]) -> list[str] | Special:
     """All values as text, or the first that has none."""
     texts: list[str] = []
     for value in values:
@@ -104,7 +104,7 @@ def _texts(values: tuple[Value, ...]) -> list[str] | Special:
 
 
 def strcat(*values: Value) -> Value:
-    texts = _texts(values)
+    texts = texts_of(values)
     return texts if isinstance(texts, Special) else "".join(texts)
 
 
@@ -120,7 +120,7 @@ def join(*values: Value) -> Value:
     known = tuple(item for item in items if item is not UNDEFINED)
     if items and not known:
         return UNDEFINED
-    texts = _texts(known)
+    texts = texts_of(known)
     if isinstance(separator, Special) or isinstance(texts, Special):
         return ERROR
     return separator.join(texts)
@@ -150,7 +150,7 @@ def ordered(fold: Callable[[str], str]) -> Callable[[Value, Value], Value]:
     """-1, 0 or 1 as the first text comes before, with or after the second."""
 
     def apply(left: Value, right: Value) -> Value:
-        texts = _texts((left, right))
+        texts = texts_of((left, right))
         if isinstance(texts, Special):
             return texts
         first, second = map(fold, texts)
