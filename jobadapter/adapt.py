@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
+from jobadapter.output_data import report_name, wanted
 from jobadapter.shell import Word
 from jobadapter.wrapper import InputFile, Retry, Step, WrapperJob, render
 from wms.ce import CeJob
@@ -29,15 +30,17 @@ class Surroundings:
 def adapt(run: Run, token: str, capability: str, proxy: bytes, code: str, around: Surroundings) -> CeJob:
     """The submission of one attempt; raises JdlInvalid or SandboxPathRefused for what cannot be run anywhere."""
     job, id = described(run.jdl), run.job.rsplit("/", 1)[-1]
+    stored = wanted(job, run.broker_info, id)
     script = render(WrapperJob(
         job=run.job, attempt=run.attempt, base_url=f"{around.ns_url}/ns/v1/attempts/{id}/{run.attempt}",
         token=capability, ca_pem=around.ca_pem, executable=job.executable, arguments=words(job.arguments),
         stdin=job.std_input, stdout=job.std_output, stderr=job.std_error, environment=job.environment,
         input_sandbox=[InputFile(file.name, file.sha256, file.size, file.source) for file in run.files],
-        output_sandbox=job.output_sandbox, prologue=step(job.prologue, job.prologue_arguments),
-        epilogue=step(job.epilogue, job.epilogue_arguments), sequence_code=code,
+        output_sandbox=list(dict.fromkeys([*job.output_sandbox, *([report_name(id)] if stored else [])])),
+        prologue=step(job.prologue, job.prologue_arguments), epilogue=step(job.epilogue, job.epilogue_arguments),
+        sequence_code=code,
         interactive="Interactive" in job.job_types, perusal_period_s=perusal_period_s(job, around.min_perusal_s),
-        perusal_bytes=around.perusal_bytes,
+        perusal_bytes=around.perusal_bytes, broker_info=run.broker_info, output_data=stored, report=report_name(id),
         cpus=job.cpu_number, parallel="MPICH" in job.job_types, output_limit=around.output_limit,
         start_retry=around.retry, input_retry=around.retry, output_retry=around.retry))
     return CeJob(token, run.job, script, run.queue, proxy, cpus=job.cpu_number, hosts=job.host_number,

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from posixpath import dirname, normpath
 
+from jobadapter.output_data import Stored
 from jobadapter.shell import Word, curl_value, pattern, quoted, references, shown, url_name, word
+from jobadapter.wrapper_data import broker_info, storing
 from jobadapter.wrapper_logging import logger
 from jobadapter.wrapper_parallel import PARALLEL, launched, prepared
 from jobadapter.wrapper_perusal import PERUSAL
@@ -58,7 +60,8 @@ class WrapperJob:
     the null device. `output_sandbox` may hold patterns. `output_limit`: bytes in all, -1 without limit.
     `memory_period_s`: how often resident memory is looked at (costs two processes), 0 never. `interactive`: standard
     input comes from the user, all output goes there. `perusal_period_s`: how often files that the user names are
-    looked at, 0 never; `perusal_bytes`: of what is new the last so many bytes are sent.
+    looked at, 0 never; `perusal_bytes`: of what is new the last so many bytes are sent. `broker_info`: the text of
+    .BrokerInfo, if the job was matched. `output_data` is stored by the wrapper, the outcome is in the file `report`.
     """
 
     job: str
@@ -84,6 +87,9 @@ class WrapperJob:
     interactive: bool = False
     perusal_period_s: int = 0
     perusal_bytes: int = 10_000_000
+    broker_info: str = ""
+    output_data: Sequence[Stored] = ()
+    report: str = ""
     start_retry: Retry = Retry(5, 5)
     input_retry: Retry = Retry(2, 60)
     output_retry: Retry = Retry(6, 300)
@@ -125,7 +131,12 @@ def _beside(job: WrapperJob) -> list[str]:
         part = min(1_000_000, job.perusal_bytes)
         found.append(f"wms_peek_period={job.perusal_period_s} wms_peek_most={job.perusal_bytes} wms_peek_part={part}\n"
                      + PERUSAL)
-    return [*parallel, BESIDE, *found] if found else parallel
+    data = [*broker_info(job.broker_info), *storing(_storable(job), job.report)]
+    return [*parallel, *data, *([BESIDE, *found] if found else [])]
+
+
+def _storable(job: WrapperJob) -> list[Stored]:
+    return [Stored(_local(one.file, "OutputData")[2:], one.places) for one in job.output_data]
 
 
 def _retries(name: str, retry: Retry) -> dict[str, str]:
@@ -206,7 +217,9 @@ def _command(job: WrapperJob, step: Step, names: Mapping[str, str], launch: Sequ
     if setting and "=" in step.path:
         prefix += ["sh", "-c", "'exec \"$@\"'", "sh"]
     return [
-        "if [ -f .BrokerInfo ]; then export GLITE_WMS_RB_BROKERINFO=\"$PWD/.BrokerInfo\"; fi",
+        "if [ -f .BrokerInfo ]; then",
+        "    export GLITE_WMS_RB_BROKERINFO=\"$PWD/.BrokerInfo\" EDG_WL_RB_BROKERINFO=\"$PWD/.BrokerInfo\"",
+        "fi",
         f'export PATH="{_LOGGER}$PATH"',
         f"set -- {' '.join([*prefix, *words])}",
         *launch,
@@ -273,6 +286,7 @@ def _main(job: WrapperJob, names: Mapping[str, str]) -> str:
     return "\n".join([
         "wms_prepare",
         *_directories(job),
+        *(["wms_broker_info"] if job.broker_info else []),
         *(["wms_download"] if job.input_sandbox else []),
         *_checked(job, names),
         *prepared(job.parallel),
@@ -287,6 +301,7 @@ def _main(job: WrapperJob, names: Mapping[str, str]) -> str:
         "wms_hook cp_2.sh",
         *(["wms_looked"] if job.perusal_period_s else []),
         *(["wms_beside=''"] if job.interactive or job.perusal_period_s else []),
+        *(["wms_output_data"] if job.output_data else []),
         *_around("epilogue", job.epilogue, names),
         "wms_outputs",
         "printf '%s' \"$wms_remarks\"",

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobadapter.output_data import Stored
 from jobadapter.wrapper import InputFile, Retry, Step, WrapperJob, render
 from wms.errors import JdlInvalid, SandboxPathRefused
 
@@ -46,6 +47,10 @@ EXAMPLES = {
     "interactive": job(interactive=True, stdout="std.out", output_sandbox=["std.out"], perusal_period_s=5,
                        perusal_bytes=1000),
     "parallel": job(executable="mpi", cpus=4, parallel=True, stdout="out", environment=[("A", "b")]),
+    "data": job(
+        broker_info='[ ComputingElement = [ name = "ce.org:8443/jobmanager-local-q" ] ]\n', report="DSUpload_x.out",
+        output_data=[Stored("it's.dat", ("file://se.org/data/x/it's.dat", "https://se.org:443/x/it%27s.dat")),
+                     Stored("lost.dat")], output_sandbox=["DSUpload_x.out"]),
     "same-name-for-nothing": job(stdout="out", stderr="err", executable="a=b", environment=[("X", "")]),
 }  # fmt: skip
 

@@ -671,7 +671,9 @@ export GLITE_WMS_JOBID="$wms_job" EDG_WL_JOBID="$wms_job" GLITE_WMS_SEQUENCE_COD
 export EDG_WL_SEQUENCE_CODE="$wms_code" GLITE_WMS_LOG_DESTINATION="$wms_base"
 wms_payload() {
     umask 022; exec <'./data/in' >'./logs/out' 2>&1 || exit 1
-    if [ -f .BrokerInfo ]; then export GLITE_WMS_RB_BROKERINFO="$PWD/.BrokerInfo"; fi
+    if [ -f .BrokerInfo ]; then
+        export GLITE_WMS_RB_BROKERINFO="$PWD/.BrokerInfo" EDG_WL_RB_BROKERINFO="$PWD/.BrokerInfo"
+    fi
     export PATH="$wms_dir/bin:$PATH"
     set -- env N="$wms_env_0" M="$wms_env_1" './run it.sh' 'it'\''s' "${wms_env_0-}"'%'
     if [ -n "$wms_setsid" ]; then set -- setsid "$@"; fi
@@ -679,7 +681,9 @@ wms_payload() {
 }
 wms_prologue() {
     umask 022; exec </dev/null >/dev/null 2>&1
-    if [ -f .BrokerInfo ]; then export GLITE_WMS_RB_BROKERINFO="$PWD/.BrokerInfo"; fi
+    if [ -f .BrokerInfo ]; then
+        export GLITE_WMS_RB_BROKERINFO="$PWD/.BrokerInfo" EDG_WL_RB_BROKERINFO="$PWD/.BrokerInfo"
+    fi
     export PATH="$wms_dir/bin:$PATH"
     set -- env N="$wms_env_0" M="$wms_env_1" './pro.sh' '1'
     if [ -n "$wms_setsid" ]; then set -- setsid "$@"; fi
@@ -687,7 +691,9 @@ wms_prologue() {
 }
 wms_epilogue() {
     umask 022; exec </dev/null >/dev/null 2>&1
-    if [ -f .BrokerInfo ]; then export GLITE_WMS_RB_BROKERINFO="$PWD/.BrokerInfo"; fi
+    if [ -f .BrokerInfo ]; then
+        export GLITE_WMS_RB_BROKERINFO="$PWD/.BrokerInfo" EDG_WL_RB_BROKERINFO="$PWD/.BrokerInfo"
+    fi
     export PATH="$wms_dir/bin:$PATH"
     set -- env N="$wms_env_0" M="$wms_env_1" "${TOOLS-}"'/epi'
     if [ -n "$wms_setsid" ]; then set -- setsid "$@"; fi

@@ -668,7 +668,9 @@ export GLITE_WMS_JOBID="$wms_job" EDG_WL_JOBID="$wms_job" GLITE_WMS_SEQUENCE_COD
 export EDG_WL_SEQUENCE_CODE="$wms_code" GLITE_WMS_LOG_DESTINATION="$wms_base"
 wms_payload() {
     umask 022; exec </dev/null >'./out' 2>'./err' || exit 1
-    if [ -f .BrokerInfo ]; then export GLITE_WMS_RB_BROKERINFO="$PWD/.BrokerInfo"; fi
+    if [ -f .BrokerInfo ]; then
+        export GLITE_WMS_RB_BROKERINFO="$PWD/.BrokerInfo" EDG_WL_RB_BROKERINFO="$PWD/.BrokerInfo"
+    fi
     export PATH="$wms_dir/bin:$PATH"
     set -- env X="$wms_env_0" sh -c 'exec "$@"' sh './a=b'
     if [ -n "$wms_setsid" ]; then set -- setsid "$@"; fi
