@@ -31,10 +31,10 @@ def render(request: Request, ce: ComputingElement, snapshot: Snapshot) -> str:
 
 def _record(request: Request, ce: ComputingElement, snapshot: Snapshot, attributes: bool, replicas: bool) -> Ad:
     ses, near = {id.casefold(): se for id, se in snapshot.ses.items()}, close(ce)
-    said = {name: prepare(ses[name].attributes) if name in ses else Prepared({}) for name in near}
+    said = {name: ses[name].prepared if name in ses else Prepared({}) for name in near}
     files = request.replicas.files
     holding = dict.fromkeys(host_of(url) for _, urls in files for url in urls)
-    known = {name: prepare(ses[name].attributes) for name in (*near, *holding) if name in ses}
+    known = {name: ses[name].prepared for name in (*near, *holding) if name in ses}
     return _ad(
         ComputingElement={"name": ce.id, "CloseStorageElements": [
             _close(_spelled(name, ses), mount, said[name], attributes) for name, mount in near.items()]},

@@ -87,7 +87,7 @@ def holdings(replicas: Replicas, wanted: tuple[str, ...], snapshot: Snapshot) ->
 
 
 def _offers(snapshot: Snapshot, hosts: set[str]) -> dict[str, set[str]]:
-    return {folded: {item.name for item in protocols(prepare(se.attributes))}
+    return {folded: {item.name for item in protocols(se.prepared)}
             for id, se in snapshot.ses.items() if (folded := id.casefold()) in hosts}
 
 
