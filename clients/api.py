@@ -253,6 +253,10 @@ class Client:
                 self.trace(absent.message)
         return act(self.at(last))
 
+    def network_server(self, job: str) -> Connection:
+        """The connection to the Network Server that has the job."""
+        return self._of(job)
+
     def _of(self, job: str) -> Connection:
         """The Network Server that has the job: the only one configured, or the one its record names.
 

@@ -21,12 +21,16 @@ _OF_NODES = {"retrycount": "DefaultNodeRetryCount", "shallowretrycount": "Defaul
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A description ready to be sent, the local files it needs, and sentences for the user."""
+    """A description ready to be sent, the local files it needs, and sentences for the user.
+
+    `interactive`: the job talks with a terminal.
+    """
 
     jdl: str
     vo: str = ""
     files: tuple[LocalFile, ...] = ()
     warnings: tuple[str, ...] = ()
+    interactive: bool = False
 
 
 def prepare(jdl: str, directory: str, environment: Mapping[str, str], settings: Settings, *,
@@ -48,7 +52,7 @@ def prepare(jdl: str, directory: str, environment: Mapping[str, str], settings: 
     files = local_files(texts(ad.get("InputSandbox")), directory, base) if sandbox else ()
     warned = dict.fromkeys((*written.warnings, *description.warnings))
     warnings = tuple(f"{file}:{one.row}:{one.column}: {one.message}" for one in warned)
-    return Prepared(pretty(ad), settings.vo, files, warnings)
+    return Prepared(pretty(ad), settings.vo, files, warnings, "Interactive" in description.job_types)
 
 
 def with_defaults(ad: Ad, defaults: Ad) -> Ad:

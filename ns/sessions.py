@@ -67,7 +67,7 @@ class Sessions:
             self._listening.tell(f"out {id}")
             if attempt:
                 at = await self._from(id, attempt, at)
-                yield await self._announced(id, attempt)
+                yield await self._announced(id, attempt, at)
             while not nap.ended:
                 if not self._listening.is_last(f"out {id}", nap):
                     yield _line(taken=True)
@@ -80,7 +80,7 @@ class Sessions:
                 elif scene.attempt > attempt:
                     at = await self._from(id, scene.attempt, at if attempt == 0 else 0)
                     attempt = scene.attempt
-                    yield await self._announced(id, attempt)
+                    yield await self._announced(id, attempt, at)
                 elif scene.over:
                     yield _line(over=scene.over)
                     return
@@ -91,9 +91,9 @@ class Sessions:
     async def _from(self, id: str, attempt: int, at: int) -> int:
         return at if at >= 0 else await self._kit.thread(self._files.size, id, attempt, OUTPUT)
 
-    async def _announced(self, id: str, attempt: int) -> bytes:
+    async def _announced(self, id: str, attempt: int, at: int) -> bytes:
         typed = await self._kit.thread(self._files.size, id, attempt, INPUT)
-        return _line(attempt=attempt, typed=typed, ended=self._files.ended(id, attempt))
+        return _line(attempt=attempt, at=at, typed=typed, ended=self._files.ended(id, attempt))
 
     async def input(self, call: Call) -> Position:
         """Bytes that were typed."""

@@ -11,6 +11,8 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "cancel": ("job-cancel", "glite-job-cancel", "edg-job-cancel"),
     "output": ("job-output", "glite-job-output", "glite-job-get-output", "edg-job-get-output"),
     "list_match": ("job-list-match", "glite-job-list-match", "edg-job-list-match"),
+    "attach": ("job-attach", "glite-job-attach", "glite-wms-job-attach", "edg-job-attach"),
+    "perusal": ("job-perusal", "glite-job-perusal", "glite-wms-job-perusal"),
     "logging_info": ("job-logging-info", "glite-job-logging-info", "glite-job-get-logging-info",
                      "edg-job-get-logging-info"),
     "logevent": ("lb-logevent", "glite-lb-logevent"),

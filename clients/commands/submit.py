@@ -22,8 +22,9 @@ from clients.session import Session, save
               help="Abort the job if it still waits at this time.")
 @click.option("--output", "-o", default="", metavar="FILE", help="Append the job identifier to this file.")
 @click.option("--nomsg", is_flag=True, help="Print the job identifier and nothing else.")
+@click.option("--nolisten", is_flag=True, help="Do not attach this terminal to an interactive job.")
 def command(session: Session, jdl_file: str, resource: str, input_file: str, lrms: str, valid: str,
-            until: str, output: str, nomsg: bool) -> int:
+            until: str, output: str, nomsg: bool, nolisten: bool) -> int:
     """Submit the job that the JDL file describes ('-': standard input) and print its identifier."""
     from clients import documents, show
     from clients.options import jdl_attributes, read_jdl
@@ -41,6 +42,11 @@ def command(session: Session, jdl_file: str, resource: str, input_file: str, lrm
     session.answer(documents.submitted(submission.job, submission.endpoint, submission.warnings))
     if nomsg and not session.common.json:
         click.echo(submission.job)
+    if prepared.interactive and session.asks and not nomsg:
+        from clients import attaching
+
+        act = attaching.tell if nolisten else attaching.attach
+        return act(session, submission.job)
     return 0
 
 

@@ -20,10 +20,10 @@ class InputEnd(Record, frozen=True):
 
 ROWS: tuple[Operation, ...] = (
     ns("session_output", "GET", "/jobs/{unique}/session", "owner",
-        "What an interactive job prints, as it comes, in lines of JSON: `attempt` (with `typed` bytes of input so far "
-        "and whether they `ended`), `data` in base64 with its place `at`, `over` with the outcome; empty lines show "
-        "that it lives. From `at` (a number, or `end`) of `attempt`. The last that came is served, the one before is "
-        "told `taken`.", stream="page", query=("attempt", "at")),
+        "What an interactive job prints, as it comes, in lines of JSON: `attempt` (shown from `at`, with `typed` bytes "
+        "of input so far and whether they `ended`), `data` in base64 with its place `at`, `over` with the outcome; "
+        "empty lines show that it lives. From `at` (a number, or `end`) of `attempt`. The last that came is served, "
+        "the one before is told `taken`.", stream="page", query=("attempt", "at")),
     ns("session_input", "PUT", "/jobs/{unique}/session/{number}/{offset}", "owner",
         "Bytes that the user typed for an attempt, and their place in its input; what is here already is not taken "
         "twice.", reply=Position, stream="up"),
