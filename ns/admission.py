@@ -109,7 +109,8 @@ def _check_sandbox(wanted: set[str], files: Sequence[File], settings: Settings) 
     if len(names) > limits.max_input_files:
         raise SandboxTooLarge("The maximum number of input sandbox files is reached.", limit=limits.max_input_files)
     if missing := sorted(wanted - set(names)):
-        shown = ", ".join(missing[:MOST_NAMED]) + (", ..." if len(missing) > MOST_NAMED else "")
+        rest = len(missing) - MOST_NAMED
+        shown = ", ".join(missing[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
         raise SandboxFileMissing(f"The input sandbox lacks {shown}.", files=missing[:MOST_NAMED])
     _check_sizes(files, settings)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from ns import files, store
@@ -23,11 +24,16 @@ from wms.errors import (
     NotFound,
     SandboxFileMissing,
     SandboxTooLarge,
+    TimedOut,
 )
 from wms.eventlog import Journal
 from wms.httpd import Call
+from wms.jdl.ast import Ad
+from wms.jdl.compounds import Compound, compound
+from wms.jdl.compounds.partition import one_part, settled, wished
+from wms.jdl.described import described
 from wms.jobid import JobId
-from wms.messages import PROXYRENEWAL, WM, Cancel, Input, Register, Submit
+from wms.messages import PROXYRENEWAL, WM, Cancel, Input, Register, Submit, SubmitCompound
 from wms.openapi import document
 from wms.operations import File, JobReply, Limits, Registered, RegisterRequest, Version
 from wms.outbox import Outbox
@@ -36,6 +42,10 @@ from wms.service import Kit
 from wms.version import VERSION
 
 QUEUE = "workload_manager"
+AT_ONCE_CHARS = 20_000
+"""A description no longer than this is read between two other things."""
+JOB_TYPES = {store.JOB: "SIMPLE", store.COLLECTION: "COLLECTION", store.DAG: "DAG"}
+"""What the bookkeeping calls each kind of job."""
 
 
 class Jobs:
@@ -66,10 +76,34 @@ class Jobs:
         assert isinstance(body, RegisterRequest)
         host, port = self._kit.lb_address
         id, now = JobId.make(host, port, secrets.token_bytes(16)), self._kit.now()
-        admitted = admit(body, self._kit.settings)
+        admitted = await self._admitted(await self._settled(call, body))
         if admitted.submit_to:
             await self._matches.check_pin(call, body.jdl, admitted.vo)
         return await self._kit.database.transact(self._register, call, admitted, id, now)
+
+    async def _settled(self, call: Call, body: RegisterRequest) -> RegisterRequest:
+        """A partitionable job gets its number of parts for good: as wished, else one for each CE that matches."""
+        found = wished(body.jdl)
+        if found is None:
+            return body
+        ad, wanted = found
+        parts = wanted or max(1, await self._places(call, body, ad))
+        return msgspec.structs.replace(body, jdl=settled(ad, min(parts, self._limits.max_partitions)))
+
+    async def _places(self, call: Call, body: RegisterRequest, ad: Ad) -> int:
+        job = one_part(ad)
+        vo = described(job).virtual_organisation or body.vo or self._kit.settings.vo
+        try:
+            return await self._matches.count(call, job, vo)
+        except TimedOut:
+            raise TimedOut("The Workload Manager did not say in time how many places there are for the parts.",
+                           hint="Try again, or give PartitionNumber.") from None
+
+    async def _admitted(self, body: RegisterRequest) -> Admitted:
+        """Long descriptions are read beside the reactor."""
+        if len(body.jdl) <= AT_ONCE_CHARS:
+            return admit(body, self._kit.settings)
+        return await self._kit.thread(admit, body, self._kit.settings)
 
     def _register(self, conn: sa.Connection, call: Call, admitted: Admitted, id: JobId, now: float) -> Registered:
         return once(conn, call, now, self._limits.idempotency_keep_s, Registered,
@@ -79,17 +113,24 @@ class Jobs:
         body = call.body
         assert isinstance(body, RegisterRequest)
         credential, ends = usable(conn, call.user.dn, body.delegation, now + self._limits.min_proxy_s)
+        kind, number = _kind(admitted.compound)
         row = store.Job(id.unique, str(id), call.user.dn, admitted.vo, store.REGISTERED, False, credential, ends,
-                        admitted.my_proxy, str(START), body.jdl, now, now + self._limits.register_timeout_s, 0, "",
-                        False)
+                        admitted.my_proxy, str(START), admitted.jdl, now, now + self._limits.register_timeout_s, 0, "",
+                        False, kind=kind, number=number)
         with Outbox(conn, now) as out:
             journal = self._journal(row, now)
-            journal.add("RegJob", jdl=body.jdl, ns=self._kit.settings.ns_url(), jobtype="SIMPLE")
+            journal.add("RegJob", ns=self._kit.settings.ns_url(), **self._registration(row))
             if body.start:
                 row = self._start_job(out, row, journal, call, ())
             out.log(journal.events)
             store.add_job(conn, row._replace(sequence_code=journal.code), body.files)
         return Registered(str(id), tuple(f.name for f in body.files), admitted.warnings(ends, now))
+
+    def _registration(self, job: store.Job) -> dict[str, Any]:
+        """What RegJob says of a job; the text of a large compound stays here."""
+        jdl = {"jdl": job.jdl} if len(job.jdl.encode()) <= self._limits.max_jdl_bytes else {}
+        nodes = {"nsubjobs": job.number} if job.number else {}
+        return {"jobtype": JOB_TYPES[job.kind], **jdl, **nodes}
 
     def _journal(self, job: store.Job, now: float, user: str = "") -> Journal:
         return Journal(Source.NETWORK_SERVER, job.job, job.sequence_code, now, self._kit.host, user or job.owner)
@@ -153,8 +194,11 @@ class Jobs:
         """Hand the job to the Workload Manager and its credential to Proxy Renewal."""
         journal.add("Accepted", **{"from": Source.USER_INTERFACE.value, "from_host": call.peer or "unknown"})
         journal.add("EnQueued", queue=QUEUE, result="OK")
-        out.send(WM, Submit(job.job, job.jdl, job.owner, job.vo, call.user.fqans, job.credential,
-                            job.credential_ends, journal.code, out.now, files), job.job)
+        if job.kind == store.JOB:
+            out.send(WM, Submit(job.job, job.jdl, job.owner, job.vo, call.user.fqans, job.credential,
+                                job.credential_ends, journal.code, out.now, files), job.job)
+        else:
+            out.send(WM, _compound(job, journal.code, call.user.fqans, out.now), job.job)
         out.send(PROXYRENEWAL, Register(job.job, job.credential, job.owner, job.my_proxy, job.credential_ends), job.job)
         return job._replace(phase=store.STARTED)
 
@@ -189,3 +233,14 @@ class Jobs:
                 out.send(WM, Cancel(job.job, journal.code, user), job.job)
             out.log(journal.events)
         return JobReply(job.job)
+
+
+def _kind(found: Compound | None) -> tuple[str, int]:
+    return (store.JOB, 0) if found is None else (found.kind, found.number)
+
+
+def _compound(job: store.Job, code: str, fqans: tuple[str, ...], now: float) -> SubmitCompound:
+    """The edges are all that travels of the nodes."""
+    found = compound(job.jdl)
+    return SubmitCompound(job.job, job.kind, job.number, job.owner, job.vo, code, now, found.edges,
+                          found.max_running_nodes, found.expiry_time or 0.0, fqans)

@@ -8,7 +8,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 from twisted.internet.defer import Deferred
 
-from ns.admission import admit
+from ns.admission import admit_question
 from wms import queue
 from wms.errors import NotAllowedNow, RemoteError, TimedOut, UnknownResource
 from wms.httpd import Call
@@ -33,7 +33,7 @@ class ListMatches:
     async def ask(self, call: Call) -> MatchList:
         body, kit = call.body, self._kit
         assert isinstance(body, ListMatchRequest)
-        admitted = admit(RegisterRequest(body.jdl, "", body.vo), kit.settings, sandbox=False)
+        admitted = admit_question(RegisterRequest(body.jdl, "", body.vo), kit.settings)
         if admitted.submit_to:
             raise NotAllowedNow("Forcing CEId for job-list-match does not make sense.", value=admitted.submit_to)
         try:
@@ -49,6 +49,13 @@ class ListMatches:
             return
         if answer.error is not None and answer.error["code"] == UnknownResource.code:
             raise RemoteError(answer.error, UnknownResource.status)
+
+    async def count(self, call: Call, jdl: str, vo: str) -> int:
+        """How many CEs match a job now; raises RemoteError, or TimedOut with the WM away."""
+        answer = await self._answer(call, jdl, vo, self._kit.settings.ns.list_match_timeout_s)
+        if answer.error is not None:
+            raise RemoteError(answer.error, 400)
+        return len(answer.ces)
 
     async def _answer(self, call: Call, jdl: str, vo: str, patience_s: float) -> MatchAnswer:
         kit, answer = self._kit, Deferred[MatchAnswer]()

@@ -89,7 +89,10 @@ class Route:
 
 @dataclass(slots=True)
 class Router:
-    """All operations served at one address; `secret` verifies capability tokens."""
+    """All operations served at one address; `secret` verifies capability tokens.
+
+    `most_bytes` is the longest JSON body of those that have a limit of their own.
+    """
 
     clock: IReactorTime
     log: Logger
@@ -97,11 +100,13 @@ class Router:
     max_upload: int
     routes: list[Route] = field(default_factory=list)
     served: int = 0
+    most_bytes: int = 0
 
     def mount(self, handlers: Mapping[str, Handler]) -> None:
         """Serve these operations too. Of several paths that fit a request the first in the table counts."""
         self.routes += [Route(OPERATIONS[name], _pattern(OPERATIONS[name].path), handler)
                         for name, handler in handlers.items()]
+        self.most_bytes = max([self.most_bytes, *(OPERATIONS[name].most_bytes for name in handlers)])
         self.routes.sort(key=lambda route: _PLACES[route.operation.name])
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:

@@ -87,7 +87,7 @@ class Request(http.Request):
             self._turn_away()
 
     def _most(self) -> int:
-        return max(self.router.max_upload, MAX_JSON_BYTES)
+        return max(self.router.max_upload, MAX_JSON_BYTES, self.router.most_bytes)
 
     def _turn_away(self) -> None:
         """Answer before the end of a body that nobody wants, and hang up."""
@@ -151,7 +151,7 @@ class Request(http.Request):
                                   hint="Make a proxy and point X509_USER_PROXY at it.")
         if capability is not None and operation.right == "attempt":
             _require_same(capability, params)
-        limit = self.router.max_upload if operation.stream == "up" else MAX_JSON_BYTES
+        limit = self.router.max_upload if operation.stream == "up" else operation.most_bytes or MAX_JSON_BYTES
         if self.received > limit:
             raise _too_large(f"The body of {self.received} bytes", limit)
         query = self._query()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ns.admission import admit
+from ns.admission import Admitted, admit, admit_question
 from wms.config import Ns, Settings
 from wms.errors import (
     JdlError,
@@ -17,6 +17,7 @@ from wms.errors import (
     SandboxTooLarge,
     WmsError,
 )
+from wms.jdl.description import JobDescription
 from wms.operations import File, RegisterRequest
 
 LIMITS = Settings(vo="site", ns=Ns(max_file_bytes=100, max_sandbox_bytes=150, max_input_files=3, max_jdl_bytes=1000))
@@ -26,13 +27,18 @@ def body(attributes: str = "", files: tuple[File, ...] = (), **more: Any) -> Reg
     return RegisterRequest(f'[ Executable = "/bin/true"; {attributes} ]', "d", files=files, **more)
 
 
+def job(admitted: Admitted) -> JobDescription:
+    assert isinstance(admitted.description, JobDescription)
+    return admitted.description
+
+
 def file(name: str, size: int = 10) -> File:
     return File(name, size, "00")
 
 
 def test_a_plain_job_is_admitted() -> None:
     admitted = admit(body('InputSandbox = {"/home/u/a.sh"}; MyProxyServer = "px.example";', (file("a.sh"),)), LIMITS)
-    assert admitted.description.executable == "/bin/true"
+    assert job(admitted).executable == "/bin/true"
     assert (admitted.my_proxy, admitted.submit_to, admitted.vo) == ("px.example", "", "site")
 
 
@@ -46,7 +52,6 @@ def test_the_vo_is_the_descriptions_then_the_callers_then_the_sites(attributes: 
     (RegisterRequest("[ Executable = ", "d"), JdlError, ""),
     (RegisterRequest('[ Arguments = "x" ]', "d"), JdlInvalid, ""),
     (body('Comment = "' + "x" * 1000 + '";'), SandboxTooLarge, "1000 bytes"),
-    (body('JobType = "Partitionable"; JobSteps = 2;'), Refused, ""),
     (body('InputSandbox = {"a", "b", "c"};', (file("b"),)), SandboxFileMissing, "lacks a, c"),
     (body("", (file("../a"),)), SandboxPathRefused, ""),
     (body("", (file("a"), file("b"), file("a"))), SandboxPathRefused, "'a'"),
@@ -64,11 +69,65 @@ def test_what_is_refused_and_why(request_: RegisterRequest, error: type[WmsError
 
 def test_limits_are_inclusive() -> None:
     files = (file("a", 100), file("b", 50), file("c", 0))
-    assert admit(body('InputSandbox = {"a", "b", "c"};', files), LIMITS).description.input_names == ("a", "b", "c")
+    assert job(admit(body('InputSandbox = {"a", "b", "c"};', files), LIMITS)).input_names == ("a", "b", "c")
 
 
 def test_a_question_needs_no_sandbox() -> None:
-    assert admit(body('InputSandbox = {"a"};'), LIMITS, sandbox=False).description.input_sandbox == ("a",)
+    assert job(admit_question(body('InputSandbox = {"a"};'), LIMITS)).input_sandbox == ("a",)
+
+
+@pytest.mark.parametrize("text", [
+    '[ Type = "Collection"; Nodes = { [ Executable = "/bin/true" ] } ]',
+    '[ JobType = "Parametric"; Parameters = 3; Executable = "/bin/true" ]'])
+def test_a_compound_has_no_destination_to_ask_for(text: str) -> None:
+    with pytest.raises(Refused, match="Operation permitted only for normal job"):
+        admit_question(RegisterRequest(text, "d"), LIMITS)
+
+
+# -- compounds -------------------------------------------------------------------------------------------
+
+WIDE = Settings(vo="site", ns=Ns(max_jdl_bytes=200, max_compound_bytes=400, max_nodes=1000))
+
+
+@pytest.mark.parametrize("kind", ["Interactive", "Checkpointable", "Normal"])
+def test_every_type_of_single_job_is_admitted(kind: str) -> None:
+    assert job(admit(body(f'JobType = "{kind}";'), LIMITS)).job_types == (kind,)
+
+
+def test_a_compound_is_admitted_as_one() -> None:
+    text = '[ JobType = "Parametric"; Parameters = 1000; Executable = "/bin/true"; MyProxyServer = "px" ]'
+    admitted = admit(RegisterRequest(text, "d"), WIDE)
+    assert admitted.compound is not None
+    assert (admitted.compound.number, admitted.my_proxy, admitted.submit_to, admitted.vo) == (1000, "px", "", "site")
+    assert not admitted.warnings(0, 0)
+
+
+def test_a_compound_of_too_many_nodes_is_refused() -> None:
+    text = '[ JobType = "Parametric"; Parameters = 1001; Executable = "/bin/true" ]'
+    with pytest.raises(Refused, match="1001 nodes; the limit is 1000"):
+        admit(RegisterRequest(text, "d"), WIDE)
+
+
+@pytest.mark.parametrize(("text", "limit"), [
+    ('[ Executable = "/bin/true"; Comment = "' + "x" * 200 + '" ]', 200),
+    ('[ JobType = "Parametric"; Parameters = 2; Executable = "/bin/true"; Comment = "' + "x" * 400 + '" ]', 400)])
+def test_a_job_and_a_compound_have_limits_of_their_own(text: str, limit: int) -> None:
+    with pytest.raises(SandboxTooLarge, match=f"more than {limit} bytes"):
+        admit(RegisterRequest(text, "d"), WIDE)
+
+
+def test_a_compound_may_be_longer_than_a_job() -> None:
+    text = '[ JobType = "Parametric"; Parameters = 2; Executable = "/bin/true"; Comment = "' + "x" * 200 + '" ]'
+    assert admit(RegisterRequest(text, "d"), WIDE).compound is not None
+
+
+def test_the_files_of_all_nodes_are_the_compounds() -> None:
+    text = '[ JobType = "Parametric"; Parameters = 40; Executable = "/bin/true"; InputSandbox = {"in_PARAM_", "b"} ]'
+    with pytest.raises(SandboxFileMissing) as refused:
+        admit(RegisterRequest(text, "d"), WIDE)
+    assert refused.value.message.startswith("The input sandbox lacks b, in0, in1, in10,")
+    assert refused.value.message.endswith("and 21 more.")
+    assert len(refused.value.details["files"]) == 20
 
 
 @pytest.mark.parametrize(("attributes", "ends", "warned"), [

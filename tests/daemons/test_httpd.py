@@ -22,11 +22,12 @@ from wms.errors import NoSuchJob
 from wms.httpd import IDLE_TIMEOUT_S, MAX_JSON_BYTES, Call, Factory, FileReply, Page, Reply, Router, served_paths
 from wms.identity import Identity
 from wms.operations import Empty, JobIds, RegisterRequest, Version
+from wms.operations.jobs import REGISTER_BYTES
 from wms.streaming import STALLED_S, StreamReply
 
 SECRET = b"s" * 32
 ALICE = Identity(dn="/CN=alice", ca_dn="/CN=ca", fqans=(), limited=False, not_after=1e6, chain_length=1)
-MAX_UPLOAD = MAX_JSON_BYTES + 1000
+MAX_UPLOAD = REGISTER_BYTES + 1000
 START = {"nonce": "n", "node": "wn1", "sequence_code": "UI=000001"}
 KEY = {"Idempotency-Key": "12345678"}
 
@@ -269,8 +270,8 @@ def test_a_body_announced_too_long_is_refused_before_it_comes(service: Service) 
 def test_a_body_in_chunks_is_refused_at_the_limit_and_cut_off(service: Service) -> None:
     channel, transport = service.connect()
     channel.dataReceived(b"PUT /ns/v1/jobs/j1/input/x HTTP/1.1\r\nHost: wms\r\nTransfer-Encoding: chunked\r\n\r\n")
-    piece = chunk(b"x" * 1_000_000)
-    for _ in range(4):
+    piece = chunk(b"x" * 10_000_000)
+    for _ in range(REGISTER_BYTES // 10_000_000):
         channel.dataReceived(piece)
     assert transport.value() == b""
     channel.dataReceived(piece)
@@ -284,8 +285,14 @@ def test_a_body_in_chunks_is_refused_at_the_limit_and_cut_off(service: Service) 
 def test_a_record_has_a_smaller_limit_than_a_file(service: Service) -> None:
     large = b" " * (MAX_JSON_BYTES + 1)
     assert service.ask("PUT", "/ns/v1/jobs/j1/input/x", large).status == 200
-    answer = service.ask("POST", "/ns/v1/jobs", large, KEY)
+    answer = service.ask("POST", "/lb/v1/statuses", large)
     assert (answer.status, answer.record["details"]) == (413, {"limit": MAX_JSON_BYTES})
+
+
+def test_only_a_registration_may_be_longer_than_other_records(service: Service) -> None:
+    assert service.ask("POST", "/ns/v1/jobs", b" " * (MAX_JSON_BYTES + 1), KEY).status == 400
+    answer = service.ask("POST", "/ns/v1/jobs", b" " * (REGISTER_BYTES + 1), KEY)
+    assert (answer.status, answer.record["details"]) == (413, {"limit": REGISTER_BYTES})
 
 
 def test_a_silent_client_is_hung_up_on_but_not_while_it_waits_for_us(service: Service) -> None:

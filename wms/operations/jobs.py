@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from wms.operations.row import Operation, Record, ns
 
+REGISTER_BYTES = 40_000_000
+"""Of the registration of a large compound; what counts of it is the description, see ns.max_compound_bytes."""
+
 
 class File(Record, frozen=True):
     """A sandbox file: `size` in bytes, `sha256` in hexadecimal."""
@@ -159,7 +162,7 @@ ROWS: tuple[Operation, ...] = (
     ns("delegation", "GET", "/delegations/{delegation}", "user", "One of the caller's delegations.",
         reply=DelegationInfo),
     ns("register", "POST", "/jobs", "user", "Register a job; with `start`, submit it in one go.",
-        request=RegisterRequest, reply=Registered, idempotency_key=True),
+        request=RegisterRequest, reply=Registered, idempotency_key=True, most_bytes=REGISTER_BYTES),
     ns("upload", "PUT", "/jobs/{unique}/input/{name}", "owner", "One input sandbox file.", reply=File,
         stream="up"),
     ns("start", "POST", "/jobs/{unique}/start", "owner", "Start a registered job.", reply=JobReply,

@@ -21,7 +21,10 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """One row. `idempotent_key` operations demand an Idempotency-Key header; `query` names the URL parameters."""
+    """One row. `idempotent_key` operations demand an Idempotency-Key header; `query` names the URL parameters.
+
+    `most_bytes` is the limit of a JSON body, 0: the usual one.
+    """
 
     name: str
     daemon: str
@@ -34,6 +37,7 @@ class Operation(msgspec.Struct, frozen=True):
     stream: Stream = ""
     idempotency_key: bool = False
     query: tuple[str, ...] = ()
+    most_bytes: int = 0
 
     def url(self, **params: object) -> str:
         """The path with its parameters filled in, each percent-encoded whole."""

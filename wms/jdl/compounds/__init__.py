@@ -5,6 +5,7 @@ In: the text of a parametric, partitionable, collection or DAG description. Out:
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
@@ -17,13 +18,19 @@ from wms.jdl.compounds.inheritance import letters_of
 from wms.jdl.compounds.model import Compound, NodeInput
 from wms.jdl.compounds.parametric import parametric
 from wms.jdl.compounds.partition import partitioned
+from wms.jdl.described import described
 from wms.jdl.description import JobDescription
-from wms.jdl.parser import MAX_COMPOUND_TEXT, parse
+from wms.jdl.limits import MAX_COMPOUND_TEXT
+from wms.jdl.parser import parse
 
-__all__ = ["Compound", "NodeInput", "compound", "is_compound"]
+__all__ = ["Compound", "NodeInput", "compound", "is_compound", "understood"]
 
-MOST_CHARS: Final = 2 * MAX_COMPOUND_TEXT
-"""Characters of descriptions whose compounds are remembered."""
+MOST, MOST_CHARS = 256, 2 * MAX_COMPOUND_TEXT
+"""Compounds that are remembered, and characters of their descriptions together."""
+_MAYBE = re.compile(r"dag|collection|parametric|partitionable", re.IGNORECASE)
+_KINDS: Final[tuple[tuple[str, Callable[[Ad, int], Compound]], ...]] = (
+    ("K", lambda ad, _: collection(ad)), ("D", lambda ad, _: dag(ad)), ("R", lambda ad, _: parametric(ad)),
+    ("P", partitioned))
 
 
 def is_compound(described: JobDescription | Ad) -> bool:
@@ -31,6 +38,31 @@ def is_compound(described: JobDescription | Ad) -> bool:
     if isinstance(described, Ad):
         return bool(set(letters_of(described)) & set("DKRP"))
     return described.type != "Job" or bool({"Parametric", "Partitionable"} & set(described.job_types))
+
+
+def understood(text: str, partitions: int = 0) -> JobDescription | Compound:
+    """What a text describes, a job or a compound; raises JdlError or JdlInvalid. `partitions` as in `compound`."""
+    found = _remembered.get(text, partitions)
+    if found is not None:
+        return found
+    if not _MAYBE.search(text):
+        job = described(text)
+        if not is_compound(job):
+            return job
+    ad = parse(text, max_chars=MAX_COMPOUND_TEXT)
+    return _remembered.put(text, partitions, expanded(ad, partitions)) if is_compound(ad) else described(text)
+
+
+def compound(text: str, partitions: int = 0) -> Compound:
+    """The compound a text describes, remembered; raises JdlError or JdlInvalid.
+
+    `partitions`: into how many parts a partitionable job falls that does not say so itself (0: as many as
+    it has steps).
+    """
+    found = _remembered.get(text, partitions)
+    if found is not None:
+        return found
+    return _remembered.put(text, partitions, expanded(parse(text, max_chars=MAX_COMPOUND_TEXT), partitions))
 
 
 def expanded(ad: Ad, partitions: int = 0) -> Compound:
@@ -42,39 +74,22 @@ def expanded(ad: Ad, partitions: int = 0) -> Compound:
     raise JdlInvalid("This is the description of a single job.")
 
 
-_KINDS: Final[tuple[tuple[str, Callable[[Ad, int], Compound]], ...]] = (
-    ("K", lambda ad, _: collection(ad)), ("D", lambda ad, _: dag(ad)), ("R", lambda ad, _: parametric(ad)),
-    ("P", partitioned))
-
-
-def compound(text: str, partitions: int = 0) -> Compound:
-    """The compound a text describes, remembered; raises JdlError or JdlInvalid.
-
-    `partitions`: into how many parts a partitionable job falls that does not say so itself (0: as many as
-    it has steps).
-    """
-    return _remembered(text, partitions)
-
-
 class _Remembered:
     """The last compounds, their texts together no longer than MOST_CHARS. A refusal is not remembered."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, int], Compound] = OrderedDict()
-        self._chars = 0
 
-    def __call__(self, text: str, partitions: int) -> Compound:
-        key = (text, partitions)
-        found = self._kept.get(key)
-        if found is None:
-            found = expanded(parse(text, max_chars=MAX_COMPOUND_TEXT), partitions)
-            self._keep(key, found)
+    def get(self, text: str, partitions: int) -> Compound | None:
+        return self._kept.get((text, partitions))
+
+    def put(self, text: str, partitions: int, found: Compound) -> Compound:
+        kept = OrderedDict(self._kept)
+        kept[text, partitions] = found
+        while (len(kept) > 1 and sum(len(text) for text, _ in kept) > MOST_CHARS) or len(kept) > MOST:
+            kept.popitem(last=False)
+        self._kept = kept
         return found
-
-    def _keep(self, key: tuple[str, int], found: Compound) -> None:
-        self._kept[key] = found
-        while len(self._kept) > 1 and sum(len(text) for text, _ in self._kept) > MOST_CHARS:
-            self._kept.popitem(last=False)
 
 
 _remembered = _Remembered()

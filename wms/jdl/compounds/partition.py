@@ -19,7 +19,9 @@ from wms.jdl.compounds.listed import ListedNodes, complete
 from wms.jdl.compounds.model import DAG, Compound, NodeInput
 from wms.jdl.compounds.sandboxes import entries
 from wms.jdl.evaluate import evaluate
-from wms.jdl.unparse import unparse
+from wms.jdl.limits import MAX_COMPOUND_TEXT
+from wms.jdl.parser import parse
+from wms.jdl.unparse import pretty, unparse
 from wms.sandbox import base_name, has_wildcard
 
 MOST_STEPS: Final = 100_000
@@ -54,9 +56,26 @@ def partitioned(root: Ad, partitions: int = 0) -> Compound:
                     _edges(number, before, after), alike=not (before or after))
 
 
-def steps_of(root: Ad) -> int:
-    """How many steps a partitionable job has left; raises JdlInvalid."""
-    return len(_steps(root)[0])
+def wished(text: str) -> tuple[Ad, int] | None:
+    """The record of a partitionable job and its PartitionNumber (0: it leaves that open), None for other jobs.
+
+    Raises JdlError or JdlInvalid.
+    """
+    if "partitionable" not in text.lower():
+        return None
+    ad = parse(text, max_chars=MAX_COMPOUND_TEXT)
+    return (ad, _wanted(ad)) if letters_of(ad) in ("P", "CP", "PC") else None
+
+
+def settled(ad: Ad, parts: int) -> str:
+    """The text of a partitionable job that says into how many parts it falls."""
+    return pretty(ad.changed({"PartitionNumber": Literal(parts)}))
+
+
+def one_part(ad: Ad) -> str:
+    """The job to look for places with: as each part will be, but with all steps. Raises JdlInvalid."""
+    whole = partitioned(ad.changed({"PartitionNumber": Literal(1)}))
+    return whole.jdl(int(_BEFORE in ad))
 
 
 def _edges(number: int, before: bool, after: bool) -> tuple[Edge, ...]:
