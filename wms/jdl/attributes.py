@@ -97,7 +97,7 @@ ATTRIBUTES: Final[tuple[JdlAttribute, ...]] = (
                  mandatory=JOB),
     JdlAttribute("Arguments", "s", JOB, "arguments of the program, one string"),
     JdlAttribute("StdInput", "s", "NMCPR", "file that becomes standard input"),
-    JdlAttribute("StdOutput", "s", "NMCPR", "file that takes standard output"),
+    JdlAttribute("StdOutput", "s", "NIMCPR", "file that takes standard output; of an interactive job: all output"),
     JdlAttribute("StdError", "s", "NMCPR", "file that takes standard error"),
     JdlAttribute("InputSandbox", "S", EVERY, "files copied to the worker node before the job"),
     JdlAttribute("InputSandboxBaseURI", "s", EVERY, "base of InputSandbox entries without scheme", _uri),

@@ -79,15 +79,14 @@ def arguments(reader: Reader, letters: str) -> None:
 
 
 def standard_streams(reader: Reader, letters: str) -> None:
-    """StdOutput and StdError may be one file, if it is spelled in one way."""
-    if "I" in letters:
-        return
-    names = {name: reader.get(name) for name in ("StdOutput", "StdError")}
+    """StdOutput and StdError may be one file, if it is spelled in one way. A terminal has only the first."""
+    names = {name: reader.get(name) for name in ("StdOutput", "StdError") if name == "StdOutput" or "I" not in letters}
     for name, path in names.items():
         if path is not None:
             reader.report(name, [sandbox.output_name_problem(path)])
-            _warn_if_lost(reader, name, path)
-    output, error = names.values()
+            if "I" not in letters:
+                _warn_if_lost(reader, name, path)
+    output, error = names["StdOutput"], names.get("StdError")
     if output and error and output != error and _same_file(output) == _same_file(error):
         reader.problem("StdError", f"'{error}' is the file of StdOutput; spell it '{output}'")
 

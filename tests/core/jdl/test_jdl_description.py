@@ -253,6 +253,7 @@ def test_names_in_the_job_may_be_given():
             "StdInput: Specified path 'data/x' is missing: it must be in the InputSandbox or be an absolute path",
         ),
         (MINIMAL + 'StdOutput = "../x"; OutputSandbox = "*"', "StdOutput: '../x' leaves the directory of the job"),
+        (MINIMAL + 'StdOutput = "../x"; JobType = "Interactive"', "StdOutput: '../x' leaves the directory of the job"),
         (
             MINIMAL + 'StdOutput = "x"; StdError = "./x"; OutputSandbox = "x"',
             "StdError: './x' is the file of StdOutput; spell it 'x'",
@@ -389,7 +390,7 @@ def test_remote_input_can_be_allowed():
         ('StdOutput = "out"', "StdOutput 'out' is not in the OutputSandbox and will not come back"),
         ("Requirments = true", "unknown attribute 'Requirments' is kept as yours; did you mean 'Requirements'?"),
         ("JobSteps = 3", "JobSteps has no meaning for this type of job and is ignored"),
-        ('StdOutput = "a"; JobType = "Interactive"', "StdOutput has no meaning for this type of job and is ignored"),
+        ('StdError = "a"; JobType = "Interactive"', "StdError has no meaning for this type of job and is ignored"),
     ],
 )
 def test_remarks(text, message):
