@@ -6,7 +6,7 @@ import os
 import random
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -289,6 +289,35 @@ def migrate(context: click.Context) -> None:
     with preflight.database(settings):
         before, after = migrations.upgrade(make_engine(settings.database_url()))
     click.echo(f"schema {after}" + (" (unchanged)" if before == after else f" (was {before or 'none'})"))
+
+
+@cli.command()
+@click.argument("ce", default="")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_context
+def information(context: click.Context, ce: str, as_json: bool) -> None:
+    """Say what would be known of resources now: of all computing elements, or of CE, attribute by attribute."""
+    report = entry_points(group="wms.reports")["information"].load()
+    click.echo(once(settings_of(context), lambda kit: report(kit, ce, as_json)))
+
+
+def once(settings: Settings, work: Callable[[Kit], Coroutine[Deferred[Any], Any, str]]) -> str:
+    """Run one piece of work without any daemon, on a database of its own that vanishes."""
+    found: list[Any] = []
+    database = _own_database()
+    kit = Kit(settings, database, reactor, random.SystemRandom(),
+              {name: backend(name, given, settings) for name, given in settings.ce.items()},
+              Logger(namespace="wms"), settings.host, settings.lb_address(), b"")
+
+    def begin() -> None:
+        _ = Deferred.fromCoroutine(work(kit)).addBoth(found.append).addBoth(lambda _: reactor.stop())
+
+    reactor.callWhenRunning(begin)
+    reactor.run()
+    database.close()
+    if isinstance(found[0], Failure):
+        found[0].raiseException()
+    return str(found[0])
 
 
 @cli.group("config")

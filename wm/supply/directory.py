@@ -88,8 +88,7 @@ def _search(connection: Connection, url: str, base: str, classes: tuple[str, ...
 
 def _record(entry: dict[str, Any]) -> Record | None:
     """None for what is no entry (a referral)."""
-    raw = entry.get("raw_attributes")
-    if not isinstance(raw, dict):
+    if entry["type"] != "searchResEntry":
         return None
-    return record(str(entry.get("dn", "")), [(name, [text.decode("utf-8", "replace") for text in texts])
-                                             for name, texts in raw.items()])
+    return record(entry["dn"], [(name, [text.decode("utf-8", "replace") for text in texts])
+                                for name, texts in entry["raw_attributes"].items()])

@@ -49,7 +49,10 @@ class Market:
         self.silent: dict[str, str] = {}
 
     def listen(self, on_news: Listener) -> None:
-        """`on_news(ids)` after the snapshot changed: the CEs that came, went, or say something else."""
+        """`on_news(ids)` after the snapshot changed: the CEs that came, went, or say something else.
+
+        Who listens sees to the waiting jobs itself; as long as nobody does, all of them become due.
+        """
         self._listeners.append(on_news)
 
     async def start(self) -> None:
@@ -157,9 +160,9 @@ class Market:
             news = changed(old, self.snapshot)
         finally:
             self._publishing.release()
-        if news:
-            for tell in self._listeners:
-                tell(news)
+        for tell in self._listeners if news else ():
+            tell(news)
+        if news and not self._listeners:
             await self._kit.database.transact(store.wake_all, self._kit.now())
 
     async def _made(self, old: Snapshot) -> Snapshot:

@@ -35,9 +35,10 @@ class Place:
 
 
 def site_files(settings: Settings, backends: Collection[str]) -> Iterator[Place]:
-    """The site's own files."""
+    """The site's own files; one in LDIF is what a directory says, written down."""
     for path in settings.information.files:
-        yield Place(Source(f"file {path}", Kind.STATIC), _file(path, backends), _stamp(path))
+        kind = Kind.DIRECTORY if path.endswith(".ldif") else Kind.STATIC
+        yield Place(Source(f"file {path}", kind), _file(path, backends), _stamp(path))
 
 
 def far(settings: Settings) -> Iterator[Place]:

@@ -6,11 +6,11 @@ one before. Not the asking of the sources, nor how words are weighed (words).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from wm.supply.purchasers import Purchase
 from wm.supply.words import Kind, Origin, Said, Source, Stock, binding, merged, origins, sayings, when
@@ -22,6 +22,7 @@ __all__ = ["EMPTY", "Kind", "Origin", "Snapshot", "Source", "Stock", "Supermarke
 BOUND_SES = "GlueCESEBindGroupSEUniqueID"
 """The SEs close to a CE: those known are at hand as `other.storage.CloseSEs`, for anyMatch and its kin."""
 _Stocks: TypeAlias = "Mapping[str, Stock]"
+_One = TypeVar("_One", ComputingElement, StorageElement)
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,7 @@ class Supermarket:
         """What holds at `now`; only what sources say otherwise than for `previous` is made anew."""
         live = {name: stock for name, stock in self.stocks.items() if stock.expires > now}
         ses = _ses(live, previous)
-        fresh = {id for id in ses.keys() | previous.ses.keys() if _other(previous.ses.get(id), ses.get(id))} \
-            if ses is not previous.ses else set()
+        fresh = _changed(previous.ses, ses)
         ces = _ces(live, previous, ses, fresh)
         silent = {id for name, stock in self.stocks.items() if name not in live for id in stock.ces}
         void = frozenset(silent - ces.keys())
@@ -89,64 +89,86 @@ def changed(old: Snapshot, new: Snapshot) -> frozenset[str]:
     return _changed(old.ces, new.ces)
 
 
-def _changed(old: Mapping[str, ComputingElement], new: Mapping[str, ComputingElement]) -> frozenset[str]:
+def _changed(old: Mapping[str, _One], new: Mapping[str, _One]) -> frozenset[str]:
     if old is new:
         return frozenset()
     gone = old.keys() - new.keys()
-    return frozenset(gone.union(id for id, ce in new.items() if (was := old.get(id)) is not ce and _other(was, ce)))
+    return frozenset(gone.union(id for id, one in new.items() if old.get(id) is not one and _differ(old.get(id), one)))
 
 
-def _other(old: ComputingElement | StorageElement | None, new: ComputingElement | StorageElement | None) -> bool:
-    return old is not new and _content(old) != _content(new)
-
-
-def _content(one: ComputingElement | StorageElement | None) -> object:
-    if isinstance(one, ComputingElement):
-        return one.attributes, one.backend, one.queue, one.base
-    return one and one.attributes
+def _differ(old: ComputingElement | StorageElement | None, new: ComputingElement | StorageElement) -> bool:
+    return old is None or (old.attributes is not new.attributes and old.attributes != new.attributes) or (
+        isinstance(old, ComputingElement) and isinstance(new, ComputingElement)
+        and (old.backend, old.queue, old.base) != (new.backend, new.queue, new.base))
 
 
 # -- making entries --------------------------------------------------------------------------------------
 
 
-def _touched(live: _Stocks, before: _Stocks, shelf: str) -> set[str]:
-    """The ids of which a source says something since then, or has fallen silent."""
-    found: set[str] = set()
+class _News(NamedTuple):
+    """Ids of which sources say something else, and those of which they only say the same again."""
+
+    other: set[str]
+    again: set[str]
+
+
+def _news(live: _Stocks, before: _Stocks, shelf: str) -> _News:
+    """What sources say since then, or no longer say."""
+    other: set[str] = set()
+    again: set[str] = set()
     for name in live.keys() | before.keys():
-        old, new = before.get(name), live.get(name)
-        if old is not new:
-            found.update(*(getattr(stock, shelf).keys() for stock in (old, new) if stock is not None))
-    return found
+        old, new = (getattr(found, shelf) if (found := stocks.get(name)) else {} for stocks in (before, live))
+        if live.get(name) is not before.get(name):
+            both = old.keys() & new.keys()
+            same = {id for id in both if old[id] == new[id]}
+            other |= (old.keys() | new.keys()) - same
+            again |= same
+    return _News(other, again - other)
 
 
 def _ses(live: _Stocks, previous: Snapshot) -> Mapping[str, StorageElement]:
-    touched = _touched(live, previous.stocks, "ses")
-    if not touched:
+    news = _news(live, previous.stocks, "ses")
+    if not (news.other or news.again):
         return previous.ses
     ses = dict(previous.ses)
-    for id, said in sayings(live.values(), "ses", touched).items():
-        if said:
-            ses[id] = _storage(id, said, ses.get(id))
-        else:
-            ses.pop(id, None)
+    _put(ses, sayings(live.values(), "ses", news.other), lambda id, said: _storage(id, said, ses.get(id)))
+    _put(ses, sayings(live.values(), "ses", news.again), lambda id, said: _renewed(ses[id], said))
     return ses
 
 
 def _ces(live: _Stocks, previous: Snapshot, ses: Mapping[str, StorageElement],
-         fresh: set[str]) -> Mapping[str, ComputingElement]:
-    touched = _touched(live, previous.stocks, "ces")
-    touched |= {id for stock in live.values() for base in stock.views.keys() & touched for id in stock.views[base]}
+         fresh: frozenset[str]) -> Mapping[str, ComputingElement]:
+    """`fresh` are the SEs that are not what they were."""
+    said = _news(live, previous.stocks, "ces")
+    other, again = said.other | _views(live, said.other), said.again | _views(live, said.again)
     if fresh:
-        touched |= {id for id, ce in previous.ces.items() if not fresh.isdisjoint(ce.attributes.get(BOUND_SES, ()))}
-    if not touched:
+        other |= {id for id, ce in previous.ces.items() if not fresh.isdisjoint(ce.attributes.get(BOUND_SES, ()))}
+    if not (other or again):
         return previous.ces
     ces = dict(previous.ces)
-    for id, said in sayings(live.values(), "ces", touched).items():
-        if said:
-            ces[id] = _computing(id, said, ses, ces.get(id))
-        else:
-            ces.pop(id, None)
+    _put(ces, sayings(live.values(), "ces", other), lambda id, said: _computing(id, said, ses, ces.get(id)))
+    _put(ces, sayings(live.values(), "ces", again - other), lambda id, said: _renewed(ces[id], said))
     return ces
+
+
+def _views(live: _Stocks, ids: set[str]) -> set[str]:
+    """Ids of the views of these CEs."""
+    return {view for stock in live.values() for base in stock.views.keys() & ids for view in stock.views[base]}
+
+
+def _put(shelf: dict[str, _One], said: Mapping[str, Said], make: Callable[[str, Said], _One]) -> None:
+    """Make each entry of which something is said; the others go."""
+    for id, words in said.items():
+        if words:
+            shelf[id] = make(id, words)
+        else:
+            shelf.pop(id, None)
+
+
+def _renewed(one: _One, said: Said) -> _One:
+    """The same content, said again."""
+    source, updated, expires = when(said)
+    return replace(one, source=source, updated=updated, expires=expires)
 
 
 def _computing(id: str, said: Said, ses: Mapping[str, StorageElement],

@@ -67,7 +67,6 @@ class Local:
     async def start(self) -> None:
         """Take up what is in the spool, then watch it."""
         self._spool.prepare()
-        self._facts = machine()
         self._notify = inotify.INotify(self._reactor)
         self._notify.startReading()
         for place in (self._spool.ended, self._spool.running):
@@ -209,6 +208,7 @@ class Local:
         load = Load(settings.slots, self._slots(running), sum(where.get(t) == queue for t in running),
                     sum(where.get(t) == queue for t in waiting), len(waiting))
         policy = msgspec.structs.asdict(settings.queues[queue])
+        self._facts = self._facts or machine()
         return glue(self._host, queue, policy, load, settings.tags, settings.access_rules, self._facts)
 
     # -- slots -------------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ def machine() -> dict[str, Any]:
         "GlueHostProcessorVendor": cpu.get("vendor_id", "unknown"),
         "GlueHostNetworkAdapterInboundIP": False,
         "GlueHostNetworkAdapterOutboundIP": True,
+        "GlueSubClusterTmpDir": "/tmp",
         "GlueSubClusterPhysicalCPUs": cores,
         "GlueSubClusterLogicalCPUs": cores,
     }
@@ -95,10 +96,18 @@ def glue(
         "GlueCEStateEstimatedResponseTime": _response_s(load, free),
         "GlueCEStateWorstResponseTime": _response_s(load, free) * 2,
         "GlueCEPolicyMaxWallClockTime": _minutes(policy["max_wall_s"]),
+        "GlueCEPolicyMaxObtainableWallClockTime": _minutes(policy["max_wall_s"]),
         "GlueCEPolicyMaxCPUTime": _minutes(policy["max_cpu_s"]),
+        "GlueCEPolicyMaxObtainableCPUTime": _minutes(policy["max_cpu_s"]),
+        "GlueCEPolicyAssignedJobSlots": load.slots,
+        "GlueCEPolicyPriority": 1,
         "GlueCEPolicyMaxRunningJobs": load.slots,
         **({"GlueCEAccessControlBaseRule": list(rules)} if rules else {}),
         "GlueHostApplicationSoftwareRunTimeEnvironment": list(tags),
+        "GlobusResourceContactString": f"{host}:2119/jobmanager-local",
+        "LRMSType": "fork",
+        "QueueName": queue,
+        "CEid": id,
     }
 
 

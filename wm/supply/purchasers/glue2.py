@@ -21,6 +21,9 @@ CLASSES = (SERVICE, ENDPOINT, SHARE, MANAGER, ENVIRONMENT, APPLICATION, BENCHMAR
     "glue2computingservice", "glue2computingendpoint", "glue2computingshare", "glue2computingmanager",
     "glue2executionenvironment", "glue2applicationenvironment", "glue2benchmark", "glue2mappingpolicy",
     "glue2accesspolicy", "glue2tostorageservice")
+HOST_NAMES = ("GlueCEInfoHostName", "GlueCEHostingCluster", "GlueClusterUniqueID", "GlueClusterName",
+              "GlueSubClusterUniqueID", "GlueSubClusterName")
+"""GLUE 2 knows no clusters: they are called like the host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def _assembled(share: Record, service: Record, manager: Record, endpoint: Record
              *share.every("glue2computingshareexecutionenvironmentforeignkey")}
     environment = next((one for one in shelves[ENVIRONMENT] if one.first("glue2resourceid") in hosts), None)
     named = "" if environment is None else environment.first("glue2resourceid")
-    id = f"{url.hostname}:{url.port or PORTS.get(url.scheme, 443)}/{_interface(endpoint)}-{lrms}-{queue}"
+    id = f"{url.hostname}:{_port(url)}/{_interface(endpoint)}-{lrms}-{queue}"
     return _Ce(
         id, url, service, endpoint, share, manager, environment,
         _many(shelves[APPLICATION], "glue2applicationenvironmentcomputingmanagerforeignkey", by),
@@ -122,6 +125,10 @@ def _url(text: str) -> SplitResult | None:
         return None
 
 
+def _port(url: SplitResult) -> int:
+    return url.port or PORTS.get(url.scheme, 443)
+
+
 def _rules(share: Record, endpoint: Record, shelves: Mapping[str, list[Record]]) -> list[str]:
     """Who may use the share; who may use the endpoint, if that is not said."""
     mapped = _many(shelves[MAPPING], "glue2mappingpolicyshareforeignkey", share.first("glue2shareid"))
@@ -147,8 +154,8 @@ def _attributes(ce: _Ce) -> dict[str, Any]:
     tags = glue2["ApplicationEnvironment"]["AppName"]
     close = sorted((one.first("glue2tostorageservicestorageserviceforeignkey"),
                     one.first("glue2tostorageservicelocalpath")) for one in ce.storage)
-    told |= {"GlueCEInfoHostName": ce.url.hostname, "GlueCEInfoGatekeeperPort": ce.url.port or PORTS.get(
-        ce.url.scheme, 443), "GlueCEHostingCluster": ce.url.hostname, "GlueClusterUniqueID": ce.url.hostname,
+    told |= dict.fromkeys(HOST_NAMES, ce.url.hostname)
+    told |= {"GlueCEUniqueID": ce.id, "GlueCEInfoGatekeeperPort": _port(ce.url),
              "GlueHostApplicationSoftwareRunTimeEnvironment": tags}
     told |= {BENCHMARKS[kind]: number for one in glue2["Benchmark"]
              if (kind := str(one.get("Type", "")).casefold()) in BENCHMARKS
