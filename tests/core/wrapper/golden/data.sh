@@ -712,27 +712,28 @@ function text(token) {
 function value(token) {
     if (depth == 0 || (kind[depth] == "[" && !want[depth])) { bad = 1; return }
     known[path()] = token
-    want[depth] = 0
+    ends()
 }
+function ends() { want[depth] = 0; name[depth] = "" }
 function opens(token) {
     if (depth > 0 && kind[depth] == "[" && !want[depth]) bad = 1
-    if (depth > 0) want[depth] = 0
     depth++
     kind[depth] = token; name[depth] = ""; number[depth] = 1; want[depth] = 0
 }
 function closes(token) {
-    if (depth == 0 || kind[depth] != token) bad = 1
+    if (depth == 0 || kind[depth] != token || name[depth] != "") bad = 1
     else if (--depth == 0) whole++
+    else ends()
 }
 function take(token) {
     if (token == "[" || token == "{") opens(token)
     else if (token == "]") closes("[")
     else if (token == "}") closes("{")
     else if (token == ",") number[depth]++
-    else if (token == ";") want[depth] = 0
-    else if (token == "=") want[depth] = 1
+    else if (token == ";") { if (name[depth] != "") bad = 1 }
+    else if (token == "=") { if (name[depth] == "" || want[depth]) bad = 1; want[depth] = 1 }
     else if (token ~ /^"/) value(text(token))
-    else if (depth > 0 && kind[depth] == "[" && !want[depth]) name[depth] = tolower(token)
+    else if (depth > 0 && kind[depth] == "[" && name[depth] == "" && token !~ /^[-+0-9]/) name[depth] = tolower(token)
     else value(token)
 }
 function say(found) {
