@@ -12,6 +12,7 @@ from posixpath import dirname, normpath
 
 from jobadapter.output_data import Stored
 from jobadapter.shell import Word, curl_value, pattern, quoted, references, shown, url_name, word
+from jobadapter.wrapper_checkpoints import checkpoints
 from jobadapter.wrapper_data import broker_info, storing
 from jobadapter.wrapper_logging import logger
 from jobadapter.wrapper_parallel import PARALLEL, launched, prepared
@@ -82,6 +83,7 @@ class WrapperJob:
     sequence_code: str = ""
     cpus: int = 1
     parallel: bool = False
+    checkpointable: bool = False
     output_limit: int = -1
     memory_period_s: int = 0
     interactive: bool = False
@@ -132,7 +134,8 @@ def _beside(job: WrapperJob) -> list[str]:
         found.append(f"wms_peek_period={job.perusal_period_s} wms_peek_most={job.perusal_bytes} wms_peek_part={part}\n"
                      + PERUSAL)
     data = [*broker_info(job.broker_info), *storing(_storable(job), job.report)]
-    return [*parallel, *data, *([BESIDE, *found] if found else [])]
+    states = checkpoints(job.checkpointable, job.base_url, "\n".join(_curl_options(job.token)))
+    return [*parallel, *states, *data, *([BESIDE, *found] if found else [])]
 
 
 def _storable(job: WrapperJob) -> list[Stored]:
@@ -285,6 +288,7 @@ def _one_output(place: str, missing: str) -> list[str]:
 def _main(job: WrapperJob, names: Mapping[str, str]) -> str:
     return "\n".join([
         "wms_prepare",
+        *(["wms_checkpoints"] if job.checkpointable else []),
         *_directories(job),
         *(["wms_broker_info"] if job.broker_info else []),
         *(["wms_download"] if job.input_sandbox else []),

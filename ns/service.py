@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from ns import files, store
 from ns.attempts import Attempts, close
+from ns.checkpoints import Checkpoints
 from ns.delegation import Delegations, remove_files
 from ns.jobs import Jobs
 from ns.listening import Listening
@@ -41,7 +42,7 @@ def make(kit: Kit) -> Daemon:
     matches, delegations, keeper = ListMatches(kit), Delegations(kit), Keeper(kit)
     jobs, output, attempts = Jobs(kit, matches), Output(kit), Attempts(kit)
     nodes = Nodes(kit)
-    listening, perusals = Listening(kit.clock), Perusals(kit)
+    listening, perusals, states = Listening(kit.clock), Perusals(kit), Checkpoints(kit)
     sessions = Sessions(kit, listening)
     return Daemon("ns", [
         listening,
@@ -62,6 +63,7 @@ def make(kit: Kit) -> Daemon:
         "ns.attempt_session_input": sessions.typed, "ns.attempt_session_output": sessions.printed,
         "ns.perusal_set": perusals.set, "ns.perusal": perusals.look, "ns.perusal_piece": perusals.piece,
         "ns.attempt_perusal": perusals.wanted, "ns.attempt_perusal_piece": perusals.add,
+        "ns.checkpoint": states.saved, "ns.attempt_state": states.load, "ns.attempt_save_state": states.save,
         "ns.attempt_events": PayloadEvents(kit).log,
         "ns.nodes": nodes.listing, "ns.rescue": Rescue(kit).rescue,
         "ns.attempt_shared": nodes.shared, "ns.attempt_related": nodes.related,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from wms.operations import (
     bookkeeping,
+    checkpoints,
     compounds,
     figures,
     jobs,
@@ -76,7 +77,7 @@ __all__ = [
 
 # a router takes the first row that fits: rows with a fixed path come before `/{unique}`
 _ROWS = (
-    *jobs.ROWS, *compounds.ROWS, *sessions.ROWS, *perusal.ROWS,
+    *jobs.ROWS, *compounds.ROWS, *sessions.ROWS, *perusal.ROWS, *checkpoints.ROWS,
     *logging.ROWS, *notifications.ROWS, *upkeep.ROWS, *figures.ROWS, *pages.ROWS, *bookkeeping.ROWS,
 )
 

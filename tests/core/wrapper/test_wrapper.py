@@ -51,6 +51,7 @@ EXAMPLES = {
         broker_info='[ ComputingElement = [ name = "ce.org:8443/jobmanager-local-q" ] ]\n', report="DSUpload_x.out",
         output_data=[Stored("it's.dat", ("file://se.org/data/x/it's.dat", "https://se.org:443/x/it%27s.dat")),
                      Stored("lost.dat")], output_sandbox=["DSUpload_x.out"]),
+    "checkpointable": job(checkpointable=True),
     "same-name-for-nothing": job(stdout="out", stderr="err", executable="a=b", environment=[("X", "")]),
 }  # fmt: skip
 
