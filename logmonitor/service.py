@@ -23,6 +23,7 @@ from wms.service import Daemon, Kit, Ticker, within
 
 ANSWER_S = 60.0
 FORGET_AFTER_S = 86_400.0
+ORPHANS_S = 60.0
 GONE = (Phase.ENDED, Phase.LOST)
 
 
@@ -33,9 +34,21 @@ def make(kit: Kit) -> Daemon:
     async def forget() -> None:
         await kit.database.transact(store.forget, kit.now() - FORGET_AFTER_S)
 
+    async def part_with_orphans() -> None:
+        if await kit.database.read(store.orphans, list(kit.backends)):
+            await kit.database.transact(_end_orphans, kit, endings)
+
     observers = [Observer(kit, endings, name, backend) for name, backend in kit.backends.items()]
     return Daemon("logmonitor", [
-        Consumer(kit, LOGMONITOR, endings.handle), *observers, Ticker(kit, "forget", 3600.0, forget)])
+        Consumer(kit, LOGMONITOR, endings.handle), *observers, Ticker(kit, "forget", 3600.0, forget),
+        Ticker(kit, "orphans", ORPHANS_S, part_with_orphans)])
+
+
+def _end_orphans(conn: sa.Connection, kit: Kit, endings: Endings) -> None:
+    """Attempts at a backend that has left the configuration: nobody will ever see their end."""
+    with Outbox(conn, kit.now()) as out:
+        for row in store.orphans(conn, list(kit.backends)):
+            endings.end(out, row, Failure(f"no backend {row.backend} is configured any more"))
 
 
 class Observer(Ticker):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -74,6 +74,12 @@ def put(conn: sa.Connection, row: WatchRow) -> None:
 def watched(conn: sa.Connection, backend: str) -> list[WatchRow]:
     """All that a backend has to be asked about."""
     chosen = sa.select(watches).where(watches.c.phase == WATCHED, watches.c.backend == backend)
+    return [WatchRow(*row) for row in conn.execute(chosen)]
+
+
+def orphans(conn: sa.Connection, backends: Collection[str]) -> list[WatchRow]:
+    """What is watched at other backends than these: nobody asks for it."""
+    chosen = sa.select(watches).where(watches.c.phase == WATCHED, watches.c.backend.not_in(backends))
     return [WatchRow(*row) for row in conn.execute(chosen)]
 
 

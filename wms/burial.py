@@ -12,12 +12,12 @@ LONGEST = 500
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """What many records have."""
+    """What many records have, were they as they should be."""
 
-    type: str = ""
-    attempt: int = 0
+    type: object = ""
+    attempt: object = 0
     outcome: object = ""
-    sequence_code: str = ""
+    sequence_code: object = ""
 
 
 def notice(topic: str, job: str, body: bytes, error: str) -> Buried | None:
@@ -28,6 +28,10 @@ def notice(topic: str, job: str, body: bytes, error: str) -> Buried | None:
         known = _Known()
     if topic not in TOLD or not job or known.type == Buried.__name__:
         return None
-    outcome = known.outcome if isinstance(known.outcome, str) else ""
     line = error.strip().rpartition("\n")[2][:LONGEST]
-    return Buried(topic, job, known.type, line, known.attempt, outcome, known.sequence_code)
+    attempt = known.attempt if isinstance(known.attempt, int) else 0
+    return Buried(topic, job, _text(known.type), line, attempt, _text(known.outcome), _text(known.sequence_code))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -39,3 +39,8 @@ def test_what_cannot_be_read_is_told_without_a_name(topic: str, body: bytes, err
     told = notice(topic, JOB, b"\xff" + body, error)
     assert told is not None
     assert (told.topic, told.job, told.record, told.attempt) == (topic, JOB, "", 0)
+
+
+def test_what_is_not_as_it_should_be_is_left_out() -> None:
+    body = msgspec.json.encode({"type": "Submit", "attempt": "x", "outcome": {}, "sequence_code": 7})
+    assert notice(WM, JOB, body, "y") == Buried(WM, JOB, "Submit", "y")

@@ -56,6 +56,7 @@ class HandCe:
     """A CE in memory that outlives crashes: jobs start and end when the test says so."""
 
     slots: int = 10
+    name: str = "hand"
     jobs: dict[str, CeJob] = field(default_factory=dict)
     states: dict[str, CeState] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
@@ -98,9 +99,11 @@ class HandCe:
     async def describe(self) -> list[dict[str, Any]]:
         if self.silent:
             raise Unavailable("the CE does not answer")
-        return [{"GlueCEUniqueID": "hand.example.org:2119/jobmanager-hand-q", "GlueCEInfoHostName": "hand.example.org",
+        host = f"{self.name}.example.org"
+        return [{"GlueCEUniqueID": f"{host}:2119/jobmanager-{self.name}-q", "GlueCEInfoHostName": host,
                  "GlueCEStateStatus": "Production", "GlueCEInfoTotalCPUs": self.slots, "GlueCEName": "q",
-                 "GlueCEStateEstimatedResponseTime": 0, "GlueCEStateFreeCPUs": self.slots}]
+                 "GlueCEStateEstimatedResponseTime": 0, "GlueCEStateFreeCPUs": self.slots,
+                 "GlueCEImplementationName": "CREAM"}]
 
     def watch(self, wake: Callable[[], None]) -> None:
         """The test moves the clock instead."""
@@ -142,6 +145,8 @@ class World:
     payloads: dict[str, int] = field(default_factory=dict)
     nonces: dict[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    others: dict[str, HandCe] = field(default_factory=dict)
+    manager: str = "expiry_s: 600"
     _serial: int = 0
 
     def __post_init__(self) -> None:
@@ -151,7 +156,7 @@ class World:
         certificates = make_certificates(self.directory)
         self.settings: Settings = parse(
             f"{{state_dir: {self.directory}, tls: {{certificate: {certificates}/host.pem, ca_dir: {certificates}}}, "
-            f"information: {{refresh_s: 10, ttl_s: 60, files: {list(self.files)}}}, wm: {{expiry_s: 600}}, "
+            f"information: {{refresh_s: 10, ttl_s: 60, files: {list(self.files)}}}, wm: {{{self.manager}}}, "
             f"ns: {{register_timeout_s: 300, output_keep_s: 900}}}}")
         self.credentials = {owner: credential_id(owner, "p") for owner in (ALICE, BOB)}
         for owner, credential in self.credentials.items():
@@ -171,9 +176,9 @@ class World:
         self.database = Database("sqlite://", None, inline=True)
         self.database.engine = self.engine
         self.database.before_commit = self._before_commit
-        self.kit = Kit(self.settings, self.database, self.clock, random.Random(self.lives), {"hand": self.ce},
-                       Logger(observer=lambda _event: None), "wms.example.org", ("lb.example.org", 9000), b"s" * 32,
-                       instance="world")
+        self.kit = Kit(self.settings, self.database, self.clock, random.Random(self.lives),
+                       {self.ce.name: self.ce, **self.others}, Logger(observer=lambda _event: None),
+                       "wms.example.org", ("lb.example.org", 9000), b"s" * 32, instance="world")
         daemons = [make(self.kit) for make in MAKERS]
         self.handlers = {name: h for daemon in daemons for name, h in daemon.operations.items()}
         self.suite = Suite(daemons, self.clock, self.kit.log)
@@ -221,8 +226,8 @@ class World:
         for _ in range(max(1, round(seconds / step))):
             self.clock.advance(step)
 
-    def call(self, name: str, body: object = None, *, user: str = ALICE, key: str = "", attempt: int = 0,
-             job: str = "", **params: str) -> Any:
+    def call(self, name: str, body: object = None, /, *, user: str = ALICE, key: str = "", attempt: int = 0,
+             job: str = "", content: bytes = b"", query: dict[str, str] | None = None, **params: str) -> Any:
         """Call an operation as the HTTPS service would."""
         operation = OPERATIONS[name]
         unique = job.rsplit("/", 1)[-1]
@@ -233,8 +238,8 @@ class World:
             params = {**params, "attempt": str(attempt)}
         identity = None if capability else Identity(user, not_after=2e9)
         self._serial += 1
-        call = Call(operation, params, {}, identity, (), capability, body,
-                    key or str(UUID(int=self._serial)), io.BytesIO(), 0, "", "", "10.0.0.1")
+        call = Call(operation, params, query or {}, identity, (), capability, body,
+                    key or str(UUID(int=self._serial)), io.BytesIO(content), len(content), "", "", "10.0.0.1")
         return self.result(self.handlers[name](call))
 
     def submit(self, jdl: str = 'Executable = "/bin/true";', *, user: str = ALICE, key: str = "") -> str:
@@ -244,32 +249,39 @@ class World:
     def token(self, job: str) -> str:
         """The live token of a job at the CE."""
         unique = job.rsplit("/", 1)[-1]
-        found = [t for t, s in self.ce.states.items() if t.startswith(unique) and s.phase != Phase.ENDED]
+        states = [pair for ce in (self.ce, *self.others.values()) for pair in ce.states.items()]
+        found = [t for t, s in states if t.startswith(unique) and s.phase != Phase.ENDED]
         assert len(found) <= 1, f"{len(found)} live submissions"
         return found[0] if found else ""
 
+    def ce_of(self, token: str) -> HandCe:
+        """The CE that was given a token."""
+        return next(ce for ce in (self.ce, *self.others.values()) if token in ce.jobs)
+
     def start_payload(self, token: str, nonce: str = "") -> bool:
         """The wrapper asks for its start; True if the payload runs."""
-        job = self.ce.jobs[token]
+        ce = self.ce_of(token)
+        job = ce.jobs[token]
         attempt = int(token.rsplit("-", 1)[1])
         nonce = self.nonces.setdefault(token, nonce or f"n-{token}")
         request = StartRequest(nonce, "wn1", sequence_code(job))
         granted = self.call("ns.attempt_start", request, job=job.job, attempt=attempt)
-        self.ce.states[token] = CeState(token, Phase.RUNNING)
+        ce.states[token] = CeState(token, Phase.RUNNING)
         if granted.granted:
             self.payloads[token] = self.payloads.get(token, 0) + 1
         return bool(granted.granted)
 
     def finish_payload(self, token: str, exit_code: int = 0, failure: str = "", *, report: bool = True) -> None:
         """The payload ends; the wrapper reports (or only prints) and leaves."""
-        job, attempt = self.ce.jobs[token].job, int(token.rsplit("-", 1)[1])
-        code = sequence_code(self.ce.jobs[token])
-        self.ce.outputs[token] = failure if failure else f"job exit status = {exit_code}\njw exit status = 0\n"
+        ce = self.ce_of(token)
+        job, attempt = ce.jobs[token].job, int(token.rsplit("-", 1)[1])
+        code = sequence_code(ce.jobs[token])
+        ce.outputs[token] = failure if failure else f"job exit status = {exit_code}\njw exit status = 0\n"
         if report:
             self.call("ns.attempt_done", OutcomeReport(exit_code=exit_code, wall_s=1.0, failure=failure,
                                                            sequence_code=code, nonce=self.nonces.get(token, "")),
                       job=job, attempt=attempt)
-        self.ce.states[token] = CeState(token, Phase.ENDED, exit_status=0)
+        ce.states[token] = CeState(token, Phase.ENDED, exit_status=0)
 
     # -- looking -----------------------------------------------------------------------------------------
 

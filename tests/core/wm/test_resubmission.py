@@ -123,6 +123,7 @@ def test_the_infrastructure_may_lose_so_many_attempts_of_a_job_and_no_more() -> 
 
 def test_a_job_is_moved_out_of_queues_so_many_times() -> None:
     assert replanned(Attempts(replans=1), THREE) == Shallow("job will be replanned: 2 of 5", free=True)
+    assert Attempts(1, 2, replans=1).moved() == Attempts(1, 2, replans=2)
     assert replanned(Attempts(replans=5), THREE) == GiveUp("hit max number of replans (5)")
 
 

@@ -1,0 +1,44 @@
+"""Looks at placed jobs, and the end of those that wait."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wm.recovery.dwell import Look, Patience, Step, look, over
+
+PATIENCE = Patience(queued_s=3600.0, attempt_s=100_000.0)
+
+
+@pytest.mark.parametrize(("movable", "now", "expected"), [
+    (True, 1000.0, Look(Step.WAIT, 4600.0)),
+    (True, 4599.0, Look(Step.WAIT, 4600.0)),
+    (True, 4600.0, Look(Step.MOVE, 8200.0)),
+    (True, 100_000.0, Look(Step.MOVE, 101_000.0)),
+    (False, 4600.0, Look(Step.WAIT, 101_000.0)),
+    (False, 101_000.0, Look(Step.LOST, 201_000.0)),
+    (True, 101_000.0, Look(Step.LOST, 201_000.0)),
+])
+def test_a_placed_job_is_moved_when_it_is_stuck_and_given_up_when_it_can_report_no_more(
+        movable: bool, now: float, expected: Look) -> None:
+    assert look(1000.0, movable, now, PATIENCE) == expected
+
+
+def test_where_no_job_is_moved_nobody_looks_early() -> None:
+    assert look(1000.0, True, 9000.0, Patience(0.0, 100_000.0)) == Look(Step.WAIT, 101_000.0)
+
+
+@given(st.floats(0, 1e6), st.booleans(), st.floats(0, 1e6),
+       st.one_of(st.just(0.0), st.floats(1, 1e5)), st.floats(1, 1e6))
+def test_the_next_look_is_always_to_come(placed: float, movable: bool, later: float, queued: float,
+                                         attempt: float) -> None:
+    now = placed + later
+    found = look(placed, movable, now, Patience(queued, attempt))
+    assert found.due > now
+
+
+@pytest.mark.parametrize(("now", "reason"), [
+    (50.0, ""), (100.0, "proxy expired"), (199.0, "proxy expired"), (200.0, "request expired")])
+def test_a_waiting_job_ends_with_its_time_or_its_credential(now: float, reason: str) -> None:
+    assert over(200.0, 100.0, now) == reason
