@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final, TypeAlias
 
 from wms.errors import JdlInvalid
@@ -51,7 +52,8 @@ def split_arguments(text: str) -> list[Word]:
     word: list[Part] | None = None
     for match in _BARE.finditer(text):
         if match["blank"] is None:
-            word = [*(word or ()), *_parts(match)]
+            word = [] if word is None else word
+            word.extend(_parts(match))
         elif word is not None:
             words.append(_joined(word))
             word = None
@@ -96,12 +98,10 @@ def _part(match: re.Match[str], *, quoted: bool) -> Part:
 def _joined(parts: Sequence[Part]) -> Word:
     """Adjacent literals become one; an empty one stays only where it is the whole word."""
     joined: list[Part] = []
-    for part in parts:
-        last = joined[-1] if joined else None
-        if isinstance(part, Literal) and isinstance(last, Literal):
-            joined[-1] = Literal(last.text + part.text)
-        else:
-            joined.append(part)
+    for literal, run in groupby(parts, key=lambda part: isinstance(part, Literal)):
+        beside = list(run)
+        text = "".join(part.text for part in beside if isinstance(part, Literal))
+        joined += [Literal(text)] if literal else beside
     kept = tuple(part for part in joined if part != Literal(""))
     return kept or (Literal(""),)
 

@@ -36,7 +36,6 @@ LEVELS: Final[dict[str, int]] = {
     for operator in operators.split()
 }
 UNARY: Final = frozenset("+-!~")
-_LOGIC: Final = frozenset({"||", "&&"})
 _POSTFIX: Final = frozenset(".[(")
 _ENDS: Final = frozenset({";", ",", ")", "}", "]", ":", "end"})
 
@@ -115,7 +114,6 @@ class Grammar:
     def _at_close(self, close: str) -> bool:
         lexer = self.lexer
         while lexer.kind == ";":
-            lexer.fresh()
             lexer.advance()
         if lexer.kind == "end" and close != "end":
             self.problems.report(self.expected(f"'{close}'"))
@@ -125,7 +123,7 @@ class Grammar:
         """A list of expressions; the lexer stands on its opening bracket."""
         lexer = self.lexer
         self._deeper()
-        self._fresh()
+        self.lexer.advance()
         items: list[Node] = []
         while lexer.kind != close:
             tree = self._leaf()
@@ -142,7 +140,7 @@ class Grammar:
     def _comma(self, close: str) -> None:
         if self.lexer.kind != ",":
             raise self.expected(f"',' or '{close}'")
-        self._fresh()
+        self.lexer.advance()
         if self.lexer.kind == close:
             raise self.expected("a value")
 
@@ -174,10 +172,7 @@ class Grammar:
         chain.operators.append(self.lexer.kind)
         chain.operands.append(node)
         self._bounded(len(chain.operands) + 1)
-        if self.lexer.kind in _LOGIC:
-            self._fresh()
-        else:
-            self.lexer.advance()
+        self.lexer.advance()
 
     def _conditional(self, test: Node) -> Routine:
         position = self.lexer.position()
@@ -192,14 +187,14 @@ class Grammar:
     # -- operands ----------------------------------------------------------------------------------------
 
     def _leaf(self) -> Node | None:
-        """A constant or a name, without a routine of its own: most operands are one."""
+        """A constant, `name` or `name.name`, without a routine of its own: most operands are one."""
         lexer = self.lexer
         kind, position = lexer.kind, lexer.position()
         self._callable = kind == "name"
         if kind == "name" or kind == "quoted":
-            name = lexer.text
+            name = Name(lexer.text, position)
             lexer.advance()
-            return Name(name, position)
+            return self._selected(name) if lexer.kind == "." else name
         if kind == "string":
             return Literal(self._joined(), position)
         if kind == "number" or kind == "keyword":
@@ -226,13 +221,23 @@ class Grammar:
         if named and isinstance(leaf, Name) and lexer.kind == "(":
             tree = Call(leaf.name, (yield self._items(")")), leaf.position)
         while lexer.kind == "." or lexer.kind == "[":
+            if lexer.kind == ".":
+                tree = self._selected(tree)
+            else:
+                position = lexer.position()
+                self._deeper()
+                tree = Subscript(tree, (yield self._bracketed("]")), position)
+        self.depth = depth
+        return tree
+
+    def _selected(self, tree: Node) -> Node:
+        """`tree.name.name ...`"""
+        lexer, depth = self.lexer, self.depth
+        while lexer.kind == ".":
             position = lexer.position()
             self._deeper()
-            if lexer.kind == "[":
-                tree = Subscript(tree, (yield self._bracketed("]")), position)
-            else:
-                lexer.advance()
-                tree = Select(tree, self._name("an attribute name"), position)
+            lexer.advance()
+            tree = Select(tree, self._name("an attribute name"), position)
         self.depth = depth
         return tree
 
@@ -260,7 +265,7 @@ class Grammar:
 
     def _inner_record(self) -> Routine:
         self._deeper()
-        self._fresh()
+        self.lexer.advance()
         ad = yield self.record("]")
         self.expect("]")
         self.depth -= 1
@@ -302,11 +307,6 @@ class Grammar:
         name = self.lexer.text
         self.lexer.advance()
         return name
-
-    def _fresh(self) -> None:
-        """Over a token after which the limits of an expression count anew."""
-        self.lexer.fresh()
-        self.lexer.advance()
 
     def _deeper(self) -> None:
         self.depth += 1

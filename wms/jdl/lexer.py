@@ -20,7 +20,7 @@ WORD_OPERATORS: Final = frozenset({"is", "isnt"})
 
 _SPACE = " \t\r\n\f\v\u00a0"
 _BLANK = re.compile(f"[{_SPACE}]+")
-_DULL = re.compile(rf"[^;\[\]\"'#/\n{SLANTED}{APOSTROPHES}]*")
+_DULL = re.compile(rf"[^;\[\]\"'#/{SLANTED}{APOSTROPHES}]*")
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 _ORDINARY = (
     r"(?:([A-Za-z_][A-Za-z0-9_]*)"
@@ -31,6 +31,7 @@ _AFTER_PLAIN_BLANKS = re.compile(f"[ \n]*{_ORDINARY}")
 _UNUSUAL_BLANKS = {"\t": "a tab was read as a blank", "\r": "a carriage return was read as a blank",
                    "\u00a0": "a no-break space was read as a blank"}
 _NAME, _OPERATOR, _INTEGER = 1, 2, 4
+_PARTING = frozenset({";", ",", "&&", "||"})
 _TOO_LONG = f"at most {MAX_TOKENS} tokens and {MAX_EXPRESSION} characters in an expression"
 
 
@@ -41,7 +42,7 @@ class Lexer:
     for bad, the reason; `value` that of a constant.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, most_tokens: int) -> None:
         self.source = source
         self.kind, self.text, self.offset, self.end = "end", "", 0, 0
         self.value: Scalar = UNDEFINED
@@ -52,7 +53,8 @@ class Lexer:
         self._endless = False
         self._unnoted = {char: message for char, message in _UNUSUAL_BLANKS.items() if char in source}
         self._pattern = _AFTER_PLAIN_BLANKS if self._unnoted else _TOKEN
-        self.fresh()
+        self._tokens, self._spare = 0, most_tokens
+        self._begin_stretch()
         if source.startswith("\ufeff"):
             self.end = 1
             self._warn(0, "a byte order mark was skipped")
@@ -89,16 +91,18 @@ class Lexer:
         if self._tokens < 0 or self.end > self._fence:
             self._too_long()
 
-    def fresh(self) -> None:
+    def _begin_stretch(self) -> None:
         """Here begins what is counted on its own against the limits of an expression."""
-        self._tokens = MAX_TOKENS
+        self._spare += self._tokens
+        self._tokens = min(MAX_TOKENS, self._spare)
+        self._spare -= self._tokens
         self._fence = self.end + MAX_EXPRESSION
 
     def leap(self) -> None:
         """To the next token that may end a definition or hide such a one; what lies before is not looked at."""
         match = _DULL.match(self.source, self.end)
         self.end = match.end() if match else self.end
-        self.fresh()
+        self._begin_stretch()
         self.advance()
 
     def _too_long(self) -> None:
@@ -116,6 +120,8 @@ class Lexer:
             self._word(word)
         elif which == _OPERATOR:
             self.kind = word if word[0] != ";" else ";"
+            if self.kind in _PARTING:
+                self._begin_stretch()
         elif which == _INTEGER:
             self.kind, self.value = "number", int(word)
         elif len(word) > MAX_STRING + 2:
@@ -157,7 +163,7 @@ class Lexer:
     def _string(self, start: int, quote: str) -> None:
         """A straight quote that nothing closes is looked for once: none behind it is closed either."""
         if self._endless and quote == '"':
-            self._bad("a string that never ends: '\"' expected", start + 1)
+            self._bad("a string that never ends: '\"' expected", self._line_end(start))
             return
         read = literals.string(self.source, start)
         self._endless = self._endless or (quote == '"' and read.wrong.startswith("a string that never ends"))
@@ -182,9 +188,11 @@ class Lexer:
     # -- what lies between -------------------------------------------------------------------------------
 
     def _skip(self) -> None:
-        """Over blanks and comments."""
+        """Over blanks and comments, which count against no limit."""
+        start = self.end
         while self._blanks() or self._comment() or self._comment_line():
             pass
+        self._fence += self.end - start
 
     def _blanks(self) -> bool:
         match = _BLANK.match(self.source, self.end)

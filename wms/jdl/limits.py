@@ -16,6 +16,9 @@ MAX_EXPRESSION: Final = 32 << 10
 """Tokens, and characters outside strings, of an expression. Items of lists, arguments, attributes and the
 operands of `&&` and `||` count each on its own: a list of many alternatives is as legal as it is long."""
 
+LEAST_PER_TOKEN: Final = 3
+"""A text may hold a token for each so many of the characters it may hold: denser ones cost too much to read."""
+
 MAX_NESTING: Final = 150
 MAX_ATTRIBUTES: Final = 2_000
 MAX_ITEMS: Final = 100_000

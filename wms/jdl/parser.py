@@ -11,8 +11,8 @@ from typing import Final
 from wms.jdl.ast import Ad, Node, walk
 from wms.jdl.grammar import LEVELS, Grammar, Routine, run
 from wms.jdl.lexer import Lexer, unreadable
+from wms.jdl.limits import LEAST_PER_TOKEN, MAX_NESTING, MAX_TEXT, MAX_TOKENS
 from wms.jdl.limits import MAX_COMPOUND_TEXT as MAX_COMPOUND_TEXT
-from wms.jdl.limits import MAX_NESTING, MAX_TEXT
 from wms.jdl.problems import Problem, Problems
 
 _LEVELS_EACH: Final = len(set(LEVELS.values())) + 1
@@ -41,7 +41,7 @@ class _Parser:
     """The reading of one text, from its first character to its tree or its one error."""
 
     def __init__(self, text: str, file: str, max_chars: int) -> None:
-        self.lexer = Lexer(text[:max_chars])
+        self.lexer = Lexer(text[:max_chars], max(MAX_TOKENS, max_chars // LEAST_PER_TOKEN))
         self.problems = Problems(self.lexer, file)
         self.grammar = Grammar(self.lexer, self.problems)
         self.excess = len(text) > max_chars

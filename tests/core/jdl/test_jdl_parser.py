@@ -326,7 +326,7 @@ def test_an_expression_ends_with_its_text():
         f'A = "{"x" * (MAX_STRING - 5)}" "xxxxxx"',
         "A = x" + "+ 1" * 2500,
         "A = " + "x" * 32769,
-        "A = f(" + "y /*" + " " * 32768 + "*/)",
+        "A = {" + "{1,2,3}," * 99_999 + "1}",
         "A = " + "true||" * 100_000 + "true",
     ],
 )
@@ -361,6 +361,7 @@ def test_a_text_too_long_is_refused_before_it_is_read():
         "A = " + "(((a || b) && c) | d)" + "".join(f" && (x + {n})" for n in range(12000)),
         "A = x" + "+ 1" * 2498,
         'A = f("' + "x" * 900_000 + '" + y)',
+        "A = f(y /*" + " " * 900_000 + "*/)",
         "A = " + " || ".join(f'other.GlueCEUniqueID == "ce{n}.cern.ch:2119/jobmanager-pbs-long"' for n in range(1000)),
         "; ".join(f"a{number} = 1" for number in range(MAX_ATTRIBUTES)),
         "A = {" + ", ".join("[b = a + a + a + a]" for _ in range(2500)) + "}",
@@ -385,6 +386,8 @@ def test_much_is_read(text):
         "A = ) " + "[" * 10**5,
         "/*" * 10**5,
         "#\n" * 10**5,
+        "A = " + "/* " * 10**5,
+        'A = "' + '\\"\n' * 10**5,
     ],
 )
 def test_hostile_text_is_an_error_soon(text):
