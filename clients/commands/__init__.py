@@ -15,6 +15,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "perusal": ("job-perusal", "glite-job-perusal", "glite-wms-job-perusal"),
     "logging_info": ("job-logging-info", "glite-job-logging-info", "glite-job-get-logging-info",
                      "edg-job-get-logging-info"),
+    "get_chkpt": ("job-get-chkpt", "glite-job-get-chkpt", "glite-wms-job-get-chkpt", "edg-job-get-chkpt"),
     "logevent": ("lb-logevent", "glite-lb-logevent"),
     "lb_job_reg": ("lb-job-reg", "glite-lb-job_reg"),
     "lb_register_sandbox": ("lb-register-sandbox", "glite-lb-register_sandbox"),
