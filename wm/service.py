@@ -10,7 +10,7 @@ from wm.compounds import pump
 from wm.compounds import store as compounds
 from wm.recovery import lookout
 from wm.recovery.black_holes import Rules
-from wm.recovery.memories import Memories, Remembering
+from wm.recovery.memories import MEMORIES, Memories, Remembering
 from wm.recovery.retries import Retries
 from wm.requests import Requests
 from wm.supply.market import Market
@@ -32,9 +32,13 @@ def make(kit: Kit) -> Daemon:
     flow = pump.Pump(kit, turns)
     unfolding = Ticker(kit, "compounds", pump.AGAIN_S, flow.work)
 
+    looking = Ticker(kit, "lookout", lookout.PERIOD_S, lookout.Lookout(kit, turns, memories).work)
+
     def woken(topics: Container[str]) -> None:
         if store.TASKQUEUE in topics:
             planning.poke()
+        if MEMORIES in topics:
+            looking.poke()
         if flow.woken(topics):
             unfolding.poke()
 
@@ -52,7 +56,7 @@ def make(kit: Kit) -> Daemon:
         Ticker(kit, "directories", kit.settings.information.bdii_s, market.consult),
         planning,
         unfolding,
-        Ticker(kit, "lookout", lookout.PERIOD_S, lookout.Lookout(kit, turns).work),
+        looking,
         Consumer(kit, WM, requests.handle),
         EffectConsumer(kit, WM_MATCH, broker.answer),
         Ticker(kit, "forget", 3600.0, forget),

@@ -172,6 +172,39 @@ def test_faults_of_users_set_nothing_aside_and_a_success_forgets(make: Make) -> 
     assert remembered(world) == []
 
 
+def test_a_black_hole_swallows_few_jobs_and_all_end_well(make: Make) -> None:
+    """One CE fails whatever it begins, one job a second; the other runs all it gets."""
+    world = make("other")
+    found = [world.submit('Executable = "/bin/true"; ShallowRetryCount = 0;') for _ in range(60)]
+    lost = 0
+    for _ in range(100):
+        hole = [token for token, state in world.ce.states.items() if state.phase is Phase.QUEUED]
+        if hole:
+            world.finish_payload(hole[0], failure=LOST_NODE)
+            lost += 1
+        for token in [t for t, state in world.others["other"].states.items() if state.phase is Phase.QUEUED][:3]:
+            world.start_payload(token)
+            world.finish_payload(token)
+        world.advance(1)
+    assert {world.state(job) for job in found} == {"Done"}
+    assert 0 < lost <= 20
+    assert all(row(world, job).shallow == row(world, job).deep == 0 for job in found)
+
+
+def test_a_job_that_may_not_be_resubmitted_is_left_at_a_ce_that_is_set_aside(make: Make) -> None:
+    world = make("other", manager="black_hole_failures: 1")
+    pin = 'SubmitTo = "hand.example.org:2119/jobmanager-hand-q"; RetryCount = 0;'
+    stays = world.submit(f'Executable = "/bin/true"; ShallowRetryCount = -1; {pin}')
+    begun, fails, moved = (world.submit(f'Executable = "/bin/true"; {pin}') for _ in range(3))
+    world.start_payload(world.token(begun))
+    fail(world, fails, LOST_NODE, started=False)
+    assert resubmissions(world, moved) == ["SHALLOW"]
+    assert "is set aside: it fails such jobs" in str(world.call("lb.events", job=moved).events)
+    run(world, stays)
+    world.finish_payload(world.token(begun))
+    assert [world.state(job) for job in (stays, begun)] == ["Done", "Done"]
+
+
 # -- stuck queues -------------------------------------------------------------------------------------------
 
 

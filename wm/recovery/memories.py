@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from wm.recovery import black_holes
 from wm.recovery.black_holes import Memory, Rules, Standing
-from wm.tables import lanes, memories
+from wm.recovery.store import class_of, look_now
+from wm.tables import memories
 from wm.turn import Over
 from wms.database import note_topic
 from wms.outbox import Outbox
@@ -70,6 +71,15 @@ class Memories:
         found = self._by_class.get(cls)
         return frozenset(ce for ce, one in found.items() if one.standing(now) is standing) if found else frozenset()
 
+    def holds_against(self, ce: str) -> bool:
+        """Something, for some class."""
+        return any(ce in found for found in self._by_class.values())
+
+    def is_aside(self, attempt: Attempt, now: float) -> bool:
+        """The CE rests, and this is not the job that tries it."""
+        memory = self.get(attempt.ce, attempt.cls)
+        return memory.standing(now) is Standing.ASIDE and memory.trial != attempt.job
+
     def get(self, ce: str, cls: str) -> Memory:
         return self._by_class.get(cls, {}).get(ce, NONE)
 
@@ -82,12 +92,16 @@ class Memories:
     # -- for what follows an attempt ---------------------------------------------------------------------
 
     def failed(self, conn: sa.Connection, attempt: Attempt, lasted_s: float, now: float) -> Memory | None:
-        """An attempt failed there and it was not the user's fault; the memory, if the CE is set aside by this."""
+        """An attempt failed there and it was not the user's fault; the memory, if the CE is set aside by this.
+
+        Then all such jobs that are there are looked at: those that have not begun need not fail as well.
+        """
         old, new = self._change(conn, attempt, partial(black_holes.failed, job=attempt.job, lasted_s=lasted_s,
                                                        now=now, rules=self.rules))
         if new.aside_until <= old.aside_until:
             return None
         self.set_aside += 1
+        look_now(conn, attempt.ce, attempt.cls, now)
         note_topic(conn, MEMORIES)
         return new
 
@@ -101,10 +115,8 @@ class Memories:
 
     def follow(self, out: Outbox, overs: Sequence[Over]) -> None:
         """Follower of ends of jobs: a program that ran to its end speaks for the CE, whatever its exit code."""
-        if self._by_class:
-            ces = {ce for found in self._by_class.values() for ce in found}
-            self.succeeded(out.conn, [Attempt(job.ce, class_of(out.conn, job.lane), job.id)
-                                      for job, outcome, _ in overs if outcome == "Done" and job.ce in ces])
+        self.succeeded(out.conn, [Attempt(job.ce, class_of(out.conn, job.lane), job.id)
+                                  for job, outcome, _ in overs if outcome == "Done" and self.holds_against(job.ce)])
 
     def forget(self, conn: sa.Connection, before: float) -> None:
         """Drop what is in use, or could have been tried, and was not touched since `before`."""
@@ -147,8 +159,3 @@ class Remembering(Ticker):
     async def start(self) -> None:
         await self._load()
         await super().start()
-
-
-def class_of(conn: sa.Connection, lane: str) -> str:
-    """The class that a lane is of; "" for none."""
-    return conn.scalar(sa.select(lanes.c.cls).where(lanes.c.id == lane)) or ""

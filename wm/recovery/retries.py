@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from wm import store
-from wm.recovery.memories import Attempt, Memories, class_of
+from wm.recovery.memories import Attempt, Memories
 from wm.recovery.resubmission import (
+    REPLANNED,
     Attempts,
     Deep,
     Fault,
@@ -20,6 +21,7 @@ from wm.recovery.resubmission import (
     delay_s,
     replanned,
 )
+from wm.recovery.store import class_of
 from wm.turn import Turn
 from wms.config import Wm
 from wms.database import note_topic
@@ -54,17 +56,17 @@ class Retries:
             case Deep() | Shallow():
                 self._again(turn, job, journal, attempts, decision, message)
             case GiveUp(reason):
-                said = reason if reason == message.reason else f"{reason}; last failure: {message.reason}"
-                turn.abort(job, journal, reason if message.replan else said)
+                said = reason if message.reason in (reason, REPLANNED) else f"{reason}; last failure: {message.reason}"
+                turn.abort(job, journal, said)
             case _:
                 assert_never(decision)
 
     def _decided(self, turn: Turn, job: store.Job, message: Resubmit, attempts: Attempts, limits: Limits,
                  journal: Journal) -> Deep | Shallow | GiveUp:
-        if message.replan:
+        if message.replan and message.reason == REPLANNED:
             return replanned(attempts, limits)
         judgement = judged(message)
-        if not judgement.counts:
+        if not judgement.counts and not message.replan:
             self._remember(turn, job, journal)
         return decide(attempts, message.started, judgement, limits)
 
@@ -85,10 +87,11 @@ class Retries:
 
     def _again(self, turn: Turn, job: store.Job, journal: Journal, attempts: Attempts, decision: Deep | Shallow,
                message: Resubmit) -> None:
-        counted = attempts.moved() if message.replan else attempts.after(decision)
+        moved = message.reason == REPLANNED
+        counted = attempts.moved() if moved else attempts.after(decision)
         result = "WILLRESUB" if isinstance(decision, Deep) else "SHALLOW"
         journal.add("Resubmission", result=result,
-                    reason=decision.reason if message.replan else f"{decision.reason}; {message.reason}")
+                    reason=decision.reason if moved else f"{decision.reason}; {message.reason}")
         delay = 0.0 if message.replan else delay_s(job.attempt - job.replans, self._rng.random())
         hosts = [*filter(None, job.previous.split("\n")), job.ce.partition(":")[0]]
         store.change(turn.out.conn, job.id, phase=store.WAITING, attempt=job.attempt + 1, deep=counted.deep,
