@@ -23,8 +23,11 @@ def result(done: int, wanted: int) -> str:
     return "success" if done == wanted else "partial" if done else "failure"
 
 
-def submitted(job: str, endpoint: str, warnings: Sequence[str]) -> Document:
+def submitted(job: str, endpoint: str, warnings: Sequence[str], nodes: Mapping[str, str] | None = None) -> Document:
+    """`nodes`: of a compound, identifiers by name; empty when they are too many to be listed."""
     document: Document = {"result": "success", "jobid": job, "endpoint": endpoint}
+    if nodes is not None:
+        document |= {"parent": job} | ({"children": dict(nodes)} if nodes else {})
     return {**document, "warnings": list(warnings)} if warnings else document
 
 

@@ -27,6 +27,17 @@ def read_jdl(path: str) -> tuple[str, str, str]:
                              path=path) from None
 
 
+def node_attributes(resource: str) -> dict[str, Node]:
+    """Attributes that options put into the nodes of a compound."""
+    return {"SubmitTo": node(_checked_ce(resource))} if resource else {}
+
+
+def _checked_ce(ce: str) -> str:
+    if "/" not in ce or any(char.isspace() for char in ce):
+        raise UnknownResource(f"not the identifier of a CE: {ce!r}", hint="HOST:PORT/jobmanager-TYPE-QUEUE")
+    return ce
+
+
 def jdl_attributes(session: Session, *, resource: str = "", input_file: str = "", lrms: str = "",
                    valid: str = "", until: str = "") -> dict[str, Node]:
     """Attributes that options put into the description, over what it says itself."""
@@ -37,8 +48,8 @@ def jdl_attributes(session: Session, *, resource: str = "", input_file: str = ""
     if lrms and not (resource or input_file):
         raise ArgumentWrong("--lrms needs --resource or --input.")
     ce = choosing.one_ce(session, input_file) if input_file else resource
-    if ce and ("/" not in ce or any(char.isspace() for char in ce)):
-        raise UnknownResource(f"not the identifier of a CE: {ce!r}", hint="HOST:PORT/jobmanager-TYPE-QUEUE")
+    if ce:
+        _checked_ce(ce)
     found: dict[str, str | int] = {"SubmitTo": ce, "lrms_type": lrms}
     if valid or until:
         now = time.time()

@@ -5,13 +5,18 @@ Nothing is contacted here; a description that passes may still be refused by the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from clients.errors import ArgumentWrong
 from clients.files import LocalFile, expand, local_files
+from clients.gathering import gathered
 from clients.settings import Settings, text, texts
-from wms.jdl.ast import Ad, Node, conjunction, node
+from wms.errors import Refused
+from wms.jdl.ast import Ad, Node, Warned, conjunction, node
+from wms.jdl.compounds import Compound, expanded, is_compound
 from wms.jdl.description import describe
+from wms.jdl.limits import MAX_COMPOUND_TEXT
 from wms.jdl.parser import parse
 from wms.jdl.unparse import pretty
 
@@ -23,7 +28,7 @@ _OF_NODES = {"retrycount": "DefaultNodeRetryCount", "shallowretrycount": "Defaul
 class Prepared:
     """A description ready to be sent, the local files it needs, and sentences for the user.
 
-    `interactive`: the job talks with a terminal.
+    `interactive`: the job talks with a terminal. `compound`: it is more than one job.
     """
 
     jdl: str
@@ -31,18 +36,27 @@ class Prepared:
     files: tuple[LocalFile, ...] = ()
     warnings: tuple[str, ...] = ()
     interactive: bool = False
+    compound: Compound | None = None
 
 
-def prepare(jdl: str, directory: str, environment: Mapping[str, str], settings: Settings, *,
+def prepare(jdl: str | Ad, directory: str, environment: Mapping[str, str], settings: Settings, *,
             file: str = "<jdl>", attributes: Mapping[str, Node] | None = None,
-            sandbox: bool = True) -> Prepared:
+            sandbox: bool = True, of_nodes: Mapping[str, Node] | None = None) -> Prepared:
     """Read and complete a description; `attributes` come from options and win, `directory` is where its
-    relative files are. Raises JdlError, JdlInvalid or what `clients.files` raises.
+    relative files are. `of_nodes` are attributes for the nodes of a compound. Raises JdlError, JdlInvalid or what
+    `clients.files` raises.
     """
-    written = parse(jdl, file)
+    written = parse(jdl, file, max_chars=MAX_COMPOUND_TEXT) if isinstance(jdl, str) else jdl
     ad = with_defaults(written, settings.jdl_defaults).changed(dict(attributes or {}))
     if settings.vo:
         ad = ad.changed({"VirtualOrganisation": node(settings.vo)})
+    whole = is_compound(ad)
+    _refuse_misplaced(whole, attributes or {}, of_nodes or {})
+    if whole and not sandbox:
+        raise Refused("Operation permitted only for normal job: a compound has no destination of its own.",
+                      hint="Ask for one of its nodes.")
+    if whole:
+        return _compound(ad.changed(dict(of_nodes or {})), directory, environment, settings.vo, file)
     base = text(ad.get("InputSandboxBaseURI"))
     if sandbox and "InputSandbox" in ad:
         entries = texts(ad.get("InputSandbox"))
@@ -50,9 +64,25 @@ def prepare(jdl: str, directory: str, environment: Mapping[str, str], settings: 
         ad = ad if found == entries else ad.changed({"InputSandbox": node(found)})
     description = describe(ad)
     files = local_files(texts(ad.get("InputSandbox")), directory, base) if sandbox else ()
-    warned = dict.fromkeys((*written.warnings, *description.warnings))
-    warnings = tuple(f"{file}:{one.row}:{one.column}: {one.message}" for one in warned)
+    warnings = _warnings(file, (*written.warnings, *description.warnings))
     return Prepared(pretty(ad), settings.vo, files, warnings, "Interactive" in description.job_types)
+
+
+def _compound(ad: Ad, directory: str, environment: Mapping[str, str], vo: str, file: str) -> Prepared:
+    complete, files = gathered(ad, directory, environment)
+    found = expanded(complete, 1)
+    return Prepared(pretty(complete), vo, files, _warnings(file, found.warnings), compound=found)
+
+
+def _refuse_misplaced(whole: bool, attributes: Mapping[str, Node], of_nodes: Mapping[str, Node]) -> None:
+    if whole and "SubmitTo" in attributes:
+        raise ArgumentWrong("--resource and --input are for single jobs.", hint="Use --nodes-resource.")
+    if of_nodes and not whole:
+        raise ArgumentWrong("--nodes-resource is for collections, DAGs and parametric jobs.", hint="Use --resource.")
+
+
+def _warnings(file: str, warned: Iterable[Warned]) -> tuple[str, ...]:
+    return tuple(f"{file}:{one.row}:{one.column}: {one.message}" for one in dict.fromkeys(warned))
 
 
 def with_defaults(ad: Ad, defaults: Ad) -> Ad:

@@ -20,8 +20,11 @@ from wms.operations import OPERATIONS, DelegationChain, File, Registered, Regist
 
 if TYPE_CHECKING:
     from clients.preparing import Prepared
+    from wms.jdl.compounds import Compound
 
 DELEGATION_TRIES = 3
+MOST_CHILDREN = 10_000
+"""A compound of more nodes is named by its own identifier alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,13 @@ def request(prepared: Prepared, delegation: str) -> RegisterRequest:
     """What is registered; without files the job is started in the same call. Reads the files' checksums."""
     files = tuple(file.record() for file in prepared.files)
     return RegisterRequest(prepared.jdl, delegation, prepared.vo, files, start=not files)
+
+
+def children(job: str, compound: Compound) -> dict[str, str]:
+    """Identifiers of the nodes of a compound by name; empty when they are more than MOST_CHILDREN."""
+    parent = JobId.parse(job)
+    count = compound.number if compound.number <= MOST_CHILDREN else 0
+    return {compound.name(index): str(parent.subjob(None, index)) for index in range(count)}
 
 
 def send(ns: Connection, wanted: RegisterRequest, files: Sequence[LocalFile],

@@ -31,6 +31,8 @@ UNSEEN: Final = frozenset(name.lower() for name in (
     "PrologueArguments", "Epilogue", "EpilogueArguments", "UserTags", "UserContact", "NotificationType", "NodeName",
     "JobSteps", "CurrentStep", "JobState"))
 """Attributes that matching does not look at unless Requirements or Rank name them."""
+_FOR_NODES: Final = ("SubmitTo", "ShortDeadlineJob", "EnableWmsFeedback")
+"""What means nothing but to the nodes that take it over, which are checked themselves."""
 _ONE_NODE: Final = {"D": Ad(), "K": node([{}])}
 
 
@@ -39,7 +41,7 @@ def common(root: Ad, shown: Ad, letters: str) -> Common:
 
     Raises JdlInvalid. The nodes stand aside: whoever reads them checks them.
     """
-    aside = {"Nodes": _ONE_NODE[letters], "Dependencies": None, "max_running_nodes": None}
+    aside = {"Nodes": _ONE_NODE[letters], **dict.fromkeys(("Dependencies", "max_running_nodes", *_FOR_NODES))}
     found = describe(shown.changed(aside))
     return Common(found.virtual_organisation, found.my_proxy_server, found.expiry_time,
                   tuple(dict.fromkeys((*root.warnings, *found.warnings))), root.changed({"Nodes": None}))

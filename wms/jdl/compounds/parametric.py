@@ -33,7 +33,7 @@ LONGEST_NAME: Final = 128
 
 def parametric(root: Ad) -> Compound:
     """The compound of a parametric job; raises JdlInvalid."""
-    values = _values(root)
+    values = values_of(root)
     ad, files = _node(root)
     template = Template(ad)
     nodes = ParametricNodes(template, values, files)
@@ -49,7 +49,8 @@ def parametric(root: Ad) -> Compound:
 # -- values ----------------------------------------------------------------------------------------------
 
 
-def _values(root: Ad) -> Sequence[Parameter]:
+def values_of(root: Ad) -> Sequence[Parameter]:
+    """The values of the nodes in order; raises JdlInvalid."""
     written = root.get("Parameters")
     if written is None:
         raise refuse("Parameters", "Jdl mandatory attribute is missing", root)
