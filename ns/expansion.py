@@ -129,10 +129,10 @@ def expansion(text: str, number: int) -> Expansion:
     while (found := _LINE.match(text, end)) and (rescue := _rescue(found[1], found[2])):
         rescues.append(rescue)
         end = found.end()
-    whole = compound(text[end:], number)
+    whole = compound(text[end:])
     fits = all(rescue.ranges[-1][-1] < whole.number for rescue in rescues)
     if not (rescues and fits and rescues[0].number == number):
-        return Expansion(compound(text, number), (), text)
+        return Expansion(compound(text), (), text)
     return Expansion(whole, rescues, text)
 
 

@@ -106,7 +106,8 @@ class Rescue:
     def _say(self, out: Outbox, job: store.Job, call: Call) -> str:
         journal = Journal(Source.NETWORK_SERVER, job.job, str(START), out.now, self._kit.host, job.owner)
         kind = "DAG" if job.kind == store.DAG else "COLLECTION"
-        journal.add("RegJob", jdl=job.jdl, ns=self._kit.settings.ns_url(), jobtype=kind, nsubjobs=job.number)
+        told = {"jdl": job.jdl} if len(job.jdl.encode()) <= self._kit.settings.ns.max_jdl_bytes else {}
+        journal.add("RegJob", ns=self._kit.settings.ns_url(), jobtype=kind, nsubjobs=job.number, **told)
         journal.add("Accepted", **{"from": Source.USER_INTERFACE.value, "from_host": call.peer or "unknown"})
         journal.add("EnQueued", queue=QUEUE, result="OK")
         out.log(journal.events)
