@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 PAGE = 1_000
 MAX_RECORDS = 1_000_000
 MAX_BYTES = 1_000_000_000
-GLUE13 = (
+CLASSES = {"GLUE 1.3": (
     ("GlueCESEBind", "GlueCESEBindGroup", "GlueCluster", "GlueSubCluster", "GlueVOView", "GlueCE"),
-    ("GlueSE", "GlueSA", "GlueSEAccessProtocol", "GlueSEControlProtocol"))
-GLUE2 = (
+    ("GlueSE", "GlueSA", "GlueSEAccessProtocol", "GlueSEControlProtocol")), "GLUE 2": (
     ("GLUE2ComputingService", "GLUE2ComputingEndpoint", "GLUE2ComputingShare", "GLUE2ComputingManager",
      "GLUE2MappingPolicy", "GLUE2AccessPolicy"),
-    ("GLUE2ExecutionEnvironment", "GLUE2ApplicationEnvironment", "GLUE2Benchmark", "GLUE2ToStorageService"))
+    ("GLUE2ExecutionEnvironment", "GLUE2ApplicationEnvironment", "GLUE2Benchmark", "GLUE2ToStorageService"))}
+"""What is searched for, in two portions. Of two directories the first by name has the last word: GLUE 1.3."""
 PAGED = "1.2.840.113556.1.4.319"
 SUCCESS = 0
 
@@ -44,11 +44,15 @@ def place(url: str) -> tuple[str, int, str]:
     return host, port, base
 
 
+def schema(url: str) -> str:
+    """GLUE 2 below o=glue, else GLUE 1.3."""
+    return "GLUE 2" if url.casefold().endswith("o=glue") else "GLUE 1.3"
+
+
 def ask(url: str, timeout_s: float) -> list[Record]:
     """The records below the URL's base, within `timeout_s`; raises Unavailable, ConfigError for a bad URL."""
     host, port, base = place(url)
     deadline = time.monotonic() + timeout_s
-    classes = GLUE2 if base.casefold().endswith("o=glue") else GLUE13
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # ldap3 2.9 uses former names of pyasn1
         from ldap3 import NONE, Connection, Server
@@ -58,7 +62,7 @@ def ask(url: str, timeout_s: float) -> list[Record]:
     try:
         if not connection.bind():
             raise Unavailable(f"{url} does not let anybody read: {connection.result['description']}.", url=url)
-        return [one for names in classes for one in _search(connection, url, base, names, deadline)]
+        return [one for names in CLASSES[schema(url)] for one in _search(connection, url, base, names, deadline)]
     except (LDAPException, OSError) as error:
         raise Unavailable(f"{url} does not answer: {error}.", url=url) from None
     finally:

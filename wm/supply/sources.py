@@ -46,7 +46,8 @@ def far(settings: Settings) -> Iterator[Place]:
     information = settings.information
     life_s = max(information.ttl_s, information.bdii_s + information.bdii_timeout_s)
     for url in information.bdii:
-        yield Place(Source(f"bdii {url}", Kind.DIRECTORY, life_s), _directory(url, information.bdii_timeout_s))
+        name = f"bdii {directory.schema(url)} {url}"
+        yield Place(Source(name, Kind.DIRECTORY, life_s), _directory(url, information.bdii_timeout_s))
     for where in information.cric:
         name = f"cric {where}"
         if "://" in where:

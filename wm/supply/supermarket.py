@@ -27,7 +27,7 @@ _One = TypeVar("_One", ComputingElement, StorageElement)
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All usable entries at one time, by id; `void` are the CEs whose every source fell silent.
+    """All usable entries at one time, by id (in no order); `void` are the CEs whose every source fell silent.
 
     `version` grows when an entry changes, `expires` is when the first one ceases to hold (epoch s), `stocks` is
     what it was made of.
@@ -42,9 +42,9 @@ class Snapshot:
 
     @cached_property
     def by_destination(self) -> Mapping[str, tuple[ComputingElement, ...]]:
-        """The CE of an id and its views, by the id that jobs are told."""
+        """The CE of an id and its views, by the id that jobs are told; sorted."""
         found: dict[str, tuple[ComputingElement, ...]] = {}
-        for ce in self.ces.values():
+        for _, ce in sorted(self.ces.items()):
             found[ce.destination] = (*found.get(ce.destination, ()), ce)
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from contextlib import suppress
 
@@ -15,7 +16,10 @@ from wm.supply.purchasers import (
     Described,
     Entry,
     Purchase,
+    admitted,
     attribute_problems,
+    described,
+    files,
     queue_of,
     static,
 )
@@ -128,6 +132,19 @@ def test_any_text_is_a_purchase_or_a_configuration_error(text: str) -> None:
         assert isinstance(static.parse(text, ()), Purchase)
 
 
+def test_a_file_in_json_says_the_same() -> None:
+    text = json.dumps({"ces": [{"id": CE, "backend": "local-1", "attributes": {"GlueCEPolicyMaxCPUTime": 720}}]})
+    assert files.parse(text, {"local-1"}, "ces.json") == Described(Purchase(
+        (Entry(CE, {"GlueCEPolicyMaxCPUTime": 720}, "local-1", "short"),)))
+    assert files.parse("null", (), "ces.json") == files.parse("", (), "ces.yaml") == Described()
+
+
+@pytest.mark.parametrize("text", ["ces: []", "[" * 100_000, "{"])
+def test_what_is_not_json_is_a_problem(text: str) -> None:
+    with pytest.raises(ConfigError, match="not JSON"):
+        files.parse(text, (), "ces.json")
+
+
 # -- attributes ------------------------------------------------------------------------------------------
 
 
@@ -173,10 +190,28 @@ def test_a_backend_tells_its_queues() -> None:
 
 def test_one_unusable_record_does_not_stop_the_others() -> None:
     good = {"GlueCEUniqueID": CE}
-    described = purchase("local-1", [{"GlueCEName": "x"}, good, good, {"GlueCEUniqueID": "h:1/q", "a": None}])
-    assert described.purchase == Purchase((Entry(CE, good, "local-1", "short"),))
-    assert described.refused == (
+    found = purchase("local-1", [{"GlueCEName": "x"}, good, good, {"GlueCEUniqueID": "h:1/q", "a": None}])
+    assert found.purchase == Purchase((Entry(CE, good, "local-1", "short"),))
+    assert found.refused == (
         "local-1: CE '': the id is not host:port/name",
         "local-1: CE 'ce.example.org:8443/jobmanager-local-short': described twice",
         "local-1: CE 'h:1/q': a: a NoneType is not text, number, truth value, list or mapping",
     )
+
+
+# -- what is kept ----------------------------------------------------------------------------------------
+
+
+def test_the_black_list_bars_ces_and_their_views() -> None:
+    view, other = Entry(f"{CE}/cms", {}, base=CE), Entry("other.org:1/q", {})
+    whole = Purchase((Entry(CE, {}), view, other), (Entry("ce.example.org", {}),))
+    assert admitted(whole, [CE]) == admitted(whole, ["ce.example.org*"]) == Purchase((other,), whole.ses)
+    assert admitted(whole, [f"{CE}/*"]).ces == (whole.ces[0], other)
+    assert admitted(whole, []) is whole
+
+
+def test_entries_and_sentences_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wm.supply.purchasers.MAX_ENTRIES", 2)
+    assert described("x", [Entry(f"h:1/{n}", {}) for n in range(5)]).refused == ("x: more than 2 entries",)
+    many = described("x", (), [Entry(f"a {n}", {}) for n in range(150)]).refused
+    assert (len(many), many[-1]) == (101, "x: and 50 more")
