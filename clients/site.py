@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from clients import demo_storage
 from wms import beat as heartbeat
 from wms.errors import TimedOut, WmsError
 
@@ -228,12 +229,14 @@ def site_host() -> str:
 
 
 def _configuration(site: Site, slots: int) -> bytes:
+    """Writes the files that it names, too."""
     listen = f"127.0.0.1:{_free_port()}"
     values: Mapping[str, object] = {
         "host": site_host(), "vo": "local", "state_dir": str(site.state),
         "tls": {"certificate": str(site.root / "host/cert.pem"), "key": str(site.root / "host/key.pem"),
                 "ca_dir": str(site.certificates)},
         "ns": {"listen": listen}, "lb": {"listen": listen, "super_users": [_user_dn(site)]},
+        "information": demo_storage.settings(site.root, site_host(), "default"),
         "ce": {"local": {"backend": "local", "slots": slots}},
     }
     return msgspec.yaml.encode(values)
