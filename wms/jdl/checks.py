@@ -6,14 +6,15 @@ the table of attributes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from wms import sandbox
 from wms.errors import JdlInvalid
 from wms.jdl.arguments import split_arguments
 from wms.jdl.ast import Name, Select, Unary
-from wms.jdl.attributes import JOB_TYPES, MISSING
+from wms.jdl.attributes import JOB_TYPES
+from wms.jdl.forms import MISSING
 from wms.jdl.reader import Reader
 from wms.jdl.references import significant
 
@@ -162,11 +163,22 @@ def data_access_cost(reader: Reader, letters: str) -> None:
 # -- types and processors --------------------------------------------------------------------------------
 
 
+EXCLUSIVE: Final[Mapping[str, str]] = {
+    "IM": "Interactive and MPICH together are not supported",
+    "RP": "Parametric and Partitionable exclude each other",
+    "IR": "Interactive and Parametric exclude each other: nodes of a compound have no terminal",
+    "IP": "Interactive and Partitionable exclude each other: nodes of a compound have no terminal",
+    "CR": "Checkpointable and Parametric exclude each other",
+}
+"""Job types (letters of JOB_TYPES) that one job cannot be at once; all others combine."""
+
+
 def job_types(reader: Reader, letters: str) -> None:
-    for pair, message in (("IM", "Interactive and MPICH together are not supported"),
-                          ("RP", "Parametric and Partitionable exclude each other")):
+    for pair, message in EXCLUSIVE.items():
         if set(pair) <= set(letters):
             reader.problem("JobType", message)
+    if "I" not in letters and reader.node("ListenerPort") is not None:
+        reader.problem("ListenerPort", "only allowed for Interactive jobs")
 
 
 def processors(reader: Reader, letters: str) -> None:

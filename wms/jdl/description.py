@@ -14,7 +14,8 @@ from typing import Any, Final
 from wms.errors import JdlInvalid
 from wms.jdl import checks, policy
 from wms.jdl.ast import Ad, Literal, Node, Warned
-from wms.jdl.attributes import ATTRIBUTES, JOB_TYPES, MISSING
+from wms.jdl.attributes import ATTRIBUTES, JOB_TYPES
+from wms.jdl.forms import MISSING
 from wms.jdl.policy import DEFAULTS as DEFAULTS
 from wms.jdl.reader import Reader
 from wms.jdl.textual import text_of

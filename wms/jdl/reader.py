@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from wms.jdl.ast import UNDEFINED, Ad, Node, Operation, Position, Unary, Warned
-from wms.jdl.attributes import BY_NAME, JdlAttribute, meant, reserved, wrong_type
+from wms.jdl.attributes import BY_NAME, JdlAttribute, meant, reserved
 from wms.jdl.evaluate import evaluate
+from wms.jdl.forms import wrong_type
 
 MAX_HINTS: Final = 20
 _NO_TEXT: Final = (Operation, Unary)
@@ -41,7 +42,7 @@ class Reader:
 
     def _read(self, row: JdlAttribute, node: Node) -> None:
         value = UNDEFINED if row.kind == "e" and isinstance(node, _NO_TEXT) else evaluate(node, self.ad)
-        wrong = wrong_type(row, value) or (row.check and row.check(value))
+        wrong = wrong_type(row.kind, value) or (row.check and row.check.wrong(value))
         if wrong:
             self._wrong[row.name] = wrong
         else:

@@ -1,12 +1,16 @@
 """What makes a job description acceptable, what is said when it is not, and what it then asks for."""
 
+import itertools
+
 import pytest
 
 from wms.errors import JdlInvalid
 from wms.jdl.ast import Ad, Literal, Warned
 from wms.jdl.attributes import ATTRIBUTES, BY_NAME, JOB_TYPES, KINDS, meant, reserved
+from wms.jdl.checks import EXCLUSIVE
 from wms.jdl.description import DEFAULTS, completed, describe
 from wms.jdl.parser import parse, parse_expression
+from wms.jdl.roles import ADDED, IGNORED, USED, added_by, used_by
 from wms.jdl.unparse import unparse
 
 MINIMAL = 'Executable = "test.sh"; InputSandbox = "test.sh";'
@@ -328,6 +332,20 @@ def test_names_in_the_job_may_be_given():
             "SubmitTo: wrong format caught for attribute. "
             "The right format is: '<full-hostname>:<port>/jobmanager-<service>-<queue>'",
         ),
+        (MINIMAL + "ListenerPort = 4711", "ListenerPort: only allowed for Interactive jobs"),
+        (
+            MINIMAL + 'JobType = {"Interactive", "Parametric"}; Parameters = 3',
+            "JobType: Interactive and Parametric exclude each other: nodes of a compound have no terminal",
+        ),
+        (
+            MINIMAL + 'JobType = {"Interactive", "Partitionable"}; JobSteps = 3',
+            "JobType: Interactive and Partitionable exclude each other: nodes of a compound have no terminal",
+        ),
+        (
+            MINIMAL + 'JobType = {"Checkpointable", "Parametric"}; Parameters = 3',
+            "JobType: Checkpointable and Parametric exclude each other",
+        ),
+        ('Type = "dag"; Nodes = []; node_type = "x"', "node_type: node_type not valid (x)"),
         (MINIMAL + "edg_jobid = 1", "edg_jobid: attribute edg_jobid is reserved"),
         (MINIMAL + "x509userproxy = 1", "x509userproxy: attribute x509userproxy is reserved"),
         (MINIMAL + "UserTags = 1", "UserTags: wrong type caught for attribute (record expected)"),
@@ -431,3 +449,30 @@ def test_defaults_of_the_table_satisfy_their_own_rows():
     for row in ATTRIBUTES:
         if row.default and set("N") & set(row.jobs):
             assert job(f"{row.name} = {row.default}")
+
+
+# -- the table and the people behind it --------------------------------------------------------------------
+
+
+def test_every_attribute_is_used_by_someone_or_said_to_be_ignored():
+    names = {row.name for row in ATTRIBUTES}
+    told = {name for listed in (*ADDED.values(), *USED.values(), IGNORED) for name in listed.split()}
+    assert told <= names
+    assert {name for name in names if not used_by(name)} == set(IGNORED.split())
+    assert added_by("Rank") == ("client",)
+
+
+def test_job_types_combine_unless_they_exclude_each_other():
+    letters = [letter for letter in JOB_TYPES if letter not in "KDN"]
+    for first, second in itertools.combinations(letters, 2):
+        types = f'JobType = {{"{JOB_TYPES[first]}", "{JOB_TYPES[second]}"}};'
+        text = types + "CpuNumber = 2; Parameters = 2; JobSteps = 2;"
+        excluded = {first, second} in map(set, EXCLUSIVE)
+        if excluded:
+            assert len(messages(MINIMAL + text)) == 1
+        else:
+            assert set(job(text).job_types) == {JOB_TYPES[first], JOB_TYPES[second]}
+
+
+def test_a_long_list_of_words_is_split_soon():
+    assert job('Arguments = "' + "\\\\'" * 100_000 + '"').arguments

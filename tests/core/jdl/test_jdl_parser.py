@@ -325,6 +325,7 @@ def test_an_expression_ends_with_its_text():
         "A = " + "1+" * 30000 + "1",
         f'A = "{"x" * (MAX_STRING - 5)}" "xxxxxx"',
         "A = x" + "+ 1" * 2500,
+        "A = " + "(b || c && d | " * 60 + "e" + ")" * 60,
         "A = " + "x" * 32769,
         "A = {" + "{1,2,3}," * 99_999 + "1}",
         "A = " + "true||" * 100_000 + "true",
