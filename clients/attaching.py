@@ -26,8 +26,8 @@ def attach(session: Session, job: str, *, from_now: bool = False) -> int:
     show = aside if session.common.json else terminal.to_screen
     ended, status = terminal.attach(client, client.network_server(job), job, show, say, from_now=from_now)
     session.answer({"result": "success", "jobid": job, **_result(ended, status)})
-    say(_words(job, ended, status))
-    return _exit(ended, status)
+    say(words(job, ended, status))
+    return exit_status(ended, status)
 
 
 def tell(session: Session, job: str) -> int:
@@ -45,7 +45,8 @@ def _result(ended: terminal.Ended, status: dict[str, Any]) -> dict[str, Any]:
     return {"outcome": ended.outcome, "exit_code": status.get("exit_code", 0), "reason": status.get("reason", "")}
 
 
-def _words(job: str, ended: terminal.Ended, status: dict[str, Any]) -> str:
+def words(job: str, ended: terminal.Ended, status: dict[str, Any]) -> str:
+    """What the user is told in the end."""
     if ended.taken:
         return "[another terminal was attached to the job]"
     if ended.cancel:
@@ -61,7 +62,8 @@ def _failed(status: dict[str, Any]) -> bool:
     return status.get("state") not in ("Done", "Cleared") or status.get("done_code", 0) not in (0, None)
 
 
-def _exit(ended: terminal.Ended, status: dict[str, Any]) -> int:
+def exit_status(ended: terminal.Ended, status: dict[str, Any]) -> int:
+    """That of the job, when it ran to its end; 0 when it goes on."""
     if not ended.outcome:
         return 0
     return 1 if _failed(status) else int(status.get("exit_code", 0))
