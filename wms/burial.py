@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from wms.messages import JOBADAPTER, LOGMONITOR, NS, WM, Buried
+from wms.messages import JOBADAPTER, LOGMONITOR, NS, NS_NODES, WM, Buried
 
-TOLD = frozenset({NS, WM, JOBADAPTER, LOGMONITOR})
+TOLD = frozenset({NS, NS_NODES, WM, JOBADAPTER, LOGMONITOR})
 """Topics on which a job's way may depend."""
 LONGEST = 500
 
@@ -18,6 +18,7 @@ class _Known(msgspec.Struct, frozen=True):
     attempt: object = 0
     outcome: object = ""
     sequence_code: object = ""
+    nodes: object = ()
 
 
 def notice(topic: str, job: str, body: bytes, error: str) -> Buried | None:
@@ -30,8 +31,15 @@ def notice(topic: str, job: str, body: bytes, error: str) -> Buried | None:
         return None
     line = error.strip().rpartition("\n")[2][:LONGEST]
     attempt = known.attempt if isinstance(known.attempt, int) else 0
-    return Buried(topic, job, _text(known.type), line, attempt, _text(known.outcome), _text(known.sequence_code))
+    return Buried(topic, job, _text(known.type), line, attempt, _text(known.outcome), _text(known.sequence_code),
+                  _nodes(known.nodes))
 
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _nodes(value: object) -> tuple[int, ...]:
+    """From indices (Release) or from records with an index each (SubmitNodes)."""
+    found = [one.get("node") if isinstance(one, dict) else one for one in value] if isinstance(value, list) else []
+    return tuple(one for one in found if isinstance(one, int))

@@ -118,7 +118,7 @@ class Cancel(Record, frozen=True):
 class Buried(Record, frozen=True):
     """A message about a job was set aside for good: a `record` to `topic`, with what is known of its fields.
 
-    `record` is empty if it cannot be read; `error` is one line.
+    `record` is empty if it cannot be read; `error` is one line; `nodes` are indices in the compound `job`.
     """
 
     topic: str
@@ -128,6 +128,7 @@ class Buried(Record, frozen=True):
     attempt: int = 0
     outcome: str = ""
     sequence_code: str = ""
+    nodes: tuple[int, ...] = ()
 
 
 class ListMatch(Record, frozen=True):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wms.burial import TOLD, notice
-from wms.messages import LB, WM, Buried, Finished, Record, Reported, Resubmit
+from wms.messages import LB, WM, Buried, Finished, NodeJob, Record, Release, Reported, Resubmit, SubmitNodes
 from wms.operations import OutcomeReport
 
 JOB = "https://lb.example.org:9000/abc"
@@ -18,6 +18,9 @@ TRACEBACK = "Traceback (most recent call last):\n  File \"x.py\", line 1\nKeyErr
 @pytest.mark.parametrize(("record", "expected"), [
     (Resubmit(JOB, 2, True, "lost", "UI=1"), Buried(WM, JOB, "Resubmit", "KeyError: 'queue'", 2, "", "UI=1")),
     (Finished(JOB, 3, "Done"), Buried(WM, JOB, "Finished", "KeyError: 'queue'", 3, "Done")),
+    (Release(JOB, (4, 5)), Buried(WM, JOB, "Release", "KeyError: 'queue'", nodes=(4, 5))),
+    (SubmitNodes(JOB, "o", "v", (), "c", 1.0, 1.0, (NodeJob("x", 4, "j"), NodeJob("y", 5, "j"))),
+     Buried(WM, JOB, "SubmitNodes", "KeyError: 'queue'", nodes=(4, 5))),
     (Reported(JOB, 1, OutcomeReport()), Buried(WM, JOB, "Reported", "KeyError: 'queue'", 1)),
 ])
 def test_record_attempt_and_reason_are_told(record: Record, expected: Buried) -> None:
@@ -42,5 +45,5 @@ def test_what_cannot_be_read_is_told_without_a_name(topic: str, body: bytes, err
 
 
 def test_what_is_not_as_it_should_be_is_left_out() -> None:
-    body = msgspec.json.encode({"type": "Submit", "attempt": "x", "outcome": {}, "sequence_code": 7})
+    body = msgspec.json.encode({"type": "Submit", "attempt": "x", "outcome": {}, "sequence_code": 7, "nodes": ["x"]})
     assert notice(WM, JOB, body, "y") == Buried(WM, JOB, "Submit", "y")

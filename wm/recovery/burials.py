@@ -5,23 +5,28 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from wm import store
+from wm.compounds import arrivals
 from wm.recovery.retries import withdraw
 from wm.turn import Turn
-from wms.messages import NS, Buried, Ended
+from wms.jobid import JobId
+from wms.messages import NS, Buried, Ended, NodeJob, SubmitNodes
 from wms.seqcode import START
 
 
 class Fate(Enum):
-    """What follows from the burial."""
+    """What follows from the burial: for a job that has not arrived, for one that is here, for nodes of a compound."""
 
+    REFUSE = auto()
     ABORT = auto()
     FINISH = auto()
+    NODES = auto()
     NOTHING = auto()
 
 
 FATES = {
-    "": Fate.ABORT, "Submit": Fate.ABORT, "Run": Fate.ABORT, "Watch": Fate.ABORT, "NotPlaced": Fate.ABORT,
-    "Close": Fate.ABORT, "Resubmit": Fate.ABORT, "Finished": Fate.FINISH,
+    "Submit": Fate.REFUSE, "SubmitCompound": Fate.REFUSE, "": Fate.ABORT, "Run": Fate.ABORT, "Watch": Fate.ABORT,
+    "NotPlaced": Fate.ABORT, "Close": Fate.ABORT, "Resubmit": Fate.ABORT, "Finished": Fate.FINISH,
+    "Release": Fate.NODES, "SubmitNodes": Fate.NODES,
 }
 """By the record's name. Of all others the job's way does not depend: a report has its second channel, what was to be
 killed or cleaned is at most useless work, a cancellation can be asked for again."""
@@ -29,27 +34,36 @@ killed or cleaned is at most useless work, a cancellation can be asked for again
 
 def handle(turn: Turn, message: Buried) -> None:
     """Handler of Buried."""
-    fate = FATES.get(message.record, Fate.NOTHING)
-    job = store.find(turn.out.conn, message.job)
-    if fate is Fate.NOTHING or (job is None and message.record != "Submit"):
-        return
     reason = f"the service could not handle {message.record or 'a message'} of the job: {message.error}"
-    if job is None:
-        _refuse(turn, message, reason)
-    elif job.phase != store.OVER and message.attempt in (0, job.attempt):
-        _end(turn, message, job, fate, reason)
+    match FATES.get(message.record, Fate.NOTHING):
+        case Fate.REFUSE:
+            _refuse(turn, message, reason)
+        case Fate.NODES:
+            _refuse_nodes(turn, message, reason)
+        case Fate.ABORT | Fate.FINISH:
+            job = store.find(turn.out.conn, message.job)
+            if job is not None and job.phase != store.OVER and message.attempt in (0, job.attempt):
+                _end(turn, message, job, reason)
 
 
 def _refuse(turn: Turn, message: Buried, reason: str) -> None:
-    """The job has never arrived here."""
-    journal = turn.journal(message.job, message.sequence_code or str(START), "")
-    journal.add("Abort", reason=reason)
-    turn.out.log(journal.events)
-    turn.out.send(NS, Ended(message.job, 0, "Aborted", reason), message.job)
+    """The job has never arrived here, unless the message came twice."""
+    if store.find(turn.out.conn, message.job) is None:
+        journal = turn.journal(message.job, message.sequence_code or str(START), "")
+        journal.add("Abort", reason=reason)
+        turn.out.log(journal.events)
+        turn.out.send(NS, Ended(message.job, 0, "Aborted", reason), message.job)
 
 
-def _end(turn: Turn, message: Buried, job: store.Job, fate: Fate, reason: str) -> None:
-    if fate is Fate.FINISH:
+def _refuse_nodes(turn: Turn, message: Buried, reason: str) -> None:
+    """Nodes that were released and will not become jobs."""
+    parent = JobId.parse(message.job)
+    nodes = tuple(NodeJob(str(parent.subjob(None, index)), index, "", refused=reason) for index in message.nodes)
+    arrivals.nodes(turn, SubmitNodes(message.job, "", "", (), "", 0.0, turn.out.now, nodes))
+
+
+def _end(turn: Turn, message: Buried, job: store.Job, reason: str) -> None:
+    if FATES[message.record] is Fate.FINISH:
         turn.finish(job, message.outcome or "Aborted")
         return
     submit = job.request()

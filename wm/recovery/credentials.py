@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 from cryptography import x509
 
 from wms.errors import WmsError
 from wms.messages import Submit
 from wms.proxy import certificates
-from wms.service import Kit
 
 
 class Credentials:
-    """`ends` reads a file only when the end that is known has come; call it outside transactions."""
+    """`ends` reads a file, found by `path`, only when the end that is known has come; call it outside transactions."""
 
-    def __init__(self, kit: Kit) -> None:
-        self._kit = kit
+    def __init__(self, path: Callable[[str], Path]) -> None:
+        self._path = path
         self._renewed: dict[str, float] = {}
 
     def ends(self, submit: Submit, now: float) -> float:
         """Epoch s."""
         known = max(submit.credential_ends, self._renewed.get(submit.credential, 0.0))
-        if now < known:
-            return known
-        self._renewed[submit.credential] = max(known, self._on_disk(submit.credential))
-        return self._renewed[submit.credential]
+        if now >= known:
+            known = self._renewed[submit.credential] = max(known, self._on_disk(submit.credential))
+        return known
 
     def _on_disk(self, credential: str) -> float:
         """The first end in the chain; 0 for a file that is gone or cannot be read."""
         try:
-            chain = certificates(self._kit.credential_path(credential).read_bytes())
+            chain = certificates(self._path(credential).read_bytes())
         except (OSError, WmsError):
             return 0.0
         return min(map(_end, chain), default=0.0)
