@@ -22,7 +22,12 @@ SPACE = "GlueSAStateAvailableSpace"
 
 
 def render(request: Request, ce: ComputingElement, snapshot: Snapshot) -> str:
-    """The text of the record. Free space and whatever else is said of an SE are as the snapshot has them."""
+    """The text of the record; "" for a job that names its CE, as there was no match to tell of.
+
+    Free space and whatever else is said of an SE are as the snapshot has them.
+    """
+    if request.description.submit_to:
+        return ""
     bare = _ad(ComputingElement={"name": ce.id, "CloseStorageElements": []}, VirtualOrganisation=request.vo)
     tries = (_record(request, ce, snapshot, *more) for more in ((True, True), (False, True), (False, False)))
     texts = (pretty(record) + "\n" for record in tries)

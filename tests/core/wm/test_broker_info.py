@@ -44,6 +44,11 @@ def test_the_whole_record() -> None:
         "DataAccessProtocol": ["file", "gsiftp"], "VirtualOrganisation": "atlas"}
 
 
+def test_a_job_that_names_its_ce_is_told_nothing() -> None:
+    here = market(ce("a"))
+    assert render(job(more=f'SubmitTo = "{name("a")}";'), here.ces[name("a")], here) == ""
+
+
 def test_free_space_is_that_of_the_largest_area() -> None:
     record = told(X, market(ce("a", GlueCESEBindGroupSEUniqueID=["far.org"]), ses=(FAR,)))
     assert record["ComputingElement"]["CloseStorageElements"][0]["freespace"] == 9
