@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.suite.world import World
+from tests.suite.world import HandCe, World
+from tests.testbed.glue import Queue, glue13
 
 FILE = """
 ces:
@@ -74,3 +77,71 @@ def test_a_ce_that_falls_silent_is_forgotten_after_a_while(world: World) -> None
     world.ce.silent = False
     world.advance(12)
     assert world.state(job) == "Scheduled"
+
+
+# -- other forms -----------------------------------------------------------------------------------------
+
+
+def test_a_ce_of_a_dumped_directory_gets_jobs_when_the_sites_file_binds_it(tmp_path: Path) -> None:
+    queue = Queue(tags=("ALICE-3.07.01",), rules=())
+    (tmp_path / "bdii.ldif").write_text(glue13(queue))
+    (tmp_path / "site.json").write_text(f'{{"ces": [{{"id": "{queue.id}", "backend": "hand", "queue": "long"}}]}}')
+    world = World(tmp_path, files=(str(tmp_path / "bdii.ldif"), str(tmp_path / "site.json")))
+    job = world.submit(WANTS)
+    assert world.status(job)["destination"] == queue.id
+    assert world.ce.jobs[world.token(job)].queue == "long"
+    world.close()
+
+
+# -- news at once ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Speaking(HandCe):
+    """A CE that says when something changed."""
+
+    wakes: list[Callable[[], None]] = field(default_factory=list)
+    free: int = 0
+    asked: int = 0
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        self.wakes.append(wake)
+
+    def says(self, free: int) -> None:
+        self.free = free
+        for wake in self.wakes:
+            wake()
+
+    async def describe(self) -> list[dict[str, Any]]:
+        self.asked += 1
+        return [{**told, "GlueCEStateFreeJobSlots": self.free} for told in await super().describe()]
+
+
+@pytest.fixture
+def speaking(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path, Speaking())
+    yield world
+    world.close()
+
+
+WANTS_A_SLOT = 'Executable = "/bin/true"; Requirements = other.GlueCEStateFreeJobSlots > 0;'
+
+
+def test_a_slot_that_becomes_free_gets_a_job_long_before_the_next_look(speaking: World) -> None:
+    ce = speaking.ce
+    assert isinstance(ce, Speaking)
+    job = speaking.submit(WANTS_A_SLOT)
+    assert speaking.state(job) == "Waiting"
+    ce.says(free=1)
+    speaking.advance(1, step=0.05)
+    assert speaking.state(job) == "Scheduled"
+
+
+def test_news_in_a_swarm_are_asked_for_once(speaking: World) -> None:
+    ce = speaking.ce
+    assert isinstance(ce, Speaking)
+    before = ce.asked
+    for free in range(100):
+        ce.says(free)
+    speaking.advance(0.5, step=0.05)
+    assert ce.asked == before + 1
