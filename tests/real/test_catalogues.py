@@ -13,6 +13,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import Logger
 
@@ -44,6 +45,7 @@ class Peer(ThreadingHTTPServer):
         self.fault = 0
         self.reply: bytes | None = None
         self.hanging, self.released = Event(), Event()
+        self.patience = 1_000_000
 
     @property
     def url(self) -> str:
@@ -59,7 +61,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.server.hanging.is_set():
+        if self.server.hanging.is_set() or len(self.server.asked) >= self.server.patience:
+            self.server.patience = 1_000_000
             self.server.released.wait(60)
         status, answer = self._rucio(body) if self.path == "/rucio/replicas/list" else (200, self._dli(body))
         self.send_response(self.server.fault or status)
@@ -270,6 +273,30 @@ def test_a_silent_catalogue_is_given_up(peer: Peer, asker: Any) -> None:
     ask = asker(lfc={"kind": "dli", "url": peer.url}, seconds={"timeout": 0.2})
     assert ask("lfn:/x", "lfn:/y") == Replicas(
         (("lfn:/x", ()), ("lfn:/y", ())), (), ("lfn:/x", "lfn:/y"), ("catalogue lfc: No answer within 0.2 s.",))
+
+
+def test_what_a_slow_catalogue_said_in_time_is_not_lost(peer: Peer, asker: Any) -> None:
+    peer.files = {f"lfn:/{number}": ["a"] for number in range(4)}
+    peer.patience = 2
+    ask = asker(lfc={"kind": "dli", "url": peer.url}, seconds={"timeout": 0.5})
+    assert ask(*peer.files).unanswered == tuple(peer.files)
+    peer.hanging.clear()
+    peer.released.set()
+    ask.time.advance(resolver.REST_S)
+    assert not ask(*peer.files).unanswered
+    assert peer.asked.count("lfn:/0") == peer.asked.count("lfn:/1") == 1
+
+
+def test_many_jobs_at_once_ask_for_a_file_a_few_times_only(peer: Peer, asker: Any) -> None:
+    peer.files = {"lfn:/x": ["a"]}
+    ask = asker(lfc={"kind": "dli", "url": peer.url})
+
+    async def all_at_once() -> list[Any]:
+        asked = [Deferred.fromCoroutine(ask.catalogues.resolve(reads("lfn:/x"), "atlas")) for _ in range(50)]
+        return [await one for one in asked]
+
+    assert {answer.files for answer in run(all_at_once())} == {(("lfn:/x", ("a",)),)}
+    assert len(peer.asked) <= resolver.PARALLEL
 
 
 def test_another_catalogue_may_know_what_a_failing_one_does_not_tell(peer: Peer, asker: Any) -> None:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+
+from twisted.internet.defer import DeferredSemaphore
 
 from wm.catalogues.asking import Answers, Asking
 from wm.catalogues.catalogue import Catalogue, Found, chosen, configured, nowhere
@@ -22,6 +25,8 @@ MOST_FILES = 5_000
 """Files of one job that are looked up; more have no replica known."""
 NOT_FOUND_S = 30.0
 """A file without replicas is asked for again after this: it may be about to be registered."""
+PARALLEL = 4
+"""Jobs whose files one catalogue is asked for at the same time."""
 REST_S = 15.0
 """A catalogue that failed is not asked again before this."""
 MAX_WARNING = 300
@@ -48,6 +53,7 @@ class Catalogues:
         self._asking = Asking(kit, self._fetch)
         self._known: dict[tuple[str, str], tuple[float, Found]] = {}
         self._resting: dict[str, tuple[float, str]] = {}
+        self._turns = {one.name: DeferredSemaphore(PARALLEL) for one in self._all}
 
     async def start(self) -> None:
         await self._fetch.start()
@@ -95,20 +101,34 @@ class Catalogues:
         return {name: found for name, (until, found) in kept.items() if until > now}
 
     async def _asked(self, catalogue: Catalogue, names: Sequence[str]) -> Answers:
+        """In turn; meanwhile another may have got the answers, or the catalogue may have failed."""
+        turn = self._turns[catalogue.name]
+        await turn.acquire()
+        try:
+            known = self._remembered(catalogue, names)
+            left = [name for name in names if name not in known]
+            return {**known, **(await self._heard(catalogue, left) if left else {})}
+        finally:
+            turn.release()
+
+    async def _heard(self, catalogue: Catalogue, names: Sequence[str]) -> Answers:
         until, problem = self._resting.get(catalogue.name, (0.0, ""))
         if self._kit.now() < until:
             raise Unavailable(problem)
+        learn = partial(self._keep, catalogue)
         try:
-            found = await within(self._kit.clock, self._timeout_s, self._asking(catalogue, names))
+            found = await within(self._kit.clock, self._timeout_s, self._asking(catalogue, names, learn))
         except Unavailable as error:
             self._kit.log.warn("catalogue {name} is no help: {error}", name=catalogue.name, error=error.message)
             self._resting[catalogue.name] = (self._kit.now() + REST_S, error.message)
             raise
-        self._keep(catalogue, {name: found.get(name, Found()) for name in names})
+        learn({name: found.get(name, Found()) for name in names})
         return found
 
     def _keep(self, catalogue: Catalogue, answers: Mapping[str, Found]) -> None:
         now = self._kit.now()
+        for name in answers:
+            self._known.pop((catalogue.name, name), None)
         if len(self._known) + len(answers) > MOST_NAMES:
             self._known = {key: kept for key, kept in self._known.items() if kept[0] > now}
         while self._known and len(self._known) + len(answers) > MOST_NAMES:
