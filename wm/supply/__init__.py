@@ -1,4 +1,6 @@
 """The Information Supermarket: what sources say of computing and storage elements, merged into one snapshot.
 
-Enters: files, directories, what CE backends say of themselves. Leaves: immutable snapshots. Only `market` is shell.
+Enters: files, LDAP directories, CRIC, what CE backends say of themselves. Leaves: immutable snapshots and the ids that
+changed. Pure: `purchasers` (parsers), `words` (whose counts), `supermarket` (snapshots). Shell: `sources` and
+`directory` (asking), `market` (when), `report` (for the administrator). No tables.
 """
