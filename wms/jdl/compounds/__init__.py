@@ -14,7 +14,7 @@ from wms.errors import JdlInvalid
 from wms.jdl.ast import Ad
 from wms.jdl.compounds.collection import collection
 from wms.jdl.compounds.dag import dag
-from wms.jdl.compounds.inheritance import letters_of
+from wms.jdl.compounds.inheritance import checked_letters, letters_of
 from wms.jdl.compounds.model import Compound, NodeInput
 from wms.jdl.compounds.parametric import parametric
 from wms.jdl.compounds.partition import partitioned
@@ -67,7 +67,7 @@ def compound(text: str, partitions: int = 0) -> Compound:
 
 def expanded(ad: Ad, partitions: int = 0) -> Compound:
     """The compound a record describes; raises JdlInvalid."""
-    letters = letters_of(ad)
+    letters = checked_letters(ad)
     for letter, expand in _KINDS:
         if letter in letters:
             return expand(ad, partitions)

@@ -77,6 +77,15 @@ def letters_of(ad: Ad) -> str:
     return job_letters(Reader(ad, DEFAULTS))
 
 
+def checked_letters(ad: Ad) -> str:
+    """The same; raises JdlInvalid when a type is none."""
+    reader = Reader(ad, DEFAULTS)
+    letters = job_letters(reader)
+    if reader.problems:
+        raise JdlInvalid("\n".join(problem["message"] for problem in reader.problems), problems=reader.problems)
+    return letters
+
+
 def unseen_are_unread(ad: Ad) -> bool:
     """Does no attribute that matching sees refer to one it does not look at?"""
     return not any(_refers(value) for name, value in ad.attributes if name.lower() not in UNSEEN)

@@ -9,7 +9,7 @@ from wms.errors import JdlInvalid
 from wms.jdl.ast import Ad, Call, ListNode, Literal, Name, Node, Select, Subscript, walk
 from wms.jdl.evaluate import evaluate
 from wms.jdl.unparse import unparse
-from wms.sandbox import base_name
+from wms.sandbox import base_name, input_problems
 
 _CARDINALITY: Final = "InputSandbox and InputSandboxDestFileName cardinalities are different"
 
@@ -34,6 +34,9 @@ def entries(ad: Ad, root: Ad) -> list[str | OutputOf]:
             found.append(output)
         else:
             found += _resolved(item, root)
+    problems = input_problems([file for file in found if isinstance(file, str)], names=())
+    if problems:
+        raise JdlInvalid("\n".join(f"InputSandbox: {problem}" for problem in problems))
     return found
 
 
