@@ -1,96 +1,241 @@
-"""The broker: takes the jobs that are due, plans them against one snapshot, records the decisions.
+"""The broker: runs matching cycles over the lanes of waiting jobs and one snapshot, and carries out what they say.
 
-Planning is pure and runs outside any transaction; a job that changed meanwhile is left alone.
+Deciding is pure and runs outside any transaction; a job that changed meanwhile is left alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar, assert_never
+from typing import Protocol, TypeVar
 
-import sqlalchemy as sa
-
-from wm import store
-from wm.matching.alike import Alike
-from wm.matching.matchmaker import match, why
-from wm.matching.planner import Planned, Policy, Refuse, Wait, plan, unknown_pin
+from wm import lane_store, store
+from wm.lanes import Fresh, Lanes, LaneState
+from wm.matching.board import Board
+from wm.matching.broker_info import render
+from wm.matching.cycle import Cause, Outcome, Why
+from wm.matching.inputs import Inputs, Rules, decide
+from wm.matching.matchmaker import Matches, match, why
+from wm.matching.planner import refusal, unknown_pin
+from wm.matching.replicas import Replicas
 from wm.matching.request import WMS_REQUIREMENTS as SITE_REQUIREMENTS
 from wm.matching.request import Request, site
+from wm.matching.wording import sentence
+from wm.placing import Decided, Placing, Recorder, Settling
+from wm.reckoning import Reckoning
+from wm.recovery.memories import Memories
 from wm.supply.market import Market
 from wm.supply.supermarket import Snapshot
 from wm.turn import Turns
 from wms import queue
 from wms.consumer import Record
 from wms.errors import ConfigError, JdlError, UnknownResource, WmsError
-from wms.eventlog import Journal
 from wms.jdl.described import described
-from wms.messages import JOBADAPTER, ListMatch, MatchAnswer, Run, Submit, decode
-from wms.outbox import Outbox
+from wms.jdl.description import JobDescription
+from wms.messages import ListMatch, MatchAnswer, decode
 from wms.queue import Message, Parcel
 from wms.resource import ComputingElement
-from wms.service import Kit
+from wms.service import Kit, background
 
 BATCH = 500
+"""Jobs that are looked at, and placed, in one round."""
 INLINE = 5_000
-"""Jobs times CEs up to which planning runs on the reactor; more goes to a thread."""
+"""Classes times CEs up to which deciding runs on the reactor; more goes to a thread."""
+EXPLAINED = 200_000
+"""CEs times classes whose lack of a match is told in figures in one round, as that takes time."""
+RELOAD_S, RESOLVE_S = 900.0, 60.0
+"""How old the number of waiting jobs, and what catalogues said, may be."""
 
-Decision = Planned | Wait | Refuse
 T = TypeVar("T")
+Listener = Callable[[Inputs, Snapshot, Outcome], None]
+
+
+class Resolver(Protocol):
+    """Where the data of jobs is: `wm.catalogues`."""
+
+    async def resolve(self, description: JobDescription, vo: str) -> Replicas: ...
 
 
 class Broker:
-    """`work` empties the task queue; `answer` is the same matchmaker for list-match."""
+    """`work` gives waiting jobs to CEs; `answer` is the same matchmaker for list-match.
 
-    def __init__(self, kit: Kit, market: Market, turns: Turns) -> None:
+    `decided` are called after each cycle with all that it went by and its outcome, which follows from that.
+    """
+
+    def __init__(self, kit: Kit, market: Market, turns: Turns, memories: Memories,
+                 catalogues: Resolver | None = None) -> None:
         self._kit = kit
         self._market = market
-        self._turns = turns
-        self._alike = Alike()
+        self._memories = memories
+        self._catalogues = catalogues
         settings = kit.settings.wm
         texts = {"site": settings.requirements} if settings.requirements else SITE_REQUIREMENTS
         try:
-            self._policy = Policy(settings.match_retry_s, settings.expiry_s, site(texts, kit.host))
+            self.site = site(texts, kit.host)
         except JdlError as error:
             raise ConfigError(f"wm.requirements: {error.message}") from None
+        self.lanes = Lanes(settings, self.site)
+        self.rules = Rules(settings.quotas, settings.shares, settings.half_life_s)
+        self.decided: list[Listener] = []
+        self._board = Board(self.site)
+        self._reckoning = Reckoning(kit)
+        self._recorder = Recorder(turns, self.lanes, memories)
+        self._loaded, self._sound = float("-inf"), False
+        self._turn = 0
+
+    # -- rounds ------------------------------------------------------------------------------------------
 
     async def work(self) -> None:
-        """Plan until nothing is due."""
-        while rows := await self._kit.database.read(store.due, self._kit.now(), BATCH):
-            snapshot, now = await self._market.current(), self._kit.now()
-            decisions = await self._planned(rows, snapshot, now)
-            await self._kit.database.transact(self._record, rows, decisions, now)
+        """Until nothing is new and nothing more can be placed."""
+        await self._load()
+        while await self._round():
+            pass
 
-    def _planned(self, rows: Sequence[store.Job], snapshot: Snapshot, now: float) -> Awaitable[list[Decision]]:
-        def work() -> list[Decision]:
-            return [plan(_request(row, row.request()), snapshot, now, self._kit.rng, self._policy, self._alike.match)
-                    for row in rows]
+    async def _round(self) -> bool:
+        """One cycle; True if there is more to do at once."""
+        snapshot, now = await self._market.current(), self._kit.now()
+        rows = await self._kit.database.read(store.due, now, BATCH)
+        self._sound = False
+        fresh = self.lanes.take(rows, now)
+        self._resolve(now)
+        await self._reckoning.refresh(now, slots=any(state.row.lazy for state in self.lanes.states.values()))
+        hopeless = self._hopeless(snapshot)
+        inputs = self._inputs(fresh, hopeless.keys(), snapshot, now)
+        outcome = await self._choose(inputs, snapshot, lambda: self._decide(inputs, snapshot, fresh))
+        placed = await self._carry_out(outcome, fresh, hopeless, snapshot, now)
+        self._sound = True
+        return len(rows) == BATCH or placed > 0 or bool(hopeless)
 
-        return _choose(self._kit, len(rows) * len(snapshot.ces), work)
+    def _choose(self, inputs: Inputs, snapshot: Snapshot, work: Callable[[], T]) -> Awaitable[T]:
+        new = sum(not self._board.knows(lane.cls) for lane in inputs.lanes) + (snapshot is not self._board.snapshot)
+        return _chosen(self._kit, new * len(snapshot.ces) + 10 * len(inputs.lanes), work)
 
-    def _record(self, conn: sa.Connection, rows: Sequence[store.Job], decisions: Sequence[Decision],
-                now: float) -> None:
-        waiting = store.still_waiting(conn, rows)
-        placed: list[dict[str, Any]] = []
-        delayed: list[dict[str, Any]] = []
-        with self._turns.begin(conn, now) as turn:
-            out = turn.out
-            for row, decision in zip(rows, decisions, strict=True):
-                if (row.id, row.attempt) not in waiting:
-                    continue
-                submit = row.request()
-                journal = turn.journal(submit.job, row.sequence_code, submit.owner)
-                match decision:
-                    case Planned(ce=ce):
-                        placed.append(_place(out, row, submit, ce, journal))
-                    case Wait(reason, until):
-                        delayed.append(_delay(out, row, reason, until, journal))
-                    case Refuse(reason):
-                        turn.abort(row, journal, _refusal(reason, row))
-                    case _:
-                        assert_never(decision)
-            store.change_many(conn, placed)
-            store.change_many(conn, delayed)
+    def _decide(self, inputs: Inputs, snapshot: Snapshot, fresh: Fresh) -> Outcome:
+        """The cycle, and a sentence for each lane in which a job begins to wait."""
+        self._board.show(snapshot)
+        states = self.lanes.states
+        outcome = decide(inputs, self.rules, self._board,
+                         lambda lane: self._board.fit(lane.cls, states[lane.id].request))
+        for id, cause in outcome.waits.items():
+            states[id].cause, states[id].looked = cause, inputs.now
+        left = EXPLAINED
+        for id in fresh.by_lane:
+            left -= self._say(states[id], outcome.waits.get(id), snapshot, inputs.now, left)
+        for listener in self.decided:
+            listener(inputs, snapshot, outcome)
+        return outcome
+
+    def _say(self, state: LaneState, cause: Cause | None, snapshot: Snapshot, now: float, left: int) -> int:
+        """The sentence for jobs that begin to wait; what it cost of `left`."""
+        if cause is None or cause.why not in (Why.MATCH, Why.RANK) or left < len(snapshot.ces):
+            state.said, state.serial = sentence(cause) if cause else "", -1
+        elif state.serial != self._board.serial:
+            state.said, state.serial = why(self.matches(state, snapshot, now)), self._board.serial
+            return len(snapshot.ces)
+        return 0
+
+    def matches(self, state: LaneState, snapshot: Snapshot, now: float) -> Matches:
+        """What matches the jobs of a lane, with the figures of each check."""
+        return match(state.request, snapshot, now, self.site)
+
+    # -- what a cycle goes by ----------------------------------------------------------------------------
+
+    async def _load(self) -> None:
+        """At the start, and now and then: what waits, from the table."""
+        now = self._kit.now()
+        if now - self._loaded >= RELOAD_S or not self._sound:
+            moved = await self._kit.database.read(self.lanes.load)
+            if moved:
+                await self._kit.database.transact(lane_store.loosen, moved, now)
+            self._loaded, self._sound = now, True
+
+    def _inputs(self, fresh: Fresh, without: Iterable[str], snapshot: Snapshot, now: float) -> Inputs:
+        lanes = tuple(state.lane(fresh.by_lane.get(id, ())) for id, state in self.lanes.states.items()
+                      if id not in without and not self._asking(state))
+        reckoning, memories, classes = self._reckoning, self._memories, {lane.cls for lane in lanes}
+        return Inputs(
+            lanes, now, self._kit.rng.getrandbits(64), reckoning.held, reckoning.running, reckoning.past,
+            reckoning.claims.counts(snapshot.ces), {cls: ces for cls in classes if (ces := memories.blocked(cls, now))},
+            {cls: ces for cls in classes if (ces := memories.trials(cls, now))}, self._turn, BATCH)
+
+    def _hopeless(self, snapshot: Snapshot) -> dict[str, str]:
+        """Lanes for which no match will ever come, and why."""
+        found = {id: refusal(state.request, snapshot) for id, state in self.lanes.states.items()
+                 if state.request.description.submit_to}
+        return {id: reason for id, reason in found.items() if reason}
+
+    # -- data --------------------------------------------------------------------------------------------
+
+    def _asking(self, state: LaneState) -> bool:
+        """Whether catalogues have yet to say where the data of the lane is."""
+        return self._catalogues is not None and state.data and not state.answered
+
+    def _resolve(self, now: float) -> None:
+        """Ask catalogues beside the work; the broker is woken when they say something new."""
+        catalogues = self._catalogues
+        for state in self.lanes.states.values() if catalogues is not None else ():
+            if catalogues is not None and state.data and now - state.resolved >= RESOLVE_S:
+                state.resolved = now
+                _ = background(self._ask(state, catalogues), self._kit.log)
+
+    async def _ask(self, state: LaneState, catalogues: Resolver) -> None:
+        replicas = await catalogues.resolve(state.request.description, state.request.vo)
+        if replicas != state.request.replicas or not state.answered:
+            state.request, state.answered, state.serial = replace(state.request, replicas=replicas), True, -1
+            self._kit.database.wake({store.TASKQUEUE})
+
+    # -- carrying out ------------------------------------------------------------------------------------
+
+    async def _carry_out(self, outcome: Outcome, fresh: Fresh, hopeless: Mapping[str, str], snapshot: Snapshot,
+                         now: float) -> int:
+        """Record what was decided; how many jobs were placed."""
+        states, going = self.lanes.states, defaultdict[str, list[str]](list)
+        for one in outcome.placements:
+            going[one.lane] += [one.ce] * one.jobs
+        wanted = {**{id: len(ces) for id, ces in going.items()}, **dict.fromkeys(hopeless, BATCH)}
+        more = {id: number + 1 for id, number in wanted.items() if states[id].settled}
+        older = await self._kit.database.read(lane_store.heads, more) if more else {}
+        decided = Decided(refusing=list(fresh.refused))
+        for id in sorted(fresh.by_lane.keys() | wanted.keys()):
+            known, state = older.get(id, []), states[id]
+            order = self._order(state, fresh.by_lane.get(id, ()), known, more.get(id, 0))
+            if id in hopeless:
+                decided.refusing += [(job, hopeless[id]) for job in order]
+                state.moved(len(order), (), 0.0)
+            else:
+                self._share_out(decided, state, fresh, order, _told(state.request, going[id], snapshot), now)
+        placed = await self._kit.database.transact(self._recorder.record, decided, now)
+        self._reckoning.placed([(one.job.id, one.lane, one.ce.id) for one in decided.placing if one.job.id in placed],
+                               now)
+        self._turn = outcome.turn
+        for id, turn in outcome.served.items():
+            states[id].served = turn
+        self.lanes.tidy()
+        return len(placed)
+
+    @staticmethod
+    def _order(state: LaneState, new: Sequence[store.Job], known: Sequence[store.Job], asked: int) -> list[store.Job]:
+        """New and settled jobs of a lane, the oldest first; when fewer than `asked` for are known, these are all."""
+        fresh = {job.id for job in new}
+        settled = [job for job in known if job.id not in fresh]
+        if asked:
+            others = len(known) >= asked
+            state.settled = max(state.settled, len(settled) + 1) if others else len(settled)
+        return sorted((*new, *settled), key=lambda job: (job.submitted, job.id))
+
+    def _share_out(self, decided: Decided, state: LaneState, fresh: Fresh, order: Sequence[store.Job],
+                   ces: Sequence[tuple[ComputingElement, str]], now: float) -> None:
+        """The oldest jobs of a lane go, those that are new and do not go begin to wait."""
+        going, left = order[:len(ces)], order[len(ces):]
+        staying = [job for job in left if job.id in fresh.until]
+        decided.placing += [Placing(job, state.row, *ce) for job, ce in zip(going, ces, strict=False)]
+        again = now + RESOLVE_S if self._asking(state) else float("inf")
+        decided.settling += [Settling(job, state.row, min(fresh.until[job.id], again), state.said) for job in staying]
+        state.moved(sum(job.id not in fresh.until for job in going), staying, left[0].submitted if left else 0.0)
+
+    # -- list-match --------------------------------------------------------------------------------------
 
     async def answer(self, messages: Sequence[Message]) -> Record:
         """list-match: match now, reply to the topic that asked."""
@@ -104,49 +249,29 @@ class Broker:
     async def _answer(self, question: ListMatch) -> MatchAnswer:
         snapshot, now = await self._market.current(), self._kit.now()
         try:
-            request = Request(question.query, described(question.jdl), question.owner, question.fqans,
-                              question.vo, submitted=now)
+            description = described(question.jdl)
+            replicas = await self._catalogues.resolve(description, question.vo) if self._catalogues else Replicas()
+            request = Request(question.query, description, question.owner, question.fqans, question.vo,
+                              submitted=now, replicas=replicas)
             if pin := unknown_pin(request, snapshot):
                 raise UnknownResource(f"There is no computing element {pin} in the information system.", value=pin,
                                       hint="job-list-match shows those that match.")
-            return await _choose(self._kit, len(snapshot.ces), lambda: self._match(request, snapshot, now))
+            return await _chosen(self._kit, len(snapshot.ces), lambda: self._match(request, snapshot, now))
         except WmsError as error:
             return MatchAnswer(question.query, (), "", error=error.record())
 
     def _match(self, request: Request, snapshot: Snapshot, now: float) -> MatchAnswer:
-        matches = match(request, snapshot, now, self._policy.site)
+        matches = match(request, snapshot, now, self.site)
         checks = tuple((tally.check, tally.seen, tally.refused) for tally in matches.tallies)
         reason = "" if matches.ranked else why(matches)
         return MatchAnswer(request.id, tuple((one.ce.id, one.rank) for one in matches.ranked), reason, checks)
 
 
-def _place(out: Outbox, row: store.Job, submit: Submit, ce: ComputingElement, journal: Journal) -> dict[str, Any]:
-    """Hand the job to the Job Adapter; what changes in its row."""
-    journal.add("Match", dest_id=ce.id)
-    journal.add("EnQueued", queue=JOBADAPTER, result="OK")
-    out.log(journal.events)
-    out.send(JOBADAPTER, Run(submit.job, row.attempt, submit.jdl, ce.id, ce.backend, ce.queue, submit.credential,
-                             journal.code, submit.files), submit.job)
-    return {"id": row.id, "phase": store.PLACED, "ce": ce.id, "sequence_code": journal.code, "placed_at": out.now}
+def _told(request: Request, ces: Sequence[str], snapshot: Snapshot) -> list[tuple[ComputingElement, str]]:
+    """Each CE with the .BrokerInfo for jobs that go there."""
+    infos = {id: render(request, snapshot.ces[id], snapshot) for id in dict.fromkeys(ces)}
+    return [(snapshot.ces[id], infos[id]) for id in ces]
 
 
-def _delay(out: Outbox, row: store.Job, reason: str, until: float, journal: Journal) -> dict[str, Any]:
-    """A reason is logged when it is news; what changes in the row."""
-    if reason != row.reason:
-        journal.add("Pending", reason=reason)
-        out.log(journal.events)
-    return {"id": row.id, "due": until, "reason": reason, "sequence_code": journal.code}
-
-
-def _request(row: store.Job, submit: Submit) -> Request:
-    return Request(submit.job, described(submit.jdl), submit.owner, submit.fqans, submit.vo,
-                   tuple(filter(None, row.previous.split("\n"))), row.attempt, submit.submitted)
-
-
-def _refusal(reason: str, row: store.Job) -> str:
-    """An expired request says what it was waiting for."""
-    return f"{reason}; {row.reason}" if row.reason else reason
-
-
-async def _choose(kit: Kit, size: int, work: Callable[[], T]) -> T:
+async def _chosen(kit: Kit, size: int, work: Callable[[], T]) -> T:
     return work() if size <= INLINE else await kit.thread(work)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from wm import store
+from wm import lane_store, store
 from wm.broker import Broker
+from wm.catalogues.resolver import Catalogues
 from wm.compounds import pump
 from wm.compounds import store as compounds
 from wm.recovery import lookout
@@ -15,19 +16,24 @@ from wm.recovery.retries import Retries
 from wm.requests import Requests
 from wm.supply.market import Market
 from wm.turn import Turns
+from wm.usage import Usage
 from wms.consumer import Consumer, EffectConsumer
 from wms.messages import WM, WM_MATCH
 from wms.service import Daemon, Kit, Ticker
 
 LOOK_S = 5.0
 FORGET_AFTER_S = 86_400.0
+FORGOTTEN = 30.0
+"""Half-lives after which past use counts for nothing."""
 
 
 def make(kit: Kit) -> Daemon:
     """The daemon `wm`."""
-    memories = _memories(kit)
-    market, turns = Market(kit), Turns(kit.host, [pump.follow, memories.follow])
-    requests, broker = Requests(turns, Retries(kit.settings.wm, memories, kit.rng)), Broker(kit, market, turns)
+    memories, usage = _memories(kit), Usage(kit.settings.wm.half_life_s)
+    market, turns = Market(kit), Turns(kit.host, [pump.follow, memories.follow, usage.follow])
+    catalogues = Catalogues(kit)
+    requests = Requests(turns, Retries(kit.settings.wm, memories, kit.rng))
+    broker = Broker(kit, market, turns, memories, catalogues)
     planning = Ticker(kit, "broker", LOOK_S, broker.work)
     flow = pump.Pump(kit, turns)
     unfolding = Ticker(kit, "compounds", pump.AGAIN_S, flow.work)
@@ -35,7 +41,7 @@ def make(kit: Kit) -> Daemon:
     looking = Ticker(kit, "lookout", lookout.PERIOD_S, lookout.Lookout(kit, turns, memories).work)
 
     def woken(topics: Container[str]) -> None:
-        if store.TASKQUEUE in topics:
+        if store.TASKQUEUE in topics or MEMORIES in topics:
             planning.poke()
         if MEMORIES in topics:
             looking.poke()
@@ -44,6 +50,8 @@ def make(kit: Kit) -> Daemon:
 
     async def forget() -> None:
         await kit.database.transact(store.forget, kit.now() - FORGET_AFTER_S)
+        await kit.database.transact(broker.lanes.forget)
+        await kit.database.transact(lane_store.forget_uses, kit.now() - FORGOTTEN * kit.settings.wm.half_life_s)
         await kit.database.transact(memories.forget, kit.now() - FORGET_AFTER_S)
         while await kit.database.transact(compounds.forget, kit.now() - FORGET_AFTER_S):
             pass
@@ -52,6 +60,7 @@ def make(kit: Kit) -> Daemon:
     return Daemon("wm", [
         Remembering(kit, memories),
         market,
+        catalogues,
         Ticker(kit, "market", kit.settings.information.refresh_s, market.refresh),
         Ticker(kit, "directories", kit.settings.information.bdii_s, market.consult),
         planning,

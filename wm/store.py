@@ -54,7 +54,7 @@ def unknown(conn: sa.Connection, arrived: Sequence[Submit]) -> list[Submit]:
 
 
 def add(conn: sa.Connection, new: Sequence[tuple[Submit, str]], now: float) -> None:
-    """New waiting jobs with their sequence codes, due at once."""
+    """New waiting jobs with their sequence codes, due at once; the broker finds their lanes."""
     if new:
         conn.execute(jobs.insert(), [
             Job(submit.job.rsplit("/", 1)[-1], WAITING, msgspec.json.encode(submit), code, 1, 0, 0, "", "", False, "",
@@ -98,11 +98,9 @@ def change_many(conn: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
                      [{"_" + name: value for name, value in row.items()} for row in rows])
 
 
-def wake_all(conn: sa.Connection, now: float) -> int:
-    """The resources changed: every waiting job is due."""
-    found = conn.execute(jobs.update().where(jobs.c.phase == WAITING, jobs.c.due > now).values(due=now))
+def wake_all(conn: sa.Connection, _now: float) -> None:
+    """The resources changed: the broker is to look at all lanes."""
     note_topic(conn, TASKQUEUE)
-    return found.rowcount
 
 
 def forget(conn: sa.Connection, before: float) -> int:

@@ -114,6 +114,10 @@ class Board:
         """The places of these CEs."""
         return mask_of(self.places[id] for id in ids if id in self.places)
 
+    def knows(self, cls: str) -> bool:
+        """Whether the class was asked about before."""
+        return cls in self._fits
+
     def fit(self, cls: str, request: Request) -> Fit:
         """Where jobs of the class may go; `request` is one of them."""
         found = self._fits.get(cls)

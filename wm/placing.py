@@ -1,0 +1,104 @@
+"""Carries out a cycle in one transaction: jobs go to the Job Adapter, begin to wait, or are refused.
+
+A job that somebody changed since it was read is left alone. What goes where was decided before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from wm import store
+from wm.lane_store import LaneRow
+from wm.lanes import Lanes
+from wm.recovery.memories import Attempt, Memories
+from wm.turn import Turn, Turns
+from wms.eventlog import Journal
+from wms.messages import JOBADAPTER, Run, Submit
+from wms.resource import ComputingElement
+
+
+class Placing(NamedTuple):
+    """`info` is the .BrokerInfo that goes with the job."""
+
+    job: store.Job
+    lane: LaneRow
+    ce: ComputingElement
+    info: str
+
+
+class Settling(NamedTuple):
+    """The job waits in its lane; `reason` is told when it is news, "" is no reason."""
+
+    job: store.Job
+    lane: LaneRow
+    until: float
+    reason: str
+
+
+@dataclass(slots=True)
+class Decided:
+    """What a round decided about single jobs."""
+
+    placing: list[Placing] = field(default_factory=list)
+    settling: list[Settling] = field(default_factory=list)
+    refusing: list[tuple[store.Job, str]] = field(default_factory=list)
+
+    @property
+    def jobs(self) -> list[store.Job]:
+        return [*(one.job for one in self.placing), *(one.job for one in self.settling),
+                *(job for job, _ in self.refusing)]
+
+
+class Recorder:
+    """`record` is a unit of a transaction."""
+
+    def __init__(self, turns: Turns, lanes: Lanes, memories: Memories) -> None:
+        self._turns = turns
+        self._lanes = lanes
+        self._memories = memories
+
+    def record(self, conn: sa.Connection, decided: Decided, now: float) -> set[str]:
+        """The ids of jobs that were placed."""
+        waiting = store.still_waiting(conn, decided.jobs)
+        placing = [one for one in decided.placing if (one.job.id, one.job.attempt) in waiting]
+        settling = [one for one in decided.settling if (one.job.id, one.job.attempt) in waiting]
+        self._lanes.write(conn, [*(one.lane for one in placing), *(one.lane for one in settling)])
+        with self._turns.begin(conn, now) as turn:
+            store.change_many(conn, [_place(turn, one) for one in placing])
+            store.change_many(conn, [_settle(turn, one) for one in settling])
+            for job, reason in decided.refusing:
+                if (job.id, job.attempt) in waiting:
+                    turn.abort(job, _journal(turn, job, job.request()), "; ".join(filter(None, (reason, job.reason))))
+        self._memories.placed(conn, [Attempt(one.ce.id, one.lane.cls, one.job.id) for one in placing], now)
+        return {one.job.id for one in placing}
+
+
+def _journal(turn: Turn, job: store.Job, submit: Submit) -> Journal:
+    return turn.journal(submit.job, job.sequence_code, submit.owner)
+
+
+def _place(turn: Turn, one: Placing) -> dict[str, Any]:
+    """Hand the job to the Job Adapter; what changes in its row."""
+    job, ce, submit = one.job, one.ce, one.job.request()
+    journal = _journal(turn, job, submit)
+    journal.add("Match", dest_id=ce.id)
+    journal.add("EnQueued", queue=JOBADAPTER, result="OK")
+    turn.out.log(journal.events)
+    turn.out.send(JOBADAPTER, Run(submit.job, job.attempt, submit.jdl, ce.id, ce.backend, ce.queue, submit.credential,
+                                  journal.code, submit.files, broker_info=one.info), submit.job)
+    return {"id": job.id, "phase": store.PLACED, "ce": ce.id, "lane": one.lane.id, "placed_at": turn.out.now,
+            "due": turn.out.now, "sequence_code": journal.code}
+
+
+def _settle(turn: Turn, one: Settling) -> dict[str, Any]:
+    """A reason is logged when it is news; what changes in the row."""
+    job, submit = one.job, one.job.request()
+    journal = _journal(turn, job, submit)
+    if one.reason and one.reason != job.reason:
+        journal.add("Pending", reason=one.reason)
+        turn.out.log(journal.events)
+    return {"id": job.id, "lane": one.lane.id, "due": one.until, "reason": one.reason or job.reason,
+            "sequence_code": journal.code}
