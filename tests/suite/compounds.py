@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.suite.world import World
+from tests.suite.world import HandCe, World
 from wms.ce import CeState, Phase
 from wms.errors import NotAllowedNow
 from wms.jobid import JobId
@@ -24,9 +24,9 @@ def submit(world: World, jdl: str, *, settle: bool = True, key: str = "") -> str
     return job
 
 
-def throttled(directory: Path, idle: int) -> World:
+def throttled(directory: Path, idle: int, ce: HandCe | None = None) -> World:
     """A world in which at most `idle` nodes of a compound wait for a match."""
-    world = World(directory)
+    world = World(directory, ce or HandCe())
     wm = msgspec.structs.replace(world.settings.wm, max_idle_nodes=idle)
     world.settings = msgspec.structs.replace(world.settings, wm=wm)
     world.reborn()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ns import files, store
 from tests.suite.compounds import at_ce, dag, node, run, shape, states, submit, sweep, throttled
-from tests.suite.world import World
+from tests.suite.world import HandCe, World
 from wms.errors import NotAllowedNow, NotFound, OutputNotReady
 from wms.jobid import JobId
 from wms.operations import File, PurgeRequest
@@ -223,8 +223,7 @@ def test_memory_does_not_grow_with_the_number_of_nodes(tmp_path: Path) -> None:
     """All are ended in portions; nothing of them is kept in this process."""
     def peak(number: int) -> int:
         with tempfile.TemporaryDirectory(dir=tmp_path) as place:
-            world = World(Path(place))
-            world.ce.silent = True
+            world = throttled(Path(place), 50, HandCe(silent=True))
             job = submit(world, sweep(number), settle=False)
             tracemalloc.start()
             world.call("ns.cancel", job=job)
@@ -236,7 +235,7 @@ def test_memory_does_not_grow_with_the_number_of_nodes(tmp_path: Path) -> None:
             return found
 
     peak(10)
-    assert peak(6000) < 2 * peak(1000)
+    assert peak(1500) < 1.5 * peak(600)
 
 
 @given(st.integers(1, 7).flatmap(lambda n: st.tuples(st.just(n), st.sets(
