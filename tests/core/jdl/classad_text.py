@@ -1,7 +1,8 @@
 """Random ClassAd expressions as text, of the part of the language where we and classad2 must agree.
 
 Left out on purpose: what we define otherwise (64-bit overflow and non-finite reals are ERROR here,
-Member in either order, text of lists, shifts beyond the word).
+Member in either order, text of lists, shifts beyond the word, `>>>` of negative numbers, functions of text
+of UNDEFINED) and that there a name that a record lacks is looked for in the records around it.
 """
 
 from random import Random
@@ -70,6 +71,8 @@ LEAVES = [
 LISTS = ["l", "k", "mixed", "other.Tags", "{}", "{1, 2.5}", '{"A", "b", "c"}', "{undefined}", "u", "n", "missing"]
 TEXTS = ["s", '"abcdef"', '"ATLAS-1"', "other.Status", '"a b"', "u", "n", "x"]
 PATTERNS = ['"a"', '"^A"', '"[a-c]+"', '"t.*s"', '"(S)(t)"', "u"]
+VERSIONS = ['"1.2"', '"1.10"', '"1.2a"', '"1.02"', '"1.0"', '"9"', '"v10rc2"', "u", "n"]
+INTEGERS = ["n", "12", "other.Free", "k[1]", "1", "-5", "m", "missing"]  # the first four are positive
 SYMBOLS = ["&&", "||", "==", "!=", "=?=", "=!=", "is", "isnt", "<", ">", "<=", ">=", "+", "-", "*", "%"]
 
 
@@ -83,8 +86,23 @@ class Source:
         if depth == 0 or self.random.random() < 0.1:
             return self.random.choice(LEAVES)
         return self.random.choice(
-            [self.chain, self.chain, self.chain, self.unary, self.conditional, self.call, self.listing]
+            [
+                self.chain,
+                self.chain,
+                self.chain,
+                self.unary,
+                self.conditional,
+                self.call,
+                self.call,
+                self.listing,
+                self.record,
+                self.bits,
+            ]
         )(depth - 1)
+
+    def mixed(self) -> str:
+        """Mostly small: what goes wrong in a large expression goes wrong in a small one, and ten are as quick."""
+        return self.expression(self.random.choice([1, 1, 1, 1, 1, 2]))
 
     def chain(self, depth: int) -> str:
         symbol = self.random.choice(SYMBOLS)
@@ -102,6 +120,20 @@ class Source:
     def listing(self, depth: int) -> str:
         items = ", ".join(self.expression(depth) for _ in range(3))
         return f"{{ {items} }}[{self.random.choice(['0', '1', '2', '3', 'u', 'n'])}]"
+
+    def record(self, depth: int) -> str:
+        """Selections from a record: of its own, of what stands around it, of a list of records."""
+        body = f"[ a = {self.expression(depth)}; b = a; c = parent.n; n = 7; d = {{ n, self.a }} ]"
+        return self.random.choice(
+            [f"{body}.a", f"{body}.b", f"{body}.c", f"{body}.n", f"{body}.d[1]", f"{body}.missing", f"{{{body}, r}}.up"]
+        )
+
+    def bits(self, depth: int) -> str:
+        symbol, number = self.random.choice(["|", "^", "&", "<<", ">>", ">>>"]), str(self.random.randint(0, 9))
+        if symbol in ("<<", ">>", ">>>"):
+            left = self.random.choice(INTEGERS[: 4 if symbol == ">>>" else None])
+            return f"{left} {symbol} {number}"
+        return f"{self.random.choice(INTEGERS)} {symbol} {self.random.choice([*INTEGERS, number, 'u', 'e', 'x', 's'])}"
 
     def call(self, depth: int) -> str:
         one, two = self.expression(depth), self.expression(depth)
@@ -150,10 +182,22 @@ class Source:
                 f"nosuch({scalar})",
                 f"isString({scalar}, {scalar})",
                 f"7 / {self.random.choice(['2', '-2', '0', '2.0', 's'])}",
+                f"({one}) / {self.random.choice(['2', '-3', '0.5', 'n', 'u', 's'])}",
+                f"version{self.random.choice(['LT', 'LE', 'EQ', 'GE', 'GT'])}({self.version()}, {self.version()})",
+                f'version_in_range("1.1", {self.version()}, {self.version()})',
+                f'stringListSize("{self.random.choice(["a, b", "", "a,,b", "c"])}")',
+                f'stringListMember({self.random.choice(TEXTS[1:5])}, "abcdef, ATLAS-1, production")',
+                f'stringListIMember({self.random.choice(TEXTS[1:4])}, "ABCDEF, a, production")',
+                f'stringListSum("{self.random.choice(["1,2", "1,2.5", "1,x", "7"])}")',
+                f'stringListMax("{self.random.choice(["1,2", "1,2.5", "1,x", "7"])}")',
+                f'stringList_regexpMember({self.random.choice(PATTERNS[:5])}, "abc, ATLAS")',
                 self.member(listed),
                 f"identicalMember({self.random.choice(LEAVES)}, {listed})",
             ]
         )
+
+    def version(self) -> str:
+        return self.random.choice(VERSIONS)
 
     def member(self, listed: str) -> str:
         """Never a list as the first argument: that is where we differ."""
