@@ -50,15 +50,15 @@ class Requests:
                 if isinstance(record, Submit):
                     arrived.append(record)
                     continue
-                _submit(turn, arrived)
+                take(turn, arrived)
                 arrived = []
                 self._one(turn, record)
-            _submit(turn, arrived)
+            take(turn, arrived)
 
     def _one(self, turn: Turn, record: object) -> None:
         match record:
             case SubmitNodes() as released:
-                _submit(turn, arrivals.nodes(turn, released))
+                take(turn, arrivals.nodes(turn, released))
             case SubmitCompound() as compound:
                 arrivals.compound(turn, compound)
             case Resubmit() as resubmit:
@@ -73,7 +73,8 @@ class Requests:
                 raise TypeError(f"the Workload Manager does not take {type(other).__name__}")
 
 
-def _submit(turn: Turn, arrived: Sequence[Submit]) -> None:
+def take(turn: Turn, arrived: Sequence[Submit]) -> None:
+    """New jobs wait from now on; those that are here are left alone."""
     if not arrived:
         return
     new = store.unknown(turn.out.conn, arrived)
