@@ -192,7 +192,7 @@ def test_a_catalogue_that_does_not_answer_well_is_unavailable(
         sources.fetch(url + path, settings)
 
 
-@pytest.mark.parametrize("url", ["http://localhost/", "https:///x", "file:///etc/passwd"])
+@pytest.mark.parametrize("url", ["http://localhost/", "https:///x", "file:///etc/passwd", "https://h:x/"])
 def test_only_https_is_fetched(catalogue: tuple[str, Settings], url: str) -> None:
     with pytest.raises(ConfigError, match="is not a file or https"):
         sources.fetch(url, catalogue[1])

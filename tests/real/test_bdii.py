@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,27 @@ def test_a_directory_that_is_not_there_or_mute_is_unavailable(unused_port: int) 
 def test_a_base_that_is_not_there_is_unavailable(bdii: dict[str, str]) -> None:
     with pytest.raises(Unavailable, match="refuses to tell: noSuchObject"):
         directory.ask(f"{bdii['BDII_URL']}/mds-vo-name=nowhere,o=grid", 5)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_no_ldap_is_unavailable(seed: int) -> None:
+    rng = random.Random(seed)
+    bound = bytes.fromhex("300c02010161070a010004000400")
+    with socket.create_server(("127.0.0.1", 0)) as hostile:
+        def answer() -> None:
+            peer, _ = hostile.accept()
+            with peer:
+                peer.recv(4096)
+                for number in range(2):
+                    noise = bytearray(bound if number == seed % 2 else rng.randbytes(60))
+                    noise[rng.randrange(2, len(noise))] = rng.randrange(256)
+                    peer.sendall(noise)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(Unavailable):
+            directory.ask(f"ldap://127.0.0.1:{hostile.getsockname()[1]}/o=grid", 1)
+        thread.join()
 
 
 @pytest.mark.parametrize("url", ["ldap://", "ldap://host:x/o=grid", "http://host/o=grid", "ldap://host:2170"])

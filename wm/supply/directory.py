@@ -29,6 +29,8 @@ CLASSES = {"GLUE 1.3": (
 """What is searched for, in two portions. Of two directories the first by name has the last word: GLUE 1.3."""
 PAGED = "1.2.840.113556.1.4.319"
 SUCCESS = 0
+MANGLED = (LookupError, TypeError, ValueError, AttributeError)
+"""What ldap3 makes of bytes that are no LDAP, beside errors of its own."""
 
 
 def place(url: str) -> tuple[str, int, str]:
@@ -57,13 +59,14 @@ def ask(url: str, timeout_s: float) -> list[Record]:
         warnings.simplefilter("ignore", DeprecationWarning)  # ldap3 2.9 uses former names of pyasn1
         from ldap3 import NONE, Connection, Server
         from ldap3.core.exceptions import LDAPException
+        from pyasn1.error import PyAsn1Error
     server = Server(host, port, connect_timeout=timeout_s, get_info=NONE)
     connection = Connection(server, receive_timeout=max(1, round(timeout_s)), read_only=True, check_names=False)
     try:
         if not connection.bind():
             raise Unavailable(f"{url} does not let anybody read: {connection.result['description']}.", url=url)
         return [one for names in CLASSES[schema(url)] for one in _search(connection, url, base, names, deadline)]
-    except (LDAPException, OSError) as error:
+    except (LDAPException, PyAsn1Error, OSError, *MANGLED) as error:
         raise Unavailable(f"{url} does not answer: {error}.", url=url) from None
     finally:
         if connection.socket is not None:

@@ -12,6 +12,7 @@ import msgspec
 
 from wm.supply.market import Market
 from wm.supply.supermarket import Snapshot
+from wms.errors import UnknownResource
 from wms.jdl.values import Prepared
 from wms.resource import ComputingElement
 from wms.service import Kit
@@ -21,7 +22,7 @@ HEADS = ("CE", "STATE", "FREE", "WAITING", "BACKEND", "AGE", "SOURCES")
 
 
 async def information(kit: Kit, ce: str = "", as_json: bool = False) -> str:
-    """The report: all CEs, or the attributes of one with where each comes from."""
+    """The report: all CEs, or the attributes of one (or of an SE) with where each comes from."""
     market = Market(kit)
     market.listen(len)
     snapshot = await market.current()
@@ -30,6 +31,8 @@ async def information(kit: Kit, ce: str = "", as_json: bool = False) -> str:
               "refused": [sentence for _, told in sorted(market.refused.items()) for sentence in told]}
     if ce:
         attributes = list(_attributes(snapshot, ce, kit.now()))
+        if not attributes:
+            raise UnknownResource(f"No source speaks of {ce}.", value=ce)
         return _json(attributes) if as_json else "\n".join(_lines(("ATTRIBUTE", "VALUE", "SOURCE", "AGE"), [
             (one["name"], _text(one["value"]), one["source"], _age(one["age_s"])) for one in attributes]))
     return _json(record) if as_json else "\n".join(_told(record))

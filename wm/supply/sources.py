@@ -87,19 +87,29 @@ def _read(path: str) -> str:
 
 def fetch(url: str, settings: Settings) -> str:
     """The text behind an https URL, shown this host's certificate; raises Unavailable or ConfigError."""
-    timeout_s, tls, parts = settings.information.bdii_timeout_s, settings.tls, urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname:
-        raise ConfigError(f"information.cric: {url!r} is not a file or https://host/path.", value=url)
+    timeout_s, tls = settings.information.bdii_timeout_s, settings.tls
+    host, port, path = _https(url)
     context = client_context(tls.certificate, tls.ca_dir, tls.key)
-    connection = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout_s, context=context)
+    connection = http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
     try:
-        connection.request("GET", (parts.path or "/") + ("?" + parts.query if parts.query else ""),
-                           headers={"Accept": "application/json"})
+        connection.request("GET", path, headers={"Accept": "application/json"})
         return _body(connection.getresponse(), url, time.monotonic() + timeout_s).decode()
     except (OSError, http.client.HTTPException, UnicodeDecodeError) as error:
         raise Unavailable(f"{url} does not answer: {error}.", url=url) from None
     finally:
         connection.close()
+
+
+def _https(url: str) -> tuple[str, int, str]:
+    """(host, port, path with query)."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname if parts.scheme == "https" else None, parts.port or 443
+    except ValueError:
+        host, port = None, 0
+    if not host:
+        raise ConfigError(f"information.cric: {url!r} is not a file or https://host/path.", value=url)
+    return host, port, (parts.path or "/") + ("?" + parts.query if parts.query else "")
 
 
 def _body(response: http.client.HTTPResponse, url: str, deadline: float) -> bytes:
