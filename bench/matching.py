@@ -1,16 +1,20 @@
-"""One job against many CEs: our matchmaker beside `classad2` of the PyPI package htcondor, same job, same CEs."""
+"""One job against many CEs: our matchmaker beside `classad2` of the PyPI package htcondor, same job, same CEs;
+and a whole cycle over many classes of waiting jobs, in processor time."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from random import Random
 from typing import Any
 
 from bench.rows import Row, row
+from wm.matching.board import Board
+from wm.matching.inputs import Inputs, Rules, decide
 from wm.matching.matchmaker import match
-from wm.matching.request import Request
+from wm.matching.request import SITE, Request
+from wm.ordering.order import Lane
 from wm.supply.purchasers import Entry, Purchase
 from wm.supply.supermarket import Kind, Snapshot, Source, Supermarket
 from wms.jdl.description import describe
@@ -21,6 +25,9 @@ TAGS = [f"VO-example-software-{n}.{m}" for n in range(16) for m in range(4)]
 REQUIREMENTS = ('other.GlueCEStateStatus == "Production" && '
                 'Member("VO-example-software-3.2", other.GlueHostApplicationSoftwareRunTimeEnvironment) && '
                 "other.GlueCEPolicyMaxCPUTime > 720")
+WAITING = ((10_000, 100, 1_000), (100_000, 100, 1_000), (100_000, 1_000, 1_000), (100_000, 100, 10_000),
+           (1_000_000, 1_000, 10_000))
+"""Jobs, classes and CEs of a cycle."""
 RANK = "-other.GlueCEStateEstimatedResponseTime"
 NOW = 1.7e9
 
@@ -39,6 +46,14 @@ def attributes(number: int, rng: Random) -> dict[str, Any]:
     }
 
 
+def wanted(number: int) -> str:
+    """Requirements and Rank of one of many kinds of jobs, as JDL: thresholds and software differ."""
+    rank = (RANK, "other.GlueCEStateFreeCPUs", f"other.GlueCEStateFreeCPUs - {number} * other.GlueCEInfoTotalCPUs")
+    return (f'Requirements = other.GlueCEStateStatus == "Production" && other.GlueCEPolicyMaxCPUTime > {number} && '
+            f'Member("{TAGS[number % len(TAGS)]}", other.GlueHostApplicationSoftwareRunTimeEnvironment); '
+            f"Rank = {rank[number % 3]};")
+
+
 def snapshot(records: list[dict[str, Any]]) -> Snapshot:
     entries = tuple(Entry(record["GlueCEUniqueID"], record, "ce", "long") for record in records)
     return Supermarket().updated(Source("bench", Kind.STATIC), Purchase(entries), NOW).snapshot(NOW)
@@ -52,6 +67,39 @@ def seconds(work: Callable[[], object]) -> float:
         work()
         best = min(best, time.perf_counter() - start)
     return best
+
+
+def waiting(jobs: int, classes: int, market: Snapshot) -> tuple[float, float]:
+    """Processor seconds to match and rank all classes and to give every job a CE; the p99 of one new class."""
+    requests = {f"c{n}": Request(f"https://lb:9000/{n}", describe(parse(f'Executable = "/bin/true"; {wanted(n)}')),
+                                 f"/CN={n % 100}", (), "example", submitted=NOW) for n in range(classes)}
+    lanes = tuple(Lane(cls, cls, "example", request.owner, waiting=jobs // classes, head=NOW)
+                  for cls, request in requests.items())
+    board, times = Board(SITE), []
+    began = time.process_time()
+    board.show(market)
+    for cls, request in requests.items():
+        start = time.process_time()
+        fit = board.fit(cls, request)
+        fit.order(fit.mask(NOW), NOW)
+        times.append(time.process_time() - start)
+    outcome = decide(Inputs(lanes, NOW, seed=1, most=jobs), Rules(), board,
+                     lambda lane: board.fit(lane.cls, requests[lane.cls]))
+    spent = time.process_time() - began
+    assert sum(one.jobs for one in outcome.placements) + sum(
+        lane.waiting for lane in lanes if lane.id in outcome.waits) == jobs
+    return spent, sorted(times)[int(len(times) * 0.99)]
+
+
+def cycles(market: Snapshot, records: list[dict[str, Any]]) -> Iterator[Row]:
+    """Curves over jobs, classes and CEs, beside the target for the largest."""
+    largest = WAITING[-1]
+    for jobs, classes, ces in WAITING:
+        part = market if ces == len(records) else snapshot(records[:ces])
+        spent, slowest = waiting(jobs, classes, part)
+        goal, single = (15.0, 0.1) if (jobs, classes, ces) == largest else (0.0, 0.0)
+        yield row(f"cycle, {classes} classes, {ces} CEs", jobs, spent, "s", goal)
+        yield row(f"one new class of {classes}, p99", ces, slowest, "s", single)
 
 
 def run(sizes: tuple[int, ...] = SIZES) -> list[Row]:
@@ -76,4 +124,4 @@ def run(sizes: tuple[int, ...] = SIZES) -> list[Row]:
         ours = seconds(partial(match, request, market, NOW))
         rows.append(row("match one job", size, size / ours, "CEs/s", size / seconds(beside)))
         assert len(match(request, market, NOW).ranked) == len(beside())
-    return rows
+    return [*rows, *cycles(market, records)]

@@ -25,6 +25,7 @@ from wm.matching.request import Request, site
 from wm.matching.wording import sentence
 from wm.placing import Decided, Placing, Recorder, Settling
 from wm.reckoning import Reckoning
+from wm.recovery.credentials import Credentials
 from wm.recovery.memories import Memories
 from wm.supply.market import Market
 from wm.supply.supermarket import Snapshot
@@ -43,6 +44,8 @@ BATCH = 500
 """Jobs that are looked at, and placed, in one round."""
 INLINE = 5_000
 """Classes times CEs up to which deciding runs on the reactor; more goes to a thread."""
+READING = 250
+"""Reading a job's description takes as long as so many looks at a CE."""
 EXPLAINED = 200_000
 """CEs times classes whose lack of a match is told in figures in one round, as that takes time."""
 RELOAD_S, RESOLVE_S = 900.0, 60.0
@@ -76,7 +79,7 @@ class Broker:
             self.site = site(texts, kit.host)
         except JdlError as error:
             raise ConfigError(f"wm.requirements: {error.message}") from None
-        self.lanes = Lanes(settings, self.site)
+        self.lanes = Lanes(settings, self.site, Credentials(kit.credential_path).ends)
         self.rules = Rules(settings.quotas, settings.shares, settings.half_life_s)
         self.decided: list[Listener] = []
         self._board = Board(self.site)
@@ -98,7 +101,7 @@ class Broker:
         snapshot, now = await self._market.current(), self._kit.now()
         rows = await self._kit.database.read(store.due, now, BATCH)
         self._sound = False
-        fresh = self.lanes.take(rows, now)
+        fresh = await _chosen(self._kit, len(rows) * READING, lambda: self.lanes.take(rows, now))
         self._resolve(now)
         await self._reckoning.refresh(now, slots=any(state.row.lazy for state in self.lanes.states.values()))
         hopeless = self._hopeless(snapshot)

@@ -125,7 +125,7 @@ class Board:
             if len(self._fits) >= MOST_FITS:
                 self._fits.clear()
             view = profile(request, self.site)
-            found = self._fits[cls] = (DataFit if view.data else PartsFit)(self, request, view)
+            found = self._fits[cls] = (DataFit if view.data else PartsFit)(self, cls, request, view)
         return found
 
 

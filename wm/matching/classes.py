@@ -45,12 +45,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A class: `parts` must all be true of a CE, `rank` orders those that are left.
+    """What there is to ask for a class: `parts` must all be true of a CE, `rank` orders those that are left.
 
     `whole`: the parts are so costly that they count in one piece only. `data`: the place of its files decides too.
     """
 
-    key: str
     parts: tuple[Part, ...]
     rank: Part
     timely: bool
@@ -59,16 +58,15 @@ class Profile:
 
 
 def profile(request: Request, site: Site) -> Profile:
-    """The class of a job at a site."""
+    """What there is to ask for the class of a job at a site."""
     ad, description = request.ad, request.description
     pinned = bool(description.submit_to)
     wanted = () if pinned else _wanted(description.requirements)
     parts = tuple(_part(node, ad) for node in (*(conjunction(one, TRUE) for _, one in site.requirements), *wanted))
     rank = _part(Literal(0.0) if pinned or ranks_by_cost(description.rank) else description.rank, ad)
     every = (*parts, rank)
-    data = _data(request)
-    return Profile(_digest(request, every, data), parts, rank, any(one.timely for one in every),
-                   not all(one.small for one in every), bool(data))
+    return Profile(parts, rank, any(one.timely for one in every), not all(one.small for one in every),
+                   bool(_data(request)))
 
 
 def _wanted(requirements: Node) -> list[Node]:
@@ -97,19 +95,12 @@ def _data(request: Request) -> tuple[object, ...]:
     return questions(description), description.data_access_protocols, request.vo, unparse(description.rank)
 
 
-def _digest(request: Request, parts: Iterable[Part], data: tuple[object, ...]) -> str:
-    description = request.description
-    past = () if description.submit_to else tuple(sorted({name.casefold() for name in request.previous}))
-    told = ([one.meaning for one in parts], description.fuzzy_rank, description.fuzzy_factor,
-            description.submit_to, past, data)
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
-
-
 class Keys:
-    """Class keys, remembered by the identity of the description: it is held, so no other takes its place."""
+    """Class keys at a site, remembered by the identity of the description: it is held, so none takes its place."""
 
     def __init__(self, site: Site) -> None:
-        self._site = site
+        texts = [unparse(node) for _, node in site.requirements]
+        self._site = texts, own(conjunction(*(node for _, node in site.requirements)), Ad()).names
         self._known: dict[tuple[object, ...], tuple[JobDescription, str]] = {}
 
     def key(self, request: Request) -> str:
@@ -118,8 +109,19 @@ class Keys:
         if found is None:
             if len(self._known) >= MOST:
                 self._known.clear()
-            found = self._known[mark] = (request.description, profile(request, self._site).key)
+            found = self._known[mark] = (request.description, self._digest(request))
         return found[1]
+
+    def _digest(self, request: Request) -> str:
+        """Of the texts of all expressions, and of all that they take from the job."""
+        ad, description = request.ad, request.description
+        texts, names = self._site
+        wanted = [] if description.submit_to else [description.requirements, description.rank]
+        reads = own(conjunction(*wanted), ad, names)
+        past = () if description.submit_to else tuple(sorted({name.casefold() for name in request.previous}))
+        told = (texts, [unparse(node) for node in wanted], taken(reads.names, ad), description.fuzzy_rank,
+                description.fuzzy_factor, description.submit_to, past, _data(request))
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
 
 
 def priority(vo: str, fqans: Iterable[str], priorities: Mapping[str, int]) -> int:

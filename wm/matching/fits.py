@@ -43,7 +43,8 @@ class OnBoard(Protocol):
 class Fit:
     """`mask(now)` are the places where a job of the class may go; ranks are those of the last `mask`."""
 
-    def __init__(self, board: OnBoard, request: Request, profile: Profile) -> None:
+    def __init__(self, board: OnBoard, cls: str, request: Request, profile: Profile) -> None:
+        self._key = cls
         self.request = request
         self._board = board
         self._profile = profile
@@ -103,8 +104,8 @@ class Fit:
 class PartsFit(Fit):
     """By the parts of the requirements, each remembered for all classes; in one piece where they are costly."""
 
-    def __init__(self, board: OnBoard, request: Request, profile: Profile) -> None:
-        super().__init__(board, request, profile)
+    def __init__(self, board: OnBoard, cls: str, request: Request, profile: Profile) -> None:
+        super().__init__(board, cls, request, profile)
         self._pin = request.description.submit_to
         self._past = () if self._pin else {name.casefold() for name in request.previous}
         self._known = (-1, 0.0, 0)
@@ -122,7 +123,7 @@ class PartsFit(Fit):
             mask &= 1 << board.places[self._pin] if self._pin in board.places else 0
         if self._profile.whole:
             matcher = Matcher(self.request, now, board.site)
-            mask = board.answers.whole(self._profile.key, self._profile.timely,
+            mask = board.answers.whole(self._key, self._profile.timely,
                                        lambda place: matcher.rank(board.ces[place]) is not None, now, mask)
         else:
             mask = board.answers.all_true(self._profile.parts, self.request, now, mask)
@@ -144,8 +145,8 @@ class PartsFit(Fit):
 class DataFit(Fit):
     """By `match` itself, where the place of the data decides beside the CEs."""
 
-    def __init__(self, board: OnBoard, request: Request, profile: Profile) -> None:
-        super().__init__(board, request, profile)
+    def __init__(self, board: OnBoard, cls: str, request: Request, profile: Profile) -> None:
+        super().__init__(board, cls, request, profile)
         self._known = (-1, 0.0)
         self._ranks: dict[int, float | None] = {}
         self._mask = 0

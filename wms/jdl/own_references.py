@@ -23,19 +23,19 @@ class Own(NamedTuple):
     timely: bool
 
 
-def own(node: Node, my: Ad) -> Own:
-    """All that the expression may read of `my`, also through its attributes."""
+def own(node: Node | None, my: Ad, names: frozenset[str] = frozenset()) -> Own:
+    """All that the expression, and attributes of these `names`, may read of `my`, also through its attributes."""
     found: set[str] = set()
-    timely, todo = False, [node]
+    timely, todo = False, [*([] if node is None else [node]), *(part for name in names for part in _node(my, name))]
     while todo:
         here = todo.pop()
-        names, below = _reads(here)
+        reads, below = _reads(here)
         timely = timely or (isinstance(here, Call) and here.function.lower() in _TIMELY)
-        for name in (names | set(map(str.lower, my.names())) if ALL in names else names) - found:
+        for name in (reads | set(map(str.lower, my.names())) if ALL in reads else reads) - found:
             found.add(name)
             below = (*below, *_node(my, name))
         todo.extend(below)
-    return Own(frozenset(found), timely)
+    return Own(frozenset(found) | names, timely)
 
 
 def taken(names: frozenset[str], my: Ad) -> tuple[tuple[str, str], ...]:
