@@ -63,7 +63,9 @@ class Lexer:
 
     def position(self) -> Position:
         """Of the token."""
-        return self.position_of(self.offset)
+        offset = self.offset
+        row = bisect_right(self._rows, offset)
+        return Position(row, offset - self._rows[row - 1] + 1)
 
     def position_of(self, offset: int) -> Position:
         row = bisect_right(self._rows, offset)

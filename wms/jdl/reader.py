@@ -94,7 +94,9 @@ class Reader:
         for name, _ in self.ad.attributes:
             row = BY_NAME.get(name.lower())
             if row is not None:
-                self._check_row(row, letters)
+                self.get(row.name)
+                if letters not in row.jobs and not any(letter in row.jobs for letter in letters):
+                    self.warn(row.name, f"{row.name} has no meaning for this type of job and is ignored")
             elif reserved(name):
                 self.problem(name, f"attribute {name} is reserved")
             else:
@@ -103,8 +105,3 @@ class Reader:
             known = meant(name)
             if known:
                 self.warn(name, f"unknown attribute '{name}' is kept as yours; did you mean '{known}'?")
-
-    def _check_row(self, row: JdlAttribute, letters: str) -> None:
-        self.get(row.name)
-        if not any(letter in row.jobs for letter in letters):
-            self.warn(row.name, f"{row.name} has no meaning for this type of job and is ignored")
