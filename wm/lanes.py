@@ -6,7 +6,7 @@ Not the decisions (wm.matching.cycle) nor the statements (wm.lane_store).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
@@ -15,10 +15,11 @@ from wm import lane_store, store
 from wm.lane_store import LaneRow
 from wm.matching.classes import Keys, priority
 from wm.matching.cycle import Cause, Why
-from wm.matching.planner import EXPIRED, Policy, deadline
+from wm.matching.planner import Policy, deadline
 from wm.matching.replicas import questions
 from wm.matching.request import Request, Site
 from wm.ordering.order import Lane
+from wm.recovery.dwell import over
 from wms.config import Wm
 from wms.errors import WmsError
 from wms.jdl.described import described
@@ -83,10 +84,14 @@ class Fresh:
 
 
 class Lanes:
-    """`states` by id. `assign` names the lanes of jobs as they arrive; the broker does it for those without."""
+    """`states` by id. `assign` names the lanes of jobs as they arrive; the broker does it for those without.
 
-    def __init__(self, settings: Wm, site: Site) -> None:
+    `ends` tells when the credential of a job ends (epoch s), by what is known at a time.
+    """
+
+    def __init__(self, settings: Wm, site: Site, ends: Callable[[Submit, float], float]) -> None:
         self._settings = settings
+        self._ends = ends
         self._policy = Policy(settings.expiry_s, site)
         self._keys = Keys(site)
         self._written: set[str] = set()
@@ -140,9 +145,10 @@ class Lanes:
                 continue
             if job.lane in self.states:
                 self.states[job.lane].settled -= self.states[job.lane].settled > 0
-            fresh.until[job.id] = deadline(request, self._policy)
-            if fresh.until[job.id] <= now:
-                fresh.refused.append((job, EXPIRED))
+            until, ends = deadline(request, self._policy), self._ends(job.request(), now)
+            fresh.until[job.id] = min(until, ends)
+            if reason := over(until, ends, now):
+                fresh.refused.append((job, reason))
             else:
                 if row.id not in self.states:
                     self.states[row.id] = new_state(row, request)

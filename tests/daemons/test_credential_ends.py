@@ -37,6 +37,14 @@ def test_a_renewed_one_holds_until_its_own_end(tmp_path: Path) -> None:
     assert credentials.ends(submit(NOW - 1), NOW) == later
 
 
+def test_one_file_is_not_read_for_every_job(tmp_path: Path) -> None:
+    credentials = Credentials(lambda name: tmp_path / f"{name}.pem")
+    assert credentials.ends(submit(NOW - 1), NOW) == NOW - 1
+    later = file(tmp_path, NOW)
+    assert credentials.ends(submit(NOW - 1), NOW + 29) == NOW - 1
+    assert credentials.ends(submit(NOW - 1), NOW + 30) == later
+
+
 @pytest.mark.parametrize("content", [None, b"", b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"])
 def test_one_that_cannot_be_read_ends_when_it_was_said_to(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:

@@ -191,6 +191,40 @@ def test_a_black_hole_swallows_few_jobs_and_all_end_well(make: Make) -> None:
     assert all(row(world, job).shallow == row(world, job).deep == 0 for job in found)
 
 
+HOLE = "hand.example.org:2119/jobmanager-hand-q"
+THERE = f'Executable = "/bin/true"; Requirements = other.GlueCEUniqueID == "{HOLE}"; '
+
+
+def test_one_job_tries_a_ce_after_its_rest_and_its_success_brings_the_others(make: Make) -> None:
+    world = make(manager="black_hole_failures: 3, black_hole_rest_s: 100")
+    for _ in range(3):
+        fail(world, world.submit(THERE + "RetryCount = 0; ShallowRetryCount = 0;"), LOST_NODE, started=False)
+    waiting = [world.submit(THERE) for _ in range(5)]
+    assert [world.token(job) for job in waiting] == [""] * 5
+    world.advance(110)
+    (brave,) = [job for job in waiting if world.token(job)]
+    assert [memory.trial for memory in remembered(world)] == [brave.rsplit("/", 1)[-1]]
+    run(world, brave)
+    world.advance(10)
+    assert remembered(world) == []
+    assert all(world.token(job) for job in waiting if job != brave)
+
+
+def test_a_trial_in_vain_doubles_the_rest(make: Make) -> None:
+    world = make(manager="black_hole_failures: 1, black_hole_rest_s: 100")
+    once = THERE + "RetryCount = 0; ShallowRetryCount = 0;"
+    fail(world, world.submit(once), LOST_NODE, started=False)
+    brave = world.submit(once)
+    world.advance(110)
+    fail(world, brave, LOST_NODE, started=False)
+    world.call("ns.cancel", job=brave)
+    job = world.submit(once)
+    world.advance(190)
+    assert world.token(job) == ""
+    world.advance(20)
+    assert world.token(job)
+
+
 def test_a_job_that_may_not_be_resubmitted_is_left_at_a_ce_that_is_set_aside(make: Make) -> None:
     world = make("other", manager="black_hole_failures: 1")
     pin = 'SubmitTo = "hand.example.org:2119/jobmanager-hand-q"; RetryCount = 0;'
@@ -270,6 +304,20 @@ def test_a_cancelled_job_is_not_moved(make: Make) -> None:
     assert "Resubmission" not in world.history(job)
 
 
+# -- credentials --------------------------------------------------------------------------------------------
+
+
+def test_a_waiting_job_whose_proxy_ends_is_aborted(make: Make) -> None:
+    world = make(manager="expiry_s: 9000000")
+    job = world.submit('Executable = "/bin/true"; Requirements = other.GlueCEInfoTotalCPUs > 1000;')
+    world.advance(990_000, step=90_000)
+    assert world.state(job) == "Waiting"
+    world.advance(20_000, step=5_000)
+    status = world.status(job)
+    assert status["state"] == "Aborted"
+    assert status["reason"].startswith("proxy expired")
+
+
 # -- nothing hangs ------------------------------------------------------------------------------------------
 
 
@@ -308,11 +356,11 @@ def test_so_does_one_on_the_way_to_the_next_attempt(make: Make, topic: str) -> N
 
 
 def test_an_attempt_of_which_nothing_is_heard_is_given_up(make: Make) -> None:
-    world = make("other", manager="expiry_s: 9000000")
+    world = make("other", manager="expiry_s: 9000000}, jobadapter: {capability_s: 5000")
     job = world.submit()
     first = world.token(job)
     world.start_payload(first)
-    world.advance(1_209_600 + 400_000, step=20_000)
+    world.advance(5_200, step=100)
     assert world.token(job) not in ("", first)
     assert "nothing was heard of the attempt" in str([
         e["fields"]["reason"] for e in world.call("lb.events", job=job).events if e["type"] == "Resubmission"])

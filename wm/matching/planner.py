@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from wm.matching.request import SITE, Request, Site
 from wm.supply.supermarket import Snapshot
 
-EXPIRED = "request expired"
-
 
 @dataclass(frozen=True, slots=True)
 class Policy:

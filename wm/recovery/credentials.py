@@ -11,18 +11,23 @@ from wms.errors import WmsError
 from wms.messages import Submit
 from wms.proxy import certificates
 
+LOOK_S = 30.0
+"""A file is not read more often than this: many jobs have the same credential."""
+
 
 class Credentials:
     """`ends` reads a file, found by `path`, only when the end that is known has come; call it outside transactions."""
 
     def __init__(self, path: Callable[[str], Path]) -> None:
         self._path = path
+        self._looked: dict[str, float] = {}
         self._renewed: dict[str, float] = {}
 
     def ends(self, submit: Submit, now: float) -> float:
         """Epoch s."""
         known = max(submit.credential_ends, self._renewed.get(submit.credential, 0.0))
-        if now >= known:
+        if now >= known and now - self._looked.get(submit.credential, float("-inf")) >= LOOK_S:
+            self._looked[submit.credential] = now
             known = self._renewed[submit.credential] = max(known, self._on_disk(submit.credential))
         return known
 
