@@ -252,7 +252,7 @@ def _streams(job: WrapperJob, names: Mapping[str, str]) -> str:
         return quoted(_local(name, what)) if name else "/dev/null"
 
     if job.interactive:
-        return f"umask 022; exec <../ctl/typed >{_printed(job)} 2>&1 || exit 1"
+        return f"umask 022; exec <&8 8<&- >{_printed(job)} 2>&1 || exit 1"
     source = _program_word(job.stdin, names) if job.stdin else "/dev/null"
     same = job.stdout and job.stdout == job.stderr
     error = "2>&1" if same else f"2>{target(job.stderr, 'StdError')}"

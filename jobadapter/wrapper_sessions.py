@@ -41,7 +41,6 @@ wms_again() { # after a failure: a pause, longer each time
 wms_dismiss() { # end all that runs beside the payload
     # shellcheck disable=SC2086
     kill $wms_beside 2>/dev/null
-    [ ! -p ../ctl/typed ] || : <>../ctl/typed
     # shellcheck disable=SC2086
     wait $wms_beside
     wms_beside=''
@@ -52,7 +51,6 @@ TERMINAL = r"""
 # --- the terminal of an interactive job ----------------------------------------------------------------
 wms_type() { # what the user types, to the standard input of the payload
     trap 'kill "$!" 2>/dev/null; exit' TERM
-    exec >../ctl/typed
     wms_at=0 wms_wait=1
     while :; do
         : >../ctl/keys.got
@@ -108,11 +106,14 @@ wms_show() { # what the payload prints (to the file), to the service as it grows
     done
 }
 
-wms_connect() { # file for the output; before the payload
+wms_connect() { # file for the output; before the payload, which reads from 8. Both ends are open before anybody needs them
     if ! mkfifo ../ctl/typed || ! (umask 022 && : >"$1"); then wms_fatal 'Working directory not writable'; fi
-    wms_type </dev/null >/dev/null 2>&1 &
+    # shellcheck disable=SC2094
+    exec 9<>../ctl/typed 8<../ctl/typed 7>../ctl/typed 9>&-
+    wms_type </dev/null >&7 2>/dev/null 7>&- 8<&- &
     wms_typist=$!
-    wms_show "$1" </dev/null >/dev/null 2>&1 &
+    exec 7>&-
+    wms_show "$1" </dev/null >/dev/null 2>&1 8<&- &
     wms_shower=$!
     wms_beside="$wms_beside $wms_typist $wms_shower"
 }
@@ -120,6 +121,7 @@ wms_connect() { # file for the output; before the payload
 wms_disconnect() { # after the payload: what is left of its output goes out
     : >../ctl/printed.over
     kill "$wms_typist" 2>/dev/null
+    exec 8<&-
     wait "$wms_shower" || wms_note 'the end of the output did not reach the terminal'
 }
 """

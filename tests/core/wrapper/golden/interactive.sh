@@ -694,7 +694,6 @@ wms_again() { # after a failure: a pause, longer each time
 wms_dismiss() { # end all that runs beside the payload
     # shellcheck disable=SC2086
     kill $wms_beside 2>/dev/null
-    [ ! -p ../ctl/typed ] || : <>../ctl/typed
     # shellcheck disable=SC2086
     wait $wms_beside
     wms_beside=''
@@ -704,7 +703,6 @@ wms_dismiss() { # end all that runs beside the payload
 # --- the terminal of an interactive job ----------------------------------------------------------------
 wms_type() { # what the user types, to the standard input of the payload
     trap 'kill "$!" 2>/dev/null; exit' TERM
-    exec >../ctl/typed
     wms_at=0 wms_wait=1
     while :; do
         : >../ctl/keys.got
@@ -760,11 +758,14 @@ wms_show() { # what the payload prints (to the file), to the service as it grows
     done
 }
 
-wms_connect() { # file for the output; before the payload
+wms_connect() { # file for the output; before the payload, which reads from 8. Both ends are open before anybody needs them
     if ! mkfifo ../ctl/typed || ! (umask 022 && : >"$1"); then wms_fatal 'Working directory not writable'; fi
-    wms_type </dev/null >/dev/null 2>&1 &
+    # shellcheck disable=SC2094
+    exec 9<>../ctl/typed 8<../ctl/typed 7>../ctl/typed 9>&-
+    wms_type </dev/null >&7 2>/dev/null 7>&- 8<&- &
     wms_typist=$!
-    wms_show "$1" </dev/null >/dev/null 2>&1 &
+    exec 7>&-
+    wms_show "$1" </dev/null >/dev/null 2>&1 8<&- &
     wms_shower=$!
     wms_beside="$wms_beside $wms_typist $wms_shower"
 }
@@ -772,6 +773,7 @@ wms_connect() { # file for the output; before the payload
 wms_disconnect() { # after the payload: what is left of its output goes out
     : >../ctl/printed.over
     kill "$wms_typist" 2>/dev/null
+    exec 8<&-
     wait "$wms_shower" || wms_note 'the end of the output did not reach the terminal'
 }
 
@@ -829,7 +831,7 @@ wms_each_input() {
 export GLITE_WMS_JOBID="$wms_job" EDG_WL_JOBID="$wms_job" GLITE_WMS_SEQUENCE_CODE="$wms_code"
 export EDG_WL_SEQUENCE_CODE="$wms_code" GLITE_WMS_LOG_DESTINATION="$wms_base"
 wms_payload() {
-    umask 022; exec <../ctl/typed >'./std.out' 2>&1 || exit 1
+    umask 022; exec <&8 8<&- >'./std.out' 2>&1 || exit 1
     if [ -f .BrokerInfo ]; then
         export GLITE_WMS_RB_BROKERINFO="$PWD/.BrokerInfo" EDG_WL_RB_BROKERINFO="$PWD/.BrokerInfo"
     fi
