@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from itertools import pairwise
 
 import pytest
@@ -150,9 +151,9 @@ def test_what_of_the_root_is_refused(root: str, says: str) -> None:
 
 
 def test_edges_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wms.jdl.compounds.dag.MOST_EDGES", 3)
+    monkeypatch.setattr(import_module("wms.jdl.compounds.dag"), "MOST_EDGES", 3)
     with pytest.raises(JdlInvalid, match="at most 3"):
-        dag("{ {{a,b},{c,d}} }", a="", b="", c="", d="")
+        dag("{ {{p,q},{r,s}} }", p="", q="", r="", s="")
 
 
 # -- graphs ----------------------------------------------------------------------------------------------
@@ -178,7 +179,8 @@ def test_a_graph_is_refused_if_and_only_if_a_node_comes_before_itself(edges: lis
         return
     assert not cyclic
     assert made.edges == tuple(sorted(set(edges)))
-    assert all(made.comes_before(one, other) == reaches(edges, one, other) for one in range(8) for other in range(8))
+    assert all(made.comes_before(one, other) == reaches(edges, one, other)
+               for one in range(8) for other in range(8))
 
 
 def test_a_search_for_a_way_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +198,8 @@ def parts(attributes: str, partitions: int = 0) -> Compound:
 
 
 def test_a_partitionable_job_is_a_dag_of_checkpointable_jobs() -> None:
-    found = parts('InputSandbox = {"d"}; OutputSandbox = {"o/r", "log"}; JobSteps = {"a","b","c"}; PartitionNumber = 2; '
+    found = parts('InputSandbox = {"d"}; OutputSandbox = {"o/r", "log"}; JobSteps = {"a","b","c"}; '
+                  'PartitionNumber = 2; '
                   'Prejob = [ Executable = "/pre" ]; VirtualOrganisation = "vo"; '
                   'Postjob = [ Executable = "m.sh"; InputSandbox = {"m.sh", root.InputSandbox[0]} ];')
     assert [found.name(index) for index in range(4)] == ["Prejob", "Partition_0", "Partition_1", "Postjob"]
@@ -265,5 +268,5 @@ def test_other_jobs_wish_no_parts(text: str) -> None:
 
 
 def test_places_are_looked_for_with_a_job_like_the_parts() -> None:
-    ad = parse('JobType = "Partitionable"; Executable = "/x"; JobSteps = 3; Rank = other.R; Prejob = [Executable = "/p"]')
+    ad = parse('JobType = "Partitionable"; Executable = "/x"; JobSteps = 3; Prejob = [ Executable = "/p" ]')
     assert described(one_part(ad)).job_steps == ("0", "1", "2")

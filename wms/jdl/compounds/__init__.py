@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from wms.errors import JdlInvalid
-from wms.jdl.ast import Ad
+from wms.jdl.ast import Ad, ListNode, Literal
 from wms.jdl.compounds.collection import collection
 from wms.jdl.compounds.dag import dag
 from wms.jdl.compounds.inheritance import checked_letters, letters_of
@@ -70,8 +70,14 @@ def expanded(ad: Ad, partitions: int = 0) -> Compound:
     letters = checked_letters(ad)
     for letter, expand in _KINDS:
         if letter in letters:
-            return expand(ad, partitions)
+            return expand(_with_list(ad), partitions)
     raise JdlInvalid("This is the description of a single job.")
+
+
+def _with_list(ad: Ad) -> Ad:
+    """One file stands for a list of one, also where nodes refer to it by number."""
+    written = ad.get("InputSandbox")
+    return ad.changed({"InputSandbox": ListNode((written,))}) if isinstance(written, Literal) else ad
 
 
 class _Remembered:

@@ -37,8 +37,6 @@ def partitioned(root: Ad, partitions: int = 0) -> Compound:
 
     It has as many parts as PartitionNumber says, else `partitions`, else as it has steps; never more than steps.
     """
-    if "R" in letters_of(root):
-        raise refuse("JobType", "Parametric and Partitionable exclude each other", root)
     steps, weights = _steps(root)
     parts = split(weights, min(len(steps), _wanted(root) or partitions or len(steps)))
     before, after = _BEFORE in root, _AFTER in root
