@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from ns import files, store
 from ns.expansion import Expansion, Source, expansion
@@ -80,21 +81,25 @@ class Nodes:
         known = store.known(out.conn, [node.id.unique for node in nodes])
         new = [node for node, answer in zip(nodes, answers, strict=True)
                if not answer.refused and node.id.unique not in known]
-        rows = [self._row(out, parent, node) for node in new]
-        store.add_jobs(out.conn, rows)
+        store.add_jobs(out.conn, self._rows(out, parent, new))
         delegated = store.delegation(out.conn, parent.credential)
         ends = parent.credential_ends if delegated is None else delegated[1]
         out.send(WM, SubmitNodes(parent.job, parent.owner, parent.vo, (), parent.credential, ends, out.now,
                                  tuple(answers), alike), parent.job)
 
-    def _row(self, out: Outbox, parent: store.Job, node: Node) -> store.Job:
-        job = str(node.id)
-        journal = Journal(Component.NETWORK_SERVER, job, str(START), out.now, self._kit.host, parent.owner)
-        journal.add("RegJob", jdl=node.jdl, ns=self._kit.settings.ns_url(), parent=parent.job, jobtype="SIMPLE")
-        out.log(journal.events)
-        return store.Job(node.id.unique, job, parent.owner, parent.vo, store.STARTED, False, parent.credential,
-                         parent.credential_ends, parent.my_proxy, journal.code, node.jdl, out.now, out.now, 0, "",
-                         False, parent=parent.id, node=node.node, node_name=node.name)
+    def _rows(self, out: Outbox, parent: store.Job, nodes: Sequence[Node]) -> list[store.Job]:
+        """Their rows; each is registered as the first is but for its name and text."""
+        if not nodes:
+            return []
+        journal = Journal(Component.NETWORK_SERVER, str(nodes[0].id), str(START), out.now, self._kit.host, parent.owner)
+        journal.add("RegJob", jdl=nodes[0].jdl, ns=self._kit.settings.ns_url(), parent=parent.job, jobtype="SIMPLE")
+        form = journal.events[0]
+        out.log([replace(form, job=str(node.id), fields={**form.fields, "jdl": node.jdl}) for node in nodes])
+        like = store.Job("", "", parent.owner, parent.vo, store.STARTED, False, parent.credential,
+                         parent.credential_ends, parent.my_proxy, journal.code, "", out.now, out.now, 0, "", False,
+                         parent=parent.id)
+        return [like._replace(id=node.id.unique, job=str(node.id), jdl=node.jdl, node=node.node, node_name=node.name)
+                for node in nodes]
 
     # -- operations --------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from wm import store
 from wm.compounds import arrivals
@@ -15,6 +16,7 @@ from wm.recovery import burials
 from wm.recovery.retries import Retries
 from wm.turn import Turn, Turns
 from wms.errors import Unavailable
+from wms.eventlog import Journal
 from wms.messages import (
     JOBADAPTER,
     LOGMONITOR,
@@ -78,11 +80,14 @@ def take(turn: Turn, arrived: Sequence[Submit]) -> None:
     if not arrived:
         return
     new = store.unknown(turn.out.conn, arrived)
-    journals = {submit.job: turn.journal(submit.job, submit.sequence_code, submit.owner) for submit in new}
-    for journal in journals.values():
-        journal.add("DeQueued", queue=QUEUE)
-        turn.out.log(journal.events)
-    store.add(turn.out.conn, [(submit, journals[submit.job].code) for submit in new], turn.out.now)
+    forms: dict[tuple[str, str], Journal] = {}
+    for submit in new:
+        like = submit.sequence_code, submit.owner
+        if like not in forms:
+            forms[like] = turn.journal(submit.job, *like)
+            forms[like].add("DeQueued", queue=QUEUE)
+        turn.out.log([replace(event, job=submit.job) for event in forms[like].events])
+    store.add(turn.out.conn, [(submit, forms[submit.sequence_code, submit.owner].code) for submit in new], turn.out.now)
 
 
 def _cancel(turn: Turn, message: Cancel) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -85,16 +86,21 @@ def still_waiting(conn: sa.Connection, rows: Sequence[Job]) -> set[tuple[str, in
     return {(id, attempt) for id, attempt in found}
 
 
+@lru_cache(maxsize=64)
+def _update(names: tuple[str, ...]) -> sa.Update:
+    """The statement that changes these columns of a job, made once."""
+    return jobs.update().where(jobs.c.id == sa.bindparam("_id")).values(
+        {name: sa.bindparam("_" + name) for name in names})
+
+
 def change(conn: sa.Connection, id: str, **values: Any) -> None:
-    conn.execute(jobs.update().where(jobs.c.id == id).values(**values))
+    change_many(conn, [{"id": id, **values}])
 
 
 def change_many(conn: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
     """The same columns of several jobs at once; each row has its `id`."""
     if rows:
-        names = [name for name in rows[0] if name != "id"]
-        conn.execute(jobs.update().where(jobs.c.id == sa.bindparam("_id"))
-                     .values({name: sa.bindparam("_" + name) for name in names}),
+        conn.execute(_update(tuple(name for name in rows[0] if name != "id")),
                      [{"_" + name: value for name, value in row.items()} for row in rows])
 
 
