@@ -84,7 +84,7 @@ class Keyboard:
 
     def _run(self) -> None:
         fresh = True
-        while data := os.read(self._source, BLOCK):
+        while data := self._read():
             if self._asked:
                 self._asked = False
                 self._answers.put(data.decode(errors="replace").strip())
@@ -98,6 +98,12 @@ class Keyboard:
         ended = 0
         while True:
             ended = self._deliver(self._closed, other_than=ended)
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._source, BLOCK)
+        except OSError:
+            return b""
 
     def _deliver(self, send: Callable[[int, int], int], other_than: int = 0) -> int:
         """Until it has arrived at an attempt that runs (and is another one); the number of the attempt."""
@@ -145,7 +151,7 @@ class Terminal:
         self._ns = _another(ns)
         self._unique, self._show, self._say = JobId.parse(job).unique, show, say
         self._attempt, self._at = 0, "end" if from_now else "0"
-        self._met = False
+        self._met = self._waits = False
         self.keyboard = Keyboard(_another(ns), self._unique, source, say)
 
     def run(self) -> Ended:
@@ -180,6 +186,9 @@ class Terminal:
             self._met = True
             if self.keyboard.left:
                 return Ended()
+            if not line.strip() and not self._attempt and not self._waits:
+                self._waits = True
+                self._say("[waiting for the job to start]")
             if line.strip() and (ended := self._take(msgspec.json.decode(line))) is not None:
                 return ended
         return None

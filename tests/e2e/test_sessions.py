@@ -9,6 +9,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -128,11 +129,7 @@ def test_input_of_a_script_ends_and_so_does_that_of_the_job(service: Deployment)
 def test_a_submission_at_a_terminal_attaches_it_and_ctrl_c_asks(service: Deployment) -> None:
     path = service.directory / "sleeps.jdl"
     path.write_text('[Executable = "/bin/sh"; Arguments = "-c \'echo up; cat; sleep 1000\'"; JobType = "Interactive";]')
-    child, terminal = pty.fork()
-    if child == 0:
-        os.chdir(service.directory)
-        os.execve(service.command("job-submit")[0], service.command("job-submit", str(path)), service.environment())
-    try:
+    with _terminal(service, "job-submit", str(path)) as terminal:
         seen = _until(terminal, b"up\r\n")
         os.write(terminal, b"\x03")
         _until(terminal, b"go on ?")
@@ -143,12 +140,35 @@ def test_a_submission_at_a_terminal_attaches_it_and_ctrl_c_asks(service: Deploym
         _until(terminal, b"go on ?")
         os.write(terminal, b"c\n")
         _until(terminal, b"being cancelled")
+    (job,) = set(re.findall(rb"https://\S+:\d+/[\w-]{22}", seen))
+    service.wait_state(job.decode(), "Cancelled")
+
+
+@contextmanager
+def _terminal(service: Deployment, program: str, *words: str) -> Iterator[int]:
+    """A command at a terminal of its own; it must end well."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(service.directory)
+        os.execve(service.command(program)[0], service.command(program, *words), service.environment())
+    try:
+        yield terminal
     finally:
         _, status = os.waitpid(child, 0)
         os.close(terminal)
     assert os.waitstatus_to_exitcode(status) == 0
-    (job,) = set(re.findall(rb"https://\S+:\d+/[\w-]{22}", seen))
-    service.wait_state(job.decode(), "Cancelled")
+
+
+def test_a_user_leaves_and_the_job_goes_on(service: Deployment) -> None:
+    job = submitted(service, GREET)
+    with _terminal(service, "job-attach", job) as terminal:
+        _until(terminal, b"Name? ")
+        os.write(terminal, b"~.\n")
+        _until(terminal, b"detached; the job goes on")
+    again = Attached(service, job)
+    again.type(b"Me\n\n")
+    assert again.end()[0] == 5
+    assert again.shown == b"Name? Hello Me\n"
 
 
 def _until(terminal: int, text: bytes) -> bytes:

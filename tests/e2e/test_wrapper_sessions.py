@@ -7,6 +7,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,6 @@ class Service(Peer):
     printed: bytes = b""
     looked: dict[str, bytes] = field(default_factory=dict)
     news: threading.Condition = field(default_factory=threading.Condition)
-    repeated: bool = False
 
     def type(self, content: bytes, *, end: bool = False) -> None:
         with self.news:
@@ -105,6 +105,17 @@ def job(service: Service, text: str, **more: Any) -> str:
         output_retry=quick, **more))
 
 
+@contextmanager
+def running(node: Node, script: str, **environment: str) -> Iterator[Any]:
+    """A wrapper that does not outlive a test that fails."""
+    with node.begin(script, **environment) as process:
+        try:
+            yield process
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+
+
 GREET = 'printf "Your name? "; read name; echo "Hello, $name"; cat; echo "bye" >&2'
 
 
@@ -115,7 +126,7 @@ def finished(process: Any, node: Node) -> tuple[int, str]:
 
 
 def test_a_job_asks_and_is_answered(node: Node, service: Service) -> None:
-    with node.begin(job(service, GREET, interactive=True, stdout="std.out", output_sandbox=["std.out"])) as process:
+    with running(node, job(service, GREET, interactive=True, stdout="std.out", output_sandbox=["std.out"])) as process:
         service.wait_printed(b"Your name? ")
         service.type(b"World\n")
         service.wait_printed(b"Hello, World\n")
@@ -125,6 +136,15 @@ def test_a_job_asks_and_is_answered(node: Node, service: Service) -> None:
     assert service.printed == b"Your name? Hello, World\nmore\nbye\n"
     assert service.outputs() == {"std.out": service.printed}
     assert service.done()["notes"] == []
+
+
+def test_a_terminal_and_checkpoints_go_together(dash: Node, service: Service) -> None:
+    text = 'read line; echo "$line"'
+    with running(dash, job(service, text, interactive=True, checkpointable=True)) as process:
+        service.type(b"both\n")
+        service.wait_printed(b"both\n")
+        status, output = finished(process, dash)
+    assert status == 0, output
 
 
 @pytest.mark.parametrize("missing", [(), ("curl",), ("stdbuf",)], ids=["all", "curl", "stdbuf"])
@@ -137,7 +157,7 @@ def test_connections_break_and_nothing_is_lost_or_said_twice(
     for tool in {"cat", "head", "mkfifo", "stdbuf"} - set(missing):
         Path(path, tool).symlink_to(os.path.realpath(str(shutil.which(tool))))
     text = 'n=0; while [ $n -lt 5 ]; do read line || exit 9; echo "$n:$line"; n=$((n + 1)); done; exit 7'
-    with dash.begin(job(service, text, interactive=True), PATH=path) as process:
+    with running(dash, job(service, text, interactive=True), PATH=path) as process:
         for number in range(5):
             service.type(b"line %d\n" % number)
             service.wait_printed(b"%d:line %d\n" % (number, number))
@@ -147,7 +167,7 @@ def test_connections_break_and_nothing_is_lost_or_said_twice(
 
 
 def test_much_is_printed_after_the_last_answer(node: Node, service: Service) -> None:
-    with node.begin(job(service, "seq 1 100000", interactive=True)) as process:
+    with running(node, job(service, "seq 1 100000", interactive=True)) as process:
         status, output = finished(process, node)
     assert status == 0, output
     assert service.printed == b"".join(b"%d\n" % n for n in range(1, 100001))
@@ -156,14 +176,14 @@ def test_much_is_printed_after_the_last_answer(node: Node, service: Service) -> 
 def test_a_terminal_that_is_refused_does_not_end_the_job(dash: Node, service: Service) -> None:
     service.faults["GET", "/session"] = [409] * 3
     service.faults["PUT", "/session"] = [409] * 3
-    with dash.begin(job(service, "cat; echo over; exit 3", interactive=True)) as process:
+    with running(dash, job(service, "cat; echo over; exit 3", interactive=True)) as process:
         status, output = finished(process, dash)
     assert (status, service.done()["exit_code"]) == (0, 3), output
     assert service.done()["notes"] == ["the end of the output did not reach the terminal"]
 
 
 def test_a_signal_ends_what_runs_beside_the_job(node: Node, service: Service) -> None:
-    with node.begin(job(service, "echo up; sleep 1000", interactive=True, perusal_period_s=100)) as process:
+    with running(node, job(service, "echo up; sleep 1000", interactive=True, perusal_period_s=100)) as process:
         service.wait_printed(b"up\n")
         process.send_signal(signal.SIGTERM)
         status, output = finished(process, node)
@@ -172,9 +192,9 @@ def test_a_signal_ends_what_runs_beside_the_job(node: Node, service: Service) ->
 
 def test_a_payload_that_never_begins_leaves_nothing_behind(node: Node, service: Service) -> None:
     text = job(service, "true", interactive=True)
-    hindered = text.replace("exec <../ctl/typed", "exit 4; exec <../ctl/typed")
+    hindered = text.replace("exec <&8", "exit 4; exec <&8")
     assert hindered != text
-    with node.begin(hindered) as process:
+    with running(node, hindered) as process:
         status, output = finished(process, node)
     assert (status, service.done()["exit_code"]) == (0, 4), output
 
@@ -185,7 +205,7 @@ def test_a_payload_that_never_begins_leaves_nothing_behind(node: Node, service: 
 def test_files_are_seen_while_they_grow_and_at_the_end(node: Node, service: Service) -> None:
     service.looked = {"a b": b"", "never": b"", "log": b""}
     text = "printf one >log; printf blank >'a b'; read go; printf two >>log"
-    with node.begin(job(service, text, interactive=True, perusal_period_s=1)) as process:
+    with running(node, job(service, text, interactive=True, perusal_period_s=1)) as process:
         with service.news:
             assert service.news.wait_for(lambda: service.looked["a b"] == b"blank", 20)
             assert service.news.wait_for(lambda: service.looked["log"] == b"one", 20)
@@ -199,12 +219,19 @@ def test_a_look_that_fails_is_made_up_for_and_what_is_too_much_is_left_out(dash:
     service.looked = {"log": b""}
     service.faults["PUT", "/perusal"] = [503, 0]
     text = "printf 0123456789 >log; sleep 3.5"
-    with dash.begin(job(service, text, perusal_period_s=1, perusal_bytes=4)) as process:
+    with running(dash, job(service, text, perusal_period_s=1, perusal_bytes=4)) as process:
         status, output = finished(process, dash)
     assert (status, service.looked) == (0, {"log": b"??????6789"}), output
 
 
+def test_an_input_that_has_ended_before_the_start_is_read_whole(node: Node, service: Service) -> None:
+    service.type(b"all of it\n", end=True)
+    with running(node, job(service, "sleep 0.5; cat; cat", interactive=True)) as process:
+        status, output = finished(process, node)
+    assert (status, service.printed) == (0, b"all of it\n"), output
+
+
 def test_nobody_looks(dash: Node, service: Service) -> None:
-    with dash.begin(job(service, "echo x >log", perusal_period_s=100)) as process:
+    with running(dash, job(service, "echo x >log", perusal_period_s=100)) as process:
         status, _ = finished(process, dash)
     assert (status, service.looked) == (0, {})
