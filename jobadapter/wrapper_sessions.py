@@ -106,7 +106,7 @@ wms_show() { # what the payload prints (to the file), to the service as it grows
     done
 }
 
-wms_connect() { # file for the output; before the payload, which reads from 8. Both ends are open before anybody needs them
+wms_connect() { # file for the output; before the payload, which reads from 8: both ends are open before it begins
     if ! mkfifo ../ctl/typed || ! (umask 022 && : >"$1"); then wms_fatal 'Working directory not writable'; fi
     # shellcheck disable=SC2094
     exec 9<>../ctl/typed 8<../ctl/typed 7>../ctl/typed 9>&-
