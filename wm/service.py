@@ -56,6 +56,7 @@ def make(kit: Kit) -> Daemon:
         while await kit.database.transact(compounds.forget, kit.now() - FORGET_AFTER_S):
             pass
 
+    market.listen(lambda _changed: planning.poke())
     kit.database.on_messages(woken)
     return Daemon("wm", [
         Remembering(kit, memories),

@@ -11,7 +11,6 @@ from typing import Any
 
 from twisted.internet.defer import DeferredLock
 
-from wm import store
 from wm.supply import sources
 from wm.supply.purchasers import Described, admitted, backends
 from wm.supply.sources import Place
@@ -49,10 +48,7 @@ class Market:
         self.silent: dict[str, str] = {}
 
     def listen(self, on_news: Listener) -> None:
-        """`on_news(ids)` after the snapshot changed: the CEs that came, went, or say something else.
-
-        Who listens sees to the waiting jobs itself; as long as nobody does, all of them become due.
-        """
+        """`on_news(ids)` after the snapshot changed: the CEs that came, went, or say something else."""
         self._listeners.append(on_news)
 
     async def start(self) -> None:
@@ -162,8 +158,6 @@ class Market:
             self._publishing.release()
         for tell in self._listeners if news else ():
             tell(news)
-        if news and not self._listeners:
-            await self._kit.database.transact(store.wake_all, self._kit.now())
 
     async def _made(self, old: Snapshot) -> Snapshot:
         market, now = self._supermarket, self._kit.now()

@@ -24,7 +24,6 @@ HEADS = ("CE", "STATE", "FREE", "WAITING", "BACKEND", "AGE", "SOURCES")
 async def information(kit: Kit, ce: str = "", as_json: bool = False) -> str:
     """The report: all CEs, or the attributes of one (or of an SE) with where each comes from."""
     market = Market(kit)
-    market.listen(len)
     snapshot = await market.current()
     record = {"ces": [_ce(one, kit.now()) for _, one in sorted(snapshot.ces.items())],
               "ses": sorted(snapshot.ses), "silent": market.silent,
