@@ -49,7 +49,7 @@ class Line:
         self.database = Database(f"sqlite:///{folder / 'bench.db'}", None, inline=True)
         metadata.create_all(self.database.engine)
         settings = parse(f"{{state_dir: {folder}}}")
-        self.kit = Kit(settings, self.database, Clock(), random.Random(1), {}, Logger(observer=lambda _: None),
+        self.kit = Kit(settings, self.database, Clock(), random.Random(1), {}, Logger(),
                        "wms.example.org", ("lb.example.org", 9000), b"s" * 32, instance="bench")
         self.turns = Turns("wms.example.org", [pump.follow])
         self.pump = pump.Pump(self.kit, self.turns)
@@ -64,14 +64,14 @@ class Line:
 
     def result(self, work: Any) -> Any:
         found: list[Any] = []
-        Deferred.fromCoroutine(work).addBoth(found.append)
+        _ = Deferred.fromCoroutine(work).addBoth(found.append)
         if hasattr(found[0], "raiseException"):
             found[0].raiseException()
         return found[0]
 
     def transact(self, unit: Callable[..., Any], *args: Any) -> Any:
         found: list[Any] = []
-        self.database.transact(unit, *args).addBoth(found.append)
+        _ = self.database.transact(unit, *args).addBoth(found.append)
         if hasattr(found[0], "raiseException"):
             found[0].raiseException()
         return found[0]
@@ -111,7 +111,7 @@ class Line:
         found = await self.database.transact(queue.claim, NS_NODES, 2, now=0.0, lease_s=60.0)
         if found:
             record = await self.nodes.act(found)
-            await self.database.transact(lambda conn: (record(conn), queue.done(conn, [one.id for one in found])))
+            await self.database.transact(_recorded, record, [one.id for one in found])
         return len(found)
 
     def _take(self, conn: sa.Connection) -> None:
@@ -131,6 +131,11 @@ class Line:
                 turn.finish(job, "Done")
         conn.execute(queue.messages.delete().where(queue.messages.c.topic == LB))
         return len(jobs)
+
+
+def _recorded(conn: sa.Connection, record: Callable[[sa.Connection], object], ids: list[int]) -> None:
+    record(conn)
+    queue.done(conn, ids)
 
 
 def layers(number: int, rng: random.Random) -> tuple[tuple[int, int], ...]:
