@@ -224,8 +224,8 @@ class Broker:
         fresh = {job.id for job in new}
         settled = [job for job in known if job.id not in fresh]
         if asked:
-            others = len(known) >= asked
-            state.settled = max(state.settled, len(settled) + 1) if others else len(settled)
+            least = len(settled) + (len(settled) < len(known))
+            state.settled = max(state.settled, least) if len(known) >= asked else len(settled)
         return sorted((*new, *settled), key=lambda job: (job.submitted, job.id))
 
     def _share_out(self, decided: Decided, state: LaneState, fresh: Fresh, order: Sequence[store.Job],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from wm.matching.data import ranks_by_cost
@@ -62,7 +63,7 @@ def profile(request: Request, site: Site) -> Profile:
     ad, description = request.ad, request.description
     pinned = bool(description.submit_to)
     wanted = () if pinned else _wanted(description.requirements)
-    parts = tuple(_part(node, ad) for node in (*(conjunction(one, TRUE) for _, one in site.requirements), *wanted))
+    parts = (*(_part(node, ad, text) for node, text in _asked_by(site)), *(_part(node, ad) for node in wanted))
     rank = _part(Literal(0.0) if pinned or ranks_by_cost(description.rank) else description.rank, ad)
     every = (*parts, rank)
     return Profile(parts, rank, any(one.timely for one in every), not all(one.small for one in every),
@@ -74,9 +75,17 @@ def _wanted(requirements: Node) -> list[Node]:
     return parts if len(parts) == 1 else [conjunction(part, TRUE) for part in parts]
 
 
-def _part(node: Node, ad: Ad) -> Part:
+@lru_cache(maxsize=16)
+def _asked_by(site: Site) -> tuple[tuple[Node, str], ...]:
+    """The requirements of a site as parts, and their texts."""
+    nodes = [conjunction(one, TRUE) for _, one in site.requirements]
+    return tuple((node, unparse(node)) for node in nodes)
+
+
+def _part(node: Node, ad: Ad, text: str = "") -> Part:
     reads = own(node, ad)
-    return Part(Meaning(unparse(node), taken(reads.names, ad)), node, reads.timely, _small(node, reads.names, ad))
+    meaning = Meaning(text or unparse(node), taken(reads.names, ad))
+    return Part(meaning, node, reads.timely, _small(node, reads.names, ad))
 
 
 def _small(node: Node, names: frozenset[str], ad: Ad) -> bool:

@@ -107,7 +107,9 @@ class _Cycle:
         self._lanes = lanes
         self._claims = dict(told.claims)
         self._free = board.open & ~board.mask(id for id, jobs in self._claims.items() if self._taken(id, jobs))
-        self._full = board.present if told.room.no_ce else board.mask(told.room.full)
+        self._full = board.mask(told.room.full)
+        if (only := told.room.only) is not None:
+            self._full |= board.present & ~board.mask(only)
         self._placed: dict[tuple[str, str], int] = {}
         self._served: dict[str, int] = {}
         self._waits: dict[str, Cause] = {}

@@ -5,6 +5,7 @@ The same answers as `match`. Not which of them is chosen, nor whether there is r
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -40,7 +41,7 @@ class OnBoard(Protocol):
     def alive(self, now: float) -> int: ...
 
 
-class Fit:
+class Fit(ABC):
     """`mask(now)` are the places where a job of the class may go; ranks are those of the last `mask`."""
 
     def __init__(self, board: OnBoard, cls: str, request: Request, profile: Profile) -> None:
@@ -55,11 +56,13 @@ class Fit:
         board = self._board
         return serial == board.serial and (at == now or (not self._profile.timely and now < board.snapshot.expires))
 
+    @abstractmethod
     def mask(self, now: float) -> int:
-        raise AssertionError("a fit is one of its subclasses")
+        """Places where a job may go, of which some may turn out to have no rank."""
 
+    @abstractmethod
     def _values(self, now: float, wanted: Sequence[int]) -> Mapping[int, float | None]:
-        raise AssertionError("a fit is one of its subclasses")
+        """The ranks of at least the places `wanted`."""
 
     def best(self, among: int, now: float) -> Best | None:
         """Of the places `among`, which must be of the mask; None if none of them has a rank."""

@@ -38,9 +38,11 @@ class Room:
         return CE in self._kinds
 
     @property
-    def no_ce(self) -> bool:
-        """No CE may take anything, unless it is named."""
-        return self._limits.get(f"{CE}:*", 1) <= 0
+    def only(self) -> frozenset[str] | None:
+        """The CEs that are named, if no other may take anything."""
+        if self._limits.get(f"{CE}:*", 1) > 0:
+            return None
+        return frozenset(name for kind, _, name in (limit.partition(":") for limit in self._limits) if kind == CE)
 
     def of(self, vo: str, owner: str) -> tuple[float, str]:
         """How many more jobs the owner may have placed, and the name of the limit that says so ("": none)."""

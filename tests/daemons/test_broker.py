@@ -1,0 +1,193 @@
+"""The broker on SQLite: lanes, order of hand-over, what is logged, restarts, quotas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+from shell import Shell, result
+
+from wm import store
+from wm.broker import Broker
+from wm.recovery.memories import Memories
+from wm.supply.purchasers import Entry, Purchase
+from wm.supply.supermarket import EMPTY, Kind, Snapshot, Source, Supermarket
+from wm.tables import jobs, lanes, usage
+from wm.turn import Turns
+from wm.usage import Usage
+from wms.database import metadata
+from wms.messages import Run, Submit, decode
+from wms.seqcode import START
+from wms.service import Kit
+
+FREE = "GlueCEStateFreeJobSlots"
+
+
+@dataclass
+class Shelf:
+    """A market that the test fills."""
+
+    snapshot: Snapshot = EMPTY
+    resources: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    async def current(self) -> Snapshot:
+        return self.snapshot
+
+    def say(self, now: float, **ces: dict[str, Any]) -> None:
+        self.resources |= ces
+        entries = tuple(Entry(f"{id}.org:2119/jobmanager-local-q", {"GlueCEStateStatus": "Production", **told}, "local",
+                              "q") for id, told in self.resources.items())
+        self.snapshot = Supermarket().updated(Source("s", Kind.STATIC), Purchase(entries), now).snapshot(
+            now, self.snapshot)
+
+
+class Desk:
+    """A broker with its tables; a new one is a restart."""
+
+    def __init__(self, shell: Shell, settings: str) -> None:
+        shell.settings = settings
+        metadata.create_all(shell.database.engine)
+        self.shell, self.shelf = shell, Shelf()
+        self.kit: Kit = shell.kit()
+        self.turns = Turns(self.kit.host, [Usage(self.kit.settings.wm.half_life_s).follow])
+        self.broker = self.born()
+
+    def born(self) -> Broker:
+        self.broker = Broker(self.kit, self.shelf, self.turns, Memories())  # type: ignore[arg-type]
+        return self.broker
+
+    def submit(self, *names: str, jdl: str = "", owner: str = "/CN=a", vo: str = "atlas") -> None:
+        now = self.kit.now()
+        new = [Submit(f"https://lb:9000/{name}", f'Executable = "/bin/true"; Requirements = true; Rank = 0; {jdl}',
+                      owner, vo, (), "c", 2e9, str(START), now + number / 1e3) for number, name in enumerate(names)]
+        result(self.kit.database.transact(store.add, [(one, one.sequence_code) for one in new], now))
+
+    def work(self) -> list[str]:
+        """The jobs that this hands over, in their order."""
+        before = len(self.runs())
+        result(self.broker.work())
+        return [f"{run.job[-1]}@{run.ce[0]}" for run in self.runs()[before:]]
+
+    def runs(self) -> list[Run]:
+        found = [decode(row.body) for row in self.shell.rows() if row.topic == "jobadapter"]
+        return [run for run in found if isinstance(run, Run)]
+
+    def pending(self) -> list[str]:
+        events = [event for row in self.shell.rows() if row.topic == "lb" for event in msgspec.json.decode(row.body)]
+        return [event["fields"]["reason"] for event in events if event["type"] == "Pending"]
+
+    def rows(self, table: sa.Table = jobs) -> list[Any]:
+        return list(result(self.kit.database.read(lambda conn: conn.execute(sa.select(table)).all())))
+
+    def finish(self, id: str) -> None:
+        def end(conn: sa.Connection) -> None:
+            job = store.find(conn, id)
+            assert job is not None
+            with self.turns.begin(conn, self.kit.now()) as turn:
+                turn.finish(job, "Done")
+
+        result(self.kit.database.transact(end))
+
+
+@pytest.fixture
+def shell() -> Iterator[Shell]:
+    shell = Shell()
+    yield shell
+    shell.close()
+
+
+def test_eager_jobs_go_at_once(shell: Shell) -> None:
+    desk = Desk(shell, "")
+    desk.shelf.say(0.0, a={})
+    desk.submit("1", "2")
+    assert desk.work() == ["1@a", "2@a"]
+    assert desk.work() == []
+    assert {(row.phase, row.placed_at) for row in desk.rows()} == {("placed", 0.0)}
+
+
+def test_a_slot_that_appears_goes_to_the_oldest_and_each_slot_once(shell: Shell) -> None:
+    desk = Desk(shell, "wm: {lazy: true}")
+    desk.shelf.say(0.0, a={FREE: 0})
+    desk.submit("1", "2", "3")
+    assert desk.work() == []
+    assert desk.pending() == ["no free slot: all 1 computing elements that match are busy"] * 3
+    shell.advance(1.0)
+    desk.shelf.say(1.0, a={FREE: 1})
+    assert desk.work() == ["1@a"]
+    shell.advance(1.0)
+    desk.shelf.say(2.0, a={FREE: 1})
+    assert desk.work() == []
+    desk.finish("1")
+    assert desk.work() == ["2@a"]
+    assert len(desk.pending()) == 3
+
+
+def test_jobs_of_the_same_kind_share_a_lane_and_a_restart_forgets_nothing(shell: Shell) -> None:
+    desk = Desk(shell, "wm: {lazy: true}")
+    desk.submit("1", jdl='Arguments = "x";')
+    desk.submit("2", jdl='Arguments = "y";')
+    desk.work()
+    assert len({row.lane for row in desk.rows()}) == len(desk.rows(lanes)) == 1
+    desk.born()
+    desk.shelf.say(0.0, a={FREE: 1})
+    assert desk.work() == ["1@a"]
+    assert [state.settled for state in desk.broker.lanes.states.values()] == [1]
+
+
+def test_another_question_of_the_site_makes_other_lanes(shell: Shell) -> None:
+    desk = Desk(shell, "wm: {lazy: true}")
+    desk.submit("1")
+    desk.work()
+    before = {row.lane for row in desk.rows()}
+    shell.settings = "wm: {lazy: true, requirements: 'other.x =?= 1'}"
+    desk.kit = shell.kit()
+    desk.born()
+    desk.shelf.say(0.0, a={"x": 2}, b={"x": 1})
+    assert desk.work() == ["1@b"]
+    assert before != {row.lane for row in desk.rows()}
+    result(desk.kit.database.transact(desk.broker.lanes.forget))
+    assert {row.id for row in desk.rows(lanes)} == {row.lane for row in desk.rows()}
+
+
+def test_a_quota_holds_until_a_job_ends_and_use_is_counted(shell: Shell) -> None:
+    desk = Desk(shell, "wm: {quotas: {'user:*': 1}}")
+    shell.advance(100.0)
+    desk.shelf.say(0.0, a={})
+    desk.submit("1", "2", jdl="CpuNumber = 2; ")
+    desk.shelf.say(0.0, a={"GlueCEInfoTotalCPUs": 8})
+    assert desk.work() == ["1@a"]
+    assert desk.pending() == ["the quota user:* is used up; 1 computing elements match"]
+    shell.advance(50.0)
+    desk.finish("1")
+    assert desk.work() == ["2@a"]
+    assert [tuple(row) for row in desk.rows(usage)] == [("atlas", "/CN=a", 100.0, 150.0)]
+
+
+def test_a_job_that_waits_too_long_or_names_a_ce_that_nobody_knows_ends(shell: Shell) -> None:
+    desk = Desk(shell, "wm: {expiry_s: 60}")
+    desk.shelf.say(0.0, a={})
+    desk.submit("1", jdl="LazyMatching = true;")
+    desk.shelf.say(0.0, a={FREE: 0})
+    desk.submit("2", jdl='SubmitTo = "z.org:2119/jobmanager-local-q";')
+    desk.work()
+    assert {row.id: row.phase for row in desk.rows()} == {"1": "waiting", "2": "over"}
+    shell.advance(60.0)
+    desk.work()
+    assert [row.reason for row in desk.rows() if row.id == "1"] == [
+        "request expired; no free slot: all 1 computing elements that match are busy"]
+
+
+def test_more_jobs_than_one_round_takes(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wm.broker.BATCH", 4)
+    desk = Desk(shell, "wm: {lazy: true}")
+    desk.shelf.say(0.0, a={FREE: 0})
+    for name in "123456789":
+        desk.submit(name)
+        shell.advance(1.0)
+    assert desk.work() == []
+    desk.shelf.say(9.0, a={FREE: 6})
+    assert desk.work() == [f"{n}@a" for n in range(1, 7)]
