@@ -191,3 +191,33 @@ def test_more_jobs_than_one_round_takes(shell: Shell, monkeypatch: pytest.Monkey
     assert desk.work() == []
     desk.shelf.say(9.0, a={FREE: 6})
     assert desk.work() == [f"{n}@a" for n in range(1, 7)]
+
+
+def test_lanes_may_be_named_as_jobs_arrive(shell: Shell) -> None:
+    desk = Desk(shell, "wm: {lazy_vos: [atlas], priorities: {atlas: 3}}")
+    submits = [Submit(f"https://lb:9000/{n}", jdl, "/CN=a", "atlas", (), "c", 2e9, str(START), 0.0)
+               for n, jdl in enumerate(('Executable = "/bin/a";', 'Executable = "/bin/b";', "Executable = ;"))]
+    transact = desk.kit.database.transact
+    one, same, bad = result(transact(desk.broker.lanes.assign, submits))
+    assert one
+    assert (same, bad) == (one, "")
+    assert result(transact(desk.broker.lanes.assign, submits, alike=True)) == [one] * 3
+    assert [(row.priority, row.lazy, row.vo) for row in desk.rows(lanes)] == [(3, True, "atlas")]
+
+
+def test_a_job_that_cannot_be_read_ends_and_stops_no_other(shell: Shell) -> None:
+    desk = Desk(shell, "")
+    desk.shelf.say(0.0, a={})
+    desk.submit("1", jdl="Rank = ;")
+    desk.submit("2")
+    assert desk.work() == ["2@a"]
+    assert {row.id: row.phase for row in desk.rows()} == {"1": "over", "2": "placed"}
+
+
+def test_every_decision_can_be_listened_to(shell: Shell) -> None:
+    desk, heard = Desk(shell, ""), list[Any]()
+    desk.broker.decided.append(lambda inputs, snapshot, outcome: heard.append((inputs, snapshot, outcome)))
+    desk.shelf.say(0.0, a={})
+    desk.submit("1")
+    desk.work()
+    assert [(len(inputs.lanes), len(outcome.placements)) for inputs, _, outcome in heard] == [(1, 1), (0, 0)]
