@@ -64,11 +64,11 @@ class SuiteFailed(WmsError):
 
 
 def environment(site: Site) -> dict[str, str]:
-    """The variables that point every client command at the suite."""
+    """The variables that point every client command, and wmsd, at the suite."""
     settings = msgspec.yaml.decode(site.config.read_bytes())
     return {"WMS_ENDPOINT": f"https://{settings['host']}:{settings['ns']['listen'].rsplit(':', 1)[1]}",
             "X509_CERT_DIR": str(site.certificates), "X509_USER_PROXY": str(site.proxy), "WMS_DIR": str(site.root),
-            "WMS_INTERLOGGER_SPOOL": str(site.state / "lb-spool")}
+            "WMS_CONFIG": str(site.config), "WMS_INTERLOGGER_SPOOL": str(site.state / "lb-spool")}
 
 
 def up(site: Site, slots: int) -> bool:

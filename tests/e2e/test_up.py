@@ -72,7 +72,7 @@ def test_up_twice_is_harmless_and_down_leaves_nothing(suite: Deployment) -> None
     lines = wms(suite, "env").stdout.splitlines()
     assert {line.partition("=")[0] for line in lines} == {
         "export WMS_ENDPOINT", "export X509_CERT_DIR", "export X509_USER_PROXY", "export WMS_DIR",
-        "export WMS_INTERLOGGER_SPOOL"}
+        "export WMS_CONFIG", "export WMS_INTERLOGGER_SPOOL"}
     assert wms(suite, "down").stdout == "The suite has stopped.\n"
     assert wms(suite, "down").stdout == "The suite was not running.\n"
     assert not belonging_to(suite.directory)
