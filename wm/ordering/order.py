@@ -6,7 +6,7 @@ Not where their jobs may go. One turn in `PATIENCE` belongs to whoever waits lon
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heapreplace
 from typing import NamedTuple, TypeAlias
 
 from wm.ordering.shares import Shares, Who
@@ -38,7 +38,7 @@ class Lane(NamedTuple):
 
 Party: TypeAlias = tuple[int, str, str, int, bool]
 """Lanes that order alone cannot tell apart but by age: (priority, VO, owner, wish, lazy)."""
-_Place: TypeAlias = tuple[int, float, float, int, float, Party]
+_Place: TypeAlias = tuple[float, int, float, Party]
 
 
 def party(lane: Lane) -> Party:
@@ -46,7 +46,10 @@ def party(lane: Lane) -> Party:
 
 
 class Queue:
-    """Parties with something to place, the next first. Charges may change the order at any time."""
+    """Parties with something to place, the next first. Charges may change the order at any time.
+
+    Those of a VO and priority are a heap of their own: what one VO is charged moves no party within it.
+    """
 
     def __init__(self, lanes: Iterable[Lane], shares: Shares) -> None:
         self._shares = shares
@@ -54,21 +57,27 @@ class Queue:
         for lane in lanes:
             key = party(lane)
             self._heads[key] = min(lane.head, self._heads.get(key, lane.head))
-        self._heap: list[_Place] = [self._place(key) for key in self._heads]
-        heapify(self._heap)
+        self._heaps: dict[tuple[int, str], list[_Place]] = {}
+        for key in self._heads:
+            self._heaps.setdefault(key[:2], []).append(self._place(key))
+        for heap in self._heaps.values():
+            heapify(heap)
 
     def next(self) -> Party | None:
         """The party whose turn it is; it stays in the queue until it is `done`."""
-        while self._heap:
-            key = self._heap[0][-1]
-            now = self._place(key)
+        firsts = [(-priority, self._shares.vo(vo), first) for (priority, vo), heap in self._heaps.items()
+                  if (first := self._first(heap)) is not None]
+        return min(firsts)[2][-1] if firsts else None
+
+    def _first(self, heap: list[_Place]) -> _Place | None:
+        while heap:
+            key = heap[0][-1]
             if key not in self._heads:
-                heappop(self._heap)
-            elif now != self._heap[0]:
-                heappop(self._heap)
-                heappush(self._heap, now)
+                heappop(heap)
+            elif (now := self._place(key)) != heap[0]:
+                heapreplace(heap, now)
             else:
-                return key
+                return now
         return None
 
     def done(self, key: Party) -> None:
@@ -76,9 +85,8 @@ class Queue:
         self._heads.pop(key, None)
 
     def _place(self, key: Party) -> _Place:
-        priority, vo, owner, wish, _ = key
-        return (-priority, self._shares.vo(vo), self._shares.user((vo, owner)), -wish,
-                self._heads.get(key, 0.0), key)
+        _, vo, owner, wish, _ = key
+        return self._shares.user((vo, owner)), -wish, self._heads[key], key
 
 
 def by_patience(lanes: Iterable[Lane]) -> Iterator[Lane]:
