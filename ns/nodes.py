@@ -14,13 +14,13 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from ns import files, store
-from ns.expansion import Expansion, Source, expansion
 from wms.authz import require_owner
 from wms.consumer import Record
 from wms.errors import NotFound, Refused, Unavailable
 from wms.eventlog import Journal
 from wms.httpd import Call, FileReply
 from wms.identity import same_dn
+from wms.jdl.compounds.expansion import Expansion, Source, expansion
 from wms.jobid import JobId
 from wms.messages import WM, Input, NodeJob, Release, SubmitCompound, SubmitNodes, decode
 from wms.operations import File

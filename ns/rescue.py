@@ -14,12 +14,12 @@ import sqlalchemy as sa
 
 from ns import files, store
 from ns.delegation import still_usable, usable
-from ns.expansion import Expansion, expansion
 from ns.once import once
 from wms.authz import require_owner
 from wms.errors import NotAllowedNow
 from wms.eventlog import Journal
 from wms.httpd import Call
+from wms.jdl.compounds.expansion import Expansion, expansion
 from wms.jobid import JobId
 from wms.messages import PROXYRENEWAL, WM, Register, SubmitCompound
 from wms.operations import File

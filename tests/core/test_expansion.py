@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ns.expansion import Source, expansion
 from wms.jdl.compounds import compound
+from wms.jdl.compounds.expansion import Source, expansion
 
 CHAIN = """[ Type = "dag"; InputSandbox = {"shared.dat"}; ExpiryTime = 2000000000; max_running_nodes = 2; Nodes = [
   a = [ description = [ Executable = "/bin/a"; OutputSandbox = {"out"}; ]; ];
