@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from wms.operations import File, OutcomeReport
+from wms.operations import Clause, File, OutcomeReport, Reason
 
 NS, WM, JOBADAPTER, LOGMONITOR, LB, PROXYRENEWAL = "ns", "wm", "jobadapter", "logmonitor", "lb", "proxyrenewal"
 WM_MATCH = "wm-match"
@@ -139,6 +139,24 @@ class ListMatch(Record, frozen=True):
     owner: str
     vo: str
     fqans: tuple[str, ...]
+    reply_topic: str
+    explain: bool = False
+
+
+class NodeOf(msgspec.Struct, frozen=True):
+    """A node that is no job yet: its identifier, the unique part of its compound, its index there."""
+
+    job: str
+    parent: str
+    node: int
+
+
+class Explain(Record, frozen=True):
+    """Why do these jobs (identifiers) and nodes not run? The answer goes to `reply_topic`."""
+
+    query: str
+    jobs: tuple[str, ...]
+    nodes: tuple[NodeOf, ...]
     reply_topic: str
 
 
@@ -273,6 +291,12 @@ class MatchAnswer(Record, frozen=True):
     reason: str
     explanation: tuple[tuple[str, int, int], ...] = ()
     error: dict[str, Any] | None = None
+    clauses: tuple[Clause, ...] = ()
+
+
+class ExplainAnswer(Record, frozen=True):
+    query: str
+    reasons: tuple[Reason, ...]
 
 
 # -- to Logging & Bookkeeping ----------------------------------------------------------------------------
@@ -310,7 +334,7 @@ class Unregister(Record, frozen=True):
     job: str
 
 
-AnyMessage = (Submit | SubmitCompound | SubmitNodes | Resubmit | Buried | Cancel | ListMatch | Finished | Run | Kill
-              | Clean | ProxyRenewed | Watch | Reported | CancelAsked | Withdrawn | NotPlaced | Release | Close | Ended
-              | MatchAnswer | Expand | Register | Unregister)
+AnyMessage = (Submit | SubmitCompound | SubmitNodes | Resubmit | Buried | Cancel | ListMatch | Explain | Finished | Run
+              | Kill | Clean | ProxyRenewed | Watch | Reported | CancelAsked | Withdrawn | NotPlaced | Release | Close
+              | Ended | MatchAnswer | ExplainAnswer | Expand | Register | Unregister)
 decode = msgspec.json.Decoder(AnyMessage).decode

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from wms import messages
 from wms.messages import AnyMessage, Record, decode
+from wms.operations import Clause, Reason
 
 KINDS = get_args(AnyMessage)
+ANSWERS = (messages.MatchAnswer, messages.ExplainAnswer)
+"""They hold records of any shape."""
 
 
 def test_every_record_of_the_module_can_be_decoded() -> None:
@@ -37,7 +40,7 @@ def values(kind: object) -> st.SearchStrategy[object]:
 
 
 @settings(deadline=None)
-@given(st.sampled_from([kind for kind in KINDS if kind is not messages.MatchAnswer]).flatmap(values))
+@given(st.sampled_from([kind for kind in KINDS if kind not in ANSWERS]).flatmap(values))
 def test_what_is_put_is_what_is_read(message: Record) -> None:
     body = msgspec.json.encode(message)
     assert decode(body) == message
@@ -46,6 +49,13 @@ def test_what_is_put_is_what_is_read(message: Record) -> None:
 
 def test_an_answer_with_an_error_is_what_is_read() -> None:
     answer = messages.MatchAnswer("q", (("ce", 1.5),), "", (("vo", 2, 1),), {"code": "X", "details": {"row": 1}})
+    assert decode(msgspec.json.encode(answer)) == answer
+
+
+def test_reasons_are_what_is_read() -> None:
+    clauses = (Clause("`x`", "user", 3, 1, 2),)
+    told = Reason("j", "Waiting", "no_match", "No.", 1.5, 2.5, clauses, {"ces": 3, "a": ["b"]})
+    answer = messages.ExplainAnswer("q", (told,))
     assert decode(msgspec.json.encode(answer)) == answer
 
 

@@ -73,10 +73,11 @@ class Matches:
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
         """One for each CE of the snapshot, by id; made anew each time, as there may be many."""
-        checks = (*self._first_checks(), *self._last_checks())
+        checks = (*self.first_checks(), *self._last_checks())
         return tuple(_verdict(ce, checks) for _, ce in sorted(self.snapshot.ces.items()))
 
-    def _first_checks(self) -> tuple[Check, ...]:
+    def first_checks(self) -> tuple[Check, ...]:
+        """Those that look at one CE alone, in their order."""
         return _checks(self.request, self.now, self.site, data_of(self.request, self.snapshot))
 
     def _last_checks(self) -> tuple[Check, ...]:
@@ -90,7 +91,7 @@ class Matches:
     @cached_property
     def tallies(self) -> tuple[Tally, ...]:
         """How each check in turn narrowed the set."""
-        checks = (*self._first_checks(), *self._last_checks())
+        checks = (*self.first_checks(), *self._last_checks())
         refused: dict[str, list[Value]] = {check.name: [] for check in checks}
         verdicts = self.verdicts
         for verdict in verdicts:

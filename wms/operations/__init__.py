@@ -11,6 +11,7 @@ from wms.operations import (
     bookkeeping,
     checkpoints,
     compounds,
+    explain,
     figures,
     jobs,
     logging,
@@ -21,6 +22,7 @@ from wms.operations import (
     upkeep,
 )
 from wms.operations.bookkeeping import EventList, JobIds, JobList, Statuses
+from wms.operations.explain import Asked, Clause, Reason, ReasonList, ReasonsRequest
 from wms.operations.jobs import (
     Check,
     DelegationChain,
@@ -46,7 +48,9 @@ from wms.operations.row import Operation, Record, Right, Stream
 
 __all__ = [
     "OPERATIONS",
+    "Asked",
     "Check",
+    "Clause",
     "DelegationChain",
     "DelegationInfo",
     "DelegationRequest",
@@ -64,6 +68,9 @@ __all__ = [
     "OutcomeReport",
     "OutputList",
     "PurgeRequest",
+    "Reason",
+    "ReasonList",
+    "ReasonsRequest",
     "Record",
     "RegisterRequest",
     "Registered",
@@ -77,7 +84,7 @@ __all__ = [
 
 # a router takes the first row that fits: rows with a fixed path come before `/{unique}`
 _ROWS = (
-    *jobs.ROWS, *compounds.ROWS, *sessions.ROWS, *perusal.ROWS, *checkpoints.ROWS,
+    *jobs.ROWS, *compounds.ROWS, *sessions.ROWS, *perusal.ROWS, *checkpoints.ROWS, *explain.ROWS,
     *logging.ROWS, *notifications.ROWS, *upkeep.ROWS, *figures.ROWS, *pages.ROWS, *bookkeeping.ROWS,
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wms.operations.explain import Clause
 from wms.operations.row import Operation, Record, ns
 
 REGISTER_BYTES = 40_000_000
@@ -76,8 +77,11 @@ class JobReply(Record, frozen=True):
 
 
 class ListMatchRequest(Record, frozen=True):
+    """`explain`: the reply is to have clauses."""
+
     jdl: str
     vo: str = ""
+    explain: bool = False
 
 
 class Match(Record, frozen=True):
@@ -94,11 +98,16 @@ class Check(Record, frozen=True):
 
 
 class MatchList(Record, frozen=True):
-    """Best rank first; `reason` says why it is empty; `checks` how each check narrowed the set."""
+    """Best rank first; `reason` says why it is empty; `checks` how each check narrowed the set.
+
+    `clauses` tell the same with what each of them costs; `warnings` are sentences about the description.
+    """
 
     ces: tuple[Match, ...]
     reason: str = ""
     checks: tuple[Check, ...] = ()
+    clauses: tuple[Clause, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class OutputList(Record, frozen=True):
