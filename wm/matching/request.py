@@ -6,7 +6,7 @@ Not the CE's side (wms.resource) nor the matching.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from wm.matching.replicas import NOTHING, Replicas
@@ -28,8 +28,6 @@ WMS_REQUIREMENTS: Mapping[str, str] = {
         "isUndefined(other.GlueCEPolicyMaxTotalJobs) || other.GlueCEPolicyMaxTotalJobs == 0"
         " || isUndefined(other.GlueCEStateTotalJobs)"
         " || other.GlueCEStateTotalJobs < other.GlueCEPolicyMaxTotalJobs",
-    "feedback":
-        'EnableWmsFeedback =?= true ? regExp("cream", other.GlueCEImplementationName, "i") : true',
     "output SE":
         "isUndefined(OutputSE) || member(OutputSE, other.GlueCESEBindGroupSEUniqueID)",
 }
@@ -62,7 +60,7 @@ class Request:
     `owner` (a DN), `fqans` (the first is the primary one) and `vo` were authenticated: they hide attributes
     of the same meaning in the description. `previous` are the hosts of earlier attempts. `submitted` is epoch
     seconds; a request expires by its age unless its description says when. `replicas` is what catalogues say
-    of the job's input data.
+    of the job's input data. `jdl` is the text of the description, where somebody may want to see it again.
     """
 
     id: str
@@ -75,6 +73,7 @@ class Request:
     submitted: float = 0.0
     tries: int = 0
     replicas: Replicas = NOTHING
+    jdl: str = field(default="", compare=False, repr=False)
 
     @cached_property
     def ad(self) -> Ad:

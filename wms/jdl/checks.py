@@ -131,8 +131,9 @@ def data(reader: Reader, letters: str) -> None:
     for record in reader.list_of("DataRequirements"):
         reader.report("DataRequirements", _data_requirement_problems(_folded(record)))
     for record in reader.list_of("OutputData"):
-        if not isinstance(_folded(record).get("outputfile"), str):
-            reader.problem("OutputData", "OutputFile: Jdl mandatory attribute is missing")
+        file = _folded(record).get("outputfile")
+        reader.report("OutputData", [sandbox.output_name_problem(file) if isinstance(file, str)
+                                     else "OutputFile: Jdl mandatory attribute is missing"])
 
 
 def _folded(record: dict[str, Any]) -> dict[str, Any]:

@@ -307,6 +307,10 @@ def test_names_in_the_job_may_be_given():
             MINIMAL + 'OutputData = {[LogicalFileName = "lfn:x"]}',
             "OutputData: OutputFile: Jdl mandatory attribute is missing",
         ),
+        (
+            MINIMAL + 'OutputData = {[OutputFile = "kept"], [OutputFile = "../x"]}',
+            "OutputData: '../x' leaves the directory of the job",
+        ),
         (MINIMAL + "Rank = other.DataAccessCost", "Rank: other.DataAccessCost needs InputData and DataAccessProtocol"),
         (
             MINIMAL + 'Rank = other.DataAccessCost + 1; InputData = "lfn:x"; DataAccessProtocol = "file"',
