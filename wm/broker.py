@@ -15,8 +15,8 @@ from wm import lane_store, store
 from wm.lanes import Fresh, Lanes, LaneState
 from wm.matching.board import Board
 from wm.matching.broker_info import render
-from wm.matching.cycle import Cause, Outcome, Why
-from wm.matching.inputs import Inputs, Rules, decide
+from wm.matching.cycle import Cause, Why
+from wm.matching.inputs import Decision, Inputs, Rules, decide
 from wm.matching.matchmaker import Matches, match, why
 from wm.matching.planner import refusal, unknown_pin
 from wm.matching.replicas import Replicas
@@ -52,7 +52,7 @@ RELOAD_S, RESOLVE_S = 900.0, 60.0
 """How old the number of waiting jobs, and what catalogues said, may be."""
 
 T = TypeVar("T")
-Listener = Callable[[Inputs, Snapshot, Outcome], None]
+Listener = Callable[[Decision], None]
 
 
 class Resolver(Protocol):
@@ -64,7 +64,8 @@ class Resolver(Protocol):
 class Broker:
     """`work` gives waiting jobs to CEs; `answer` is the same matchmaker for list-match.
 
-    `decided` are called after each cycle with all that it went by and its outcome, which follows from that.
+    `decided` are called after each cycle is carried out, with all that it went by and its outcome, which follows
+    from that.
     """
 
     def __init__(self, kit: Kit, market: Market, turns: Turns, memories: Memories,
@@ -106,8 +107,10 @@ class Broker:
         await self._reckoning.refresh(now, slots=any(state.row.lazy for state in self.lanes.states.values()))
         hopeless = self._hopeless(snapshot)
         inputs = self._inputs(fresh, hopeless.keys(), snapshot, now)
-        outcome = await self._choose(inputs, snapshot, lambda: self._decide(inputs, snapshot, fresh))
-        placed = await self._carry_out(outcome, fresh, hopeless, snapshot, now)
+        decision = await self._choose(inputs, snapshot, lambda: self._decide(inputs, snapshot, fresh))
+        placed = await self._carry_out(decision, fresh, hopeless)
+        for listener in self.decided:
+            listener(decision)
         self._sound = True
         return len(rows) == BATCH or placed > 0 or bool(hopeless)
 
@@ -115,20 +118,17 @@ class Broker:
         new = sum(not self._board.knows(lane.cls) for lane in inputs.lanes) + (snapshot is not self._board.snapshot)
         return _chosen(self._kit, new * len(snapshot.ces) + 10 * len(inputs.lanes), work)
 
-    def _decide(self, inputs: Inputs, snapshot: Snapshot, fresh: Fresh) -> Outcome:
+    def _decide(self, inputs: Inputs, snapshot: Snapshot, fresh: Fresh) -> Decision:
         """The cycle, and a sentence for each lane in which a job begins to wait."""
         self._board.show(snapshot)
         states = self.lanes.states
-        outcome = decide(inputs, self.rules, self._board,
-                         lambda lane: self._board.fit(lane.cls, states[lane.id].request))
-        for id, cause in outcome.waits.items():
-            states[id].cause, states[id].looked = cause, inputs.now
+        requests = {lane.id: states[lane.id].request for lane in inputs.lanes}
+        outcome = decide(inputs, self.rules, self._board, lambda lane: self._board.fit(lane.cls, requests[lane.id]))
+        news = [states[id].waits(cause, inputs.id, inputs.now) for id, cause in outcome.waits.items()]
         left = EXPLAINED
         for id in fresh.by_lane:
             left -= self._say(states[id], outcome.waits.get(id), snapshot, inputs.now, left)
-        for listener in self.decided:
-            listener(inputs, snapshot, outcome)
-        return outcome
+        return Decision(inputs, requests, snapshot, outcome, bool(outcome.placements) or any(news))
 
     def _say(self, state: LaneState, cause: Cause | None, snapshot: Snapshot, now: float, left: int) -> int:
         """The sentence for jobs that begin to wait; what it cost of `left`."""
@@ -191,16 +191,16 @@ class Broker:
 
     # -- carrying out ------------------------------------------------------------------------------------
 
-    async def _carry_out(self, outcome: Outcome, fresh: Fresh, hopeless: Mapping[str, str], snapshot: Snapshot,
-                         now: float) -> int:
+    async def _carry_out(self, decision: Decision, fresh: Fresh, hopeless: Mapping[str, str]) -> int:
         """Record what was decided; how many jobs were placed."""
+        outcome, snapshot, now = decision.outcome, decision.snapshot, decision.inputs.now
         states, going = self.lanes.states, defaultdict[str, list[str]](list)
         for one in outcome.placements:
             going[one.lane] += [one.ce] * one.jobs
         wanted = {**{id: len(ces) for id, ces in going.items()}, **dict.fromkeys(hopeless, BATCH)}
         more = {id: number + 1 for id, number in wanted.items() if states[id].settled}
         older = await self._kit.database.read(lane_store.heads, more) if more else {}
-        decided = Decided(refusing=list(fresh.refused))
+        decided = Decided(decision.inputs.id, refusing=list(fresh.refused))
         for id in sorted(fresh.by_lane.keys() | wanted.keys()):
             known, state = older.get(id, []), states[id]
             order = self._order(state, fresh.by_lane.get(id, ()), known, more.get(id, 0))
@@ -235,7 +235,8 @@ class Broker:
         staying = [job for job in left if job.id in fresh.until]
         decided.placing += [Placing(job, state.row, *ce) for job, ce in zip(going, ces, strict=False)]
         again = now + RESOLVE_S if self._asking(state) else float("inf")
-        decided.settling += [Settling(job, state.row, min(fresh.until[job.id], again), state.said) for job in staying]
+        decided.settling += [Settling(job, state.row, min(fresh.until[job.id], again), state.said, state.decision)
+                             for job in staying]
         state.moved(sum(job.id not in fresh.until for job in going), staying, left[0].submitted if left else 0.0)
 
     # -- list-match --------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ NEWS = Cause(Why.TURN)
 def request_of(row: store.Job, submit: Submit) -> Request:
     """What matching asks on behalf of a job; raises JdlError or JdlInvalid."""
     return Request(submit.job, described(submit.jdl), submit.owner, submit.fqans, submit.vo,
-                   tuple(filter(None, row.previous.split("\n"))), row.attempt, submit.submitted)
+                   tuple(filter(None, row.previous.split("\n"))), row.attempt, submit.submitted, jdl=submit.jdl)
 
 
 @dataclass(slots=True)
@@ -40,6 +40,7 @@ class LaneState:
 
     `cause` is why it waits, as of `looked` (epoch s), `said` the sentence that tells it, made for the board's
     `serial`. `data`: it reads files that catalogues know of, which were asked at `resolved` and have `answered`.
+    `decision` is the one by which it began to wait for that.
     """
 
     row: LaneRow
@@ -54,6 +55,7 @@ class LaneState:
     data: bool = False
     answered: bool = False
     resolved: float = float("-inf")
+    decision: str = ""
 
     def lane(self, fresh: Sequence[store.Job]) -> Lane:
         """For a cycle, with jobs that just came."""
@@ -62,6 +64,13 @@ class LaneState:
         return Lane(row.id, row.cls, row.vo, row.owner, row.priority, row.wish, row.lazy,
                     self.settled + len(fresh), min(heads, default=0.0), self.served)
 
+
+    def waits(self, cause: Cause, decision: str, now: float) -> bool:
+        """So it was decided; True if it is news."""
+        news = not self.decision or (cause.why, cause.detail) != (self.cause.why, self.cause.detail)
+        self.decision = decision if news else self.decision
+        self.cause, self.looked = cause, now
+        return news
 
     def moved(self, gone: int, came: Sequence[store.Job], next: float) -> None:
         """So many settled jobs are gone, these were settled; `next` is when the oldest that is left was submitted."""
@@ -94,7 +103,6 @@ class Lanes:
         self._ends = ends
         self._policy = Policy(settings.expiry_s, site)
         self._keys = Keys(site)
-        self._written: set[str] = set()
         self.states: dict[str, LaneState] = {}
 
     # -- which lane --------------------------------------------------------------------------------------
@@ -121,14 +129,11 @@ class Lanes:
             return None
 
     def write(self, conn: sa.Connection, rows: Iterable[LaneRow]) -> None:
-        """Rows of wm_lanes, each once."""
-        new = {row.id: row for row in rows if row.id not in self._written}
-        lane_store.add(conn, new.values())
-        self._written.update(new)
+        """Rows of wm_lanes, each once. What was written is not remembered: the transaction may yet be undone."""
+        lane_store.add(conn, {row.id: row for row in rows}.values())
 
     def forget(self, conn: sa.Connection) -> int:
         """Drop the rows of lanes that no job is in."""
-        self._written.clear()
         return lane_store.forget(conn)
 
     # -- what waits --------------------------------------------------------------------------------------

@@ -30,17 +30,20 @@ class Placing(NamedTuple):
 
 
 class Settling(NamedTuple):
-    """The job waits in its lane; `reason` is told when it is news, "" is no reason."""
+    """The job waits in its lane, by a decision; `reason` is told when it is news, "" is no reason."""
 
     job: store.Job
     lane: LaneRow
     until: float
     reason: str
+    decision: str = ""
 
 
 @dataclass(slots=True)
 class Decided:
-    """What a round decided about single jobs."""
+    """What a round decided about single jobs; `id` is that of the decision (wm.replay)."""
+
+    id: str = ""
 
     placing: list[Placing] = field(default_factory=list)
     settling: list[Settling] = field(default_factory=list)
@@ -67,7 +70,7 @@ class Recorder:
         settling = [one for one in decided.settling if (one.job.id, one.job.attempt) in waiting]
         self._lanes.write(conn, [*(one.lane for one in placing), *(one.lane for one in settling)])
         with self._turns.begin(conn, now) as turn:
-            store.change_many(conn, [_place(turn, one) for one in placing])
+            store.change_many(conn, [_place(turn, one, decided.id) for one in placing])
             store.change_many(conn, [_settle(turn, one) for one in settling])
             for job, reason in decided.refusing:
                 if (job.id, job.attempt) in waiting:
@@ -80,7 +83,7 @@ def _journal(turn: Turn, job: store.Job, submit: Submit) -> Journal:
     return turn.journal(submit.job, job.sequence_code, submit.owner)
 
 
-def _place(turn: Turn, one: Placing) -> dict[str, Any]:
+def _place(turn: Turn, one: Placing, decision: str) -> dict[str, Any]:
     """Hand the job to the Job Adapter; what changes in its row."""
     job, ce, submit = one.job, one.ce, one.job.request()
     journal = _journal(turn, job, submit)
@@ -90,7 +93,7 @@ def _place(turn: Turn, one: Placing) -> dict[str, Any]:
     turn.out.send(JOBADAPTER, Run(submit.job, job.attempt, submit.jdl, ce.id, ce.backend, ce.queue, submit.credential,
                                   journal.code, submit.files, broker_info=one.info), submit.job)
     return {"id": job.id, "phase": store.PLACED, "ce": ce.id, "lane": one.lane.id, "placed_at": turn.out.now,
-            "due": turn.out.now, "sequence_code": journal.code}
+            "due": turn.out.now, "sequence_code": journal.code, "decision": decision}
 
 
 def _settle(turn: Turn, one: Settling) -> dict[str, Any]:
@@ -101,4 +104,4 @@ def _settle(turn: Turn, one: Settling) -> dict[str, Any]:
         journal.add("Pending", reason=one.reason)
         turn.out.log(journal.events)
     return {"id": job.id, "lane": one.lane.id, "due": one.until, "reason": one.reason or job.reason,
-            "sequence_code": journal.code}
+            "sequence_code": journal.code, "decision": one.decision or job.decision}

@@ -216,8 +216,10 @@ def test_a_job_that_cannot_be_read_ends_and_stops_no_other(shell: Shell) -> None
 
 def test_every_decision_can_be_listened_to(shell: Shell) -> None:
     desk, heard = Desk(shell, ""), list[Any]()
-    desk.broker.decided.append(lambda inputs, snapshot, outcome: heard.append((inputs, snapshot, outcome)))
+    desk.broker.decided.append(heard.append)
     desk.shelf.say(0.0, a={})
     desk.submit("1")
     desk.work()
-    assert [(len(inputs.lanes), len(outcome.placements)) for inputs, _, outcome in heard] == [(1, 1), (0, 0)]
+    assert [(len(one.inputs.lanes), len(one.outcome.placements), one.news) for one in heard] == [
+        (1, 1, True), (0, 0, False)]
+    assert [row.decision for row in desk.rows()] == [heard[0].inputs.id]

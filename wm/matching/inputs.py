@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
+from typing import NamedTuple
 
 from wm.matching.board import Board
 from wm.matching.cycle import MOST, Outcome, Told, cycle
 from wm.matching.fits import Fit
+from wm.matching.request import Request
 from wm.ordering.order import Lane
 from wm.ordering.quotas import Held, Room
 from wm.ordering.shares import Running, Shares, Use, Who
+from wm.supply.supermarket import Snapshot
 
 NOBODY: frozenset[str] = frozenset()
 
@@ -46,6 +49,21 @@ class Inputs:
     trials: Mapping[str, frozenset[str]] = field(default_factory=dict)
     turn: int = 0
     most: int = MOST
+
+    @property
+    def id(self) -> str:
+        """What the decision is called that is made with these."""
+        return f"{int(self.now):x}-{self.seed:016x}"
+
+
+class Decision(NamedTuple):
+    """A cycle: `requests` stand for the lanes, by id; `news`: jobs were placed, or wait for something new."""
+
+    inputs: Inputs
+    requests: Mapping[str, Request]
+    snapshot: Snapshot
+    outcome: Outcome
+    news: bool = True
 
 
 def decide(inputs: Inputs, rules: Rules, board: Board, fits: Callable[[Lane], Fit]) -> Outcome:
