@@ -20,7 +20,7 @@ from uuid import uuid4
 from clients import credential as credentials
 from clients import submission
 from clients.credential import Credential
-from clients.files import check_sizes, make_directory, receive
+from clients.files import check_sizes, has_arrived, make_directory, receive
 from clients.settings import NS_PORT, Place, Settings, place, resolve
 from clients.submission import Submission
 from clients.transport import Connection
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from clients.preparing import Prepared
 
 WATCH_S = 30.0
+NODES_S = 1.0
 WATCH_PAUSE_S = 1.0
 NEWS_S = 10.0
 NEWS_PAUSE_S = 0.1
@@ -153,12 +154,15 @@ class Client:
         return status
 
     def watch(self, job: str) -> Iterator[Status]:
-        """Each new status of a job as it comes, up to and including the first final one (see FINAL)."""
+        """Each new status of a job as it comes, up to and including the first final one (see FINAL).
+
+        That nodes of a compound move on is no event of its own: it is looked for every second.
+        """
         status = self.one_status(job)
         yield status
         while status.get("state") not in FINAL:
-            asked = time.monotonic()
-            newer = self.one_status(job, wait_s=WATCH_S, newer_than=int(status.get("version", 0)))
+            asked, wait_s = time.monotonic(), NODES_S if status.get("children_num") else WATCH_S
+            newer = self.one_status(job, wait_s=wait_s, newer_than=int(status.get("version", 0)))
             if newer != status:
                 status = newer
                 yield status
@@ -195,19 +199,24 @@ class Client:
         self._of(job).call(OPERATIONS["ns.cancel"], key=uuid4().hex, unique=JobId.parse(job).unique)
 
     def output(self, job: str, directory: str, *, purge: bool = True) -> Output:
-        """Fetch the output sandbox into `directory`, each file checked; then give it up if `purge`."""
+        """Fetch the output sandbox into `directory`, each file checked; then give it up if `purge`.
+
+        What is there already, as it is here, is not fetched again.
+        """
         ns, unique = self._of(job), JobId.parse(job).unique
-        listed = self._listed(ns, job)
+        listed = self.output_list(job)
         if listed.files:
             make_directory(directory)
         for file in listed.files:
-            ns.download(OPERATIONS["ns.output"], partial(receive, directory=directory, file=file),
-                        unique=unique, name=file.name)
-        warnings = self._purge(ns, unique, listed.files) if purge else ()
+            if not has_arrived(directory, file):
+                ns.download(OPERATIONS["ns.output"], partial(receive, directory=directory, file=file),
+                            unique=unique, name=file.name)
+        warnings = self.purge(job, listed.files) if purge else ()
         return Output(job, directory, listed.outcome, listed.files, purge and not warnings, warnings)
 
-    def _listed(self, ns: Connection, job: str) -> OutputList:
+    def output_list(self, job: str) -> OutputList:
         """The output files. That a job is over may be known to LB a moment before the Network Server hears it."""
+        ns = self._of(job)
         give_up = time.monotonic() + NEWS_S
         while True:
             try:
@@ -225,11 +234,12 @@ class Client:
         except WmsError:
             return False
 
-    def _purge(self, ns: Connection, unique: str, files: Iterable[File]) -> tuple[str, ...]:
+    def purge(self, job: str, files: Iterable[File]) -> tuple[str, ...]:
         """Confirm what is on this disk. The files are safe: a refusal is a warning, not a failure."""
         received = {file.name: file.sha256 for file in files}
         try:
-            ns.call(OPERATIONS["ns.purge"], PurgeRequest(received), key=uuid4().hex, unique=unique)
+            self._of(job).call(OPERATIONS["ns.purge"], PurgeRequest(received), key=uuid4().hex,
+                               unique=JobId.parse(job).unique)
         except WmsError as error:
             return (f"JobPurging not allowed: {error.message}",)
         return ()

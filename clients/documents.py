@@ -14,8 +14,10 @@ from wms.operations import MatchList
 
 if TYPE_CHECKING:
     from clients.api import Output
+    from clients.collecting import Collected
 
 Document = dict[str, Any]
+_OF_NODES = frozenset({"children_states", "children_more", "node_name"})
 
 
 def result(done: int, wanted: int) -> str:
@@ -58,7 +60,17 @@ def status(record: Record, date: Date) -> Document:
     entered = record.get("stateEnterTimes") or {}
     if "Submitted" in entered:
         words["Submitted"] = date(entered["Submitted"])
-    return {**{name: value for name, value in words.items() if value}, "record": dict(record)}
+    kept = {name: value for name, value in record.items() if name not in _OF_NODES}
+    return {**{name: value for name, value in words.items() if value}, **_nodes(record, date), "record": kept}
+
+
+def _nodes(record: Record, date: Date) -> Document:
+    """Of a compound the nodes that are shown, by name (the identifier where it is not known), and how many more."""
+    if "children_states" not in record:
+        return {}
+    children = {child.get("node_name") or child["jobId"]: {"jobid": child["jobId"], **status(child, date)}
+                for child in record["children_states"]}
+    return {"children": children, "children not shown": record.get("children_more", 0)}
 
 
 def output(found: Output) -> Document:
@@ -67,4 +79,17 @@ def output(found: Output) -> Document:
                           "location": found.directory if found.files else "None", "purged": found.purged,
                           "files": [{"name": file.name, "size": file.size, "sha256": file.sha256}
                                     for file in found.files]}
+    return {**document, "warnings": list(found.warnings)} if found.warnings else document
+
+
+def collected(found: Collected) -> Document:
+    """The output of a compound: where the nodes' files are, and what is not there."""
+    nodes: Document = {name: output(one) for name, one in found.nodes.items()}
+    nodes |= {name: {"output_available": 1, "location": place.directory, "purged": True}
+              for name, place in found.before.items()}
+    nodes |= {name: {"error": error.record()} for name, error in found.lost.items()}
+    document: Document = {"output_available": int(bool(found.received)), "outcome": found.outcome,
+                          "location": found.directory if found.received else "None", "purged": found.purged,
+                          "received": found.received, "nodes": found.number, "not ready": found.unfinished,
+                          "failed": dict(found.failed), "children": nodes}
     return {**document, "warnings": list(found.warnings)} if found.warnings else document

@@ -147,6 +147,15 @@ def make_shared(path: str) -> None:
         raise _unwritable(path, error) from None
 
 
+def has_arrived(directory: str, file: File) -> bool:
+    """Is this very file there already?"""
+    path = os.path.join(directory, check_name(file.name))
+    try:
+        return os.path.isfile(path) and os.path.getsize(path) == file.size and checksum(path) == file.sha256
+    except OSError:
+        return False
+
+
 def receive(response: http.client.HTTPResponse, directory: str, file: File) -> None:
     """Read a reply into `directory`: to a temporary name, size and checksum compared, then renamed."""
     target = os.path.join(directory, check_name(file.name))

@@ -7,10 +7,10 @@ import sys
 import time
 
 from clients import choosing, moments
-from clients.errors import ArgumentsExclusive, ArgumentWrong, JdlFileMissing
+from clients.errors import ArgumentsExclusive, ArgumentWrong, BadInputFile, JdlFileMissing
 from clients.session import Session
-from wms.errors import UnknownResource
-from wms.jdl.ast import Node, node
+from wms.errors import JdlError, UnknownResource
+from wms.jdl.ast import Ad, Node, node
 
 
 def read_jdl(path: str) -> tuple[str, str, str]:
@@ -39,7 +39,7 @@ def _checked_ce(ce: str) -> str:
 
 
 def jdl_attributes(session: Session, *, resource: str = "", input_file: str = "", lrms: str = "",
-                   valid: str = "", until: str = "") -> dict[str, Node]:
+                   valid: str = "", until: str = "", state_file: str = "") -> dict[str, Node]:
     """Attributes that options put into the description, over what it says itself."""
     if resource and input_file:
         raise ArgumentsExclusive("--resource and --input exclude each other.")
@@ -50,8 +50,23 @@ def jdl_attributes(session: Session, *, resource: str = "", input_file: str = ""
     ce = choosing.one_ce(session, input_file) if input_file else resource
     if ce:
         _checked_ce(ce)
+    state = {"JobState": read_state(state_file)} if state_file else {}
     found: dict[str, str | int] = {"SubmitTo": ce, "lrms_type": lrms}
     if valid or until:
         now = time.time()
         found["ExpiryTime"] = moments.after(valid, now) if valid else moments.deadline(until, now)
-    return {name: node(value) for name, value in found.items() if value}
+    return {**{name: node(value) for name, value in found.items() if value}, **state}
+
+
+def read_state(path: str) -> Ad:
+    """The state of a checkpointable job in a file; raises BadInputFile."""
+    from wms.jdl.parser import parse
+
+    try:
+        ad = parse(choosing.read(path), path)
+    except JdlError as error:
+        raise BadInputFile(f"invalid input file : {path}: {error.message}", path=path) from None
+    if "CurrentStep" not in ad or "JobSteps" not in ad:
+        raise BadInputFile(f"invalid input file : {path}: it holds no state of a job",
+                           hint="Save one with: job-get-chkpt -o FILE JOBID", path=path)
+    return ad

@@ -15,6 +15,7 @@ from clients.settings import Settings, text, texts
 from wms.errors import Refused
 from wms.jdl.ast import Ad, Node, Warned, conjunction, node
 from wms.jdl.compounds import Compound, expanded, is_compound
+from wms.jdl.compounds.inheritance import letters_of
 from wms.jdl.description import describe
 from wms.jdl.limits import MAX_COMPOUND_TEXT
 from wms.jdl.parser import parse
@@ -28,7 +29,8 @@ _OF_NODES = {"retrycount": "DefaultNodeRetryCount", "shallowretrycount": "Defaul
 class Prepared:
     """A description ready to be sent, the local files it needs, and sentences for the user.
 
-    `interactive`: the job talks with a terminal. `compound`: it is more than one job.
+    `interactive`: the job talks with a terminal. `compound`: it is more than one job; not `counted`: the service
+    decides of how many.
     """
 
     jdl: str
@@ -37,6 +39,7 @@ class Prepared:
     warnings: tuple[str, ...] = ()
     interactive: bool = False
     compound: Compound | None = None
+    counted: bool = True
 
 
 def prepare(jdl: str | Ad, directory: str, environment: Mapping[str, str], settings: Settings, *,
@@ -53,8 +56,8 @@ def prepare(jdl: str | Ad, directory: str, environment: Mapping[str, str], setti
     whole = is_compound(ad)
     _refuse_misplaced(whole, attributes or {}, of_nodes or {})
     if whole and not sandbox:
-        raise Refused("Operation permitted only for normal job: a compound has no destination of its own.",
-                      hint="Ask for one of its nodes.")
+        raise Refused(f"{_kind(ad)} type is not supported for list match",
+                      hint="A compound has no destination of its own: ask for one of its nodes.")
     if whole:
         return _compound(ad.changed(dict(of_nodes or {})), directory, environment, settings.vo, file)
     base = text(ad.get("InputSandboxBaseURI"))
@@ -63,6 +66,8 @@ def prepare(jdl: str | Ad, directory: str, environment: Mapping[str, str], setti
         found = expand(entries, directory, environment, base)
         ad = ad if found == entries else ad.changed({"InputSandbox": node(found)})
     description = describe(ad)
+    if "JobState" in (attributes or {}) and "Checkpointable" not in description.job_types:
+        raise ArgumentWrong("--chkpt is for checkpointable jobs.", hint='JobType = "Checkpointable";')
     files = local_files(texts(ad.get("InputSandbox")), directory, base) if sandbox else ()
     warnings = _warnings(file, (*written.warnings, *description.warnings))
     return Prepared(pretty(ad), settings.vo, files, warnings, "Interactive" in description.job_types)
@@ -71,14 +76,23 @@ def prepare(jdl: str | Ad, directory: str, environment: Mapping[str, str], setti
 def _compound(ad: Ad, directory: str, environment: Mapping[str, str], vo: str, file: str) -> Prepared:
     complete, files = gathered(ad, directory, environment)
     found = expanded(complete, 1)
-    return Prepared(pretty(complete), vo, files, _warnings(file, found.warnings), compound=found)
+    counted = "P" not in letters_of(complete) or "PartitionNumber" in complete
+    return Prepared(pretty(complete), vo, files, _warnings(file, found.warnings), compound=found, counted=counted)
 
 
 def _refuse_misplaced(whole: bool, attributes: Mapping[str, Node], of_nodes: Mapping[str, Node]) -> None:
     if whole and "SubmitTo" in attributes:
         raise ArgumentWrong("--resource and --input are for single jobs.", hint="Use --nodes-resource.")
+    if whole and "JobState" in attributes:
+        raise ArgumentWrong("--chkpt is for a single checkpointable job.")
     if of_nodes and not whole:
         raise ArgumentWrong("--nodes-resource is for collections, DAGs and parametric jobs.", hint="Use --resource.")
+
+
+def _kind(ad: Ad) -> str:
+    """The kind of a compound in one word."""
+    return {"D": "DAG", "K": "Collection", "R": "Parametric", "P": "Partitionable"}[
+        next(letter for letter in "DKRP" if letter in letters_of(ad))]
 
 
 def _warnings(file: str, warned: Iterable[Warned]) -> tuple[str, ...]:

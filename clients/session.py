@@ -98,6 +98,24 @@ class Session:
         save(path, text + "\n")
         self.say(f"{stored}\n{os.path.abspath(path)}")
 
+    def saved_id(self, path: str, job: str) -> str:
+        """Append an identifier to the file of --output; its path, empty when there is none.
+
+        The job is submitted, so a file that cannot be written is a warning.
+        """
+        from clients.errors import FileUnwritable
+        from clients.ids import HEADER
+
+        if not path:
+            return ""
+        new = not os.path.exists(path) or not os.path.getsize(path)
+        try:
+            save(path, f"{HEADER}\n{job}\n" if new else f"{job}\n", "a")
+        except FileUnwritable as error:
+            self.warn(error.message, code=error.code)
+            return ""
+        return os.path.abspath(path)
+
     def confirm(self, question: str, default: bool = False) -> bool:
         """Ask; Enter takes the default, end of input declines. Without asking (--noint, --json): yes."""
         if not self.asks:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from clients import show_nodes
 from wms.operations import MatchList
 
 Record = Mapping[str, Any]
 Date = Callable[[float], str]  # epoch seconds -> "Fri Aug  1 12:21:35 2003"
 
-_LONG = frozenset({"jdl", "matched_jdl", "condor_jdl", "rsl", "stateEnterTimes", "history", "children_hist",
-                   "children_states", "acl"})
-_SHOWN_ABOVE = frozenset({"state", "jobId", "reason", "destination"})
+_LONG = frozenset({"jdl", "matched_jdl", "condor_jdl", "rsl", "stateEnterTimes", "history", "children_hist", "acl"})
+_SHOWN_ABOVE = frozenset({"state", "jobId", "reason", "destination", "node_name", "children_states", "children_more"})
 _DATES = frozenset({"stateEnterTime", "lastUpdateTime"})
 
 
@@ -89,6 +89,12 @@ def state(status: Record) -> str:
     return f"Done ({how})"
 
 
+def moved(status: Record) -> str:
+    """The state, of a compound with the number of its nodes in each state."""
+    nodes = show_nodes.histogram(status)
+    return f"{state(status)}  ({nodes})" if nodes else state(status)
+
+
 def statuses(found: Sequence[Record], level: int, date: Date, *, nodes: bool = True) -> str:
     """The block of job-status for the jobs that were found."""
     blocks = ["\n".join(_status(status, level, date, nodes)) for status in found]
@@ -102,10 +108,13 @@ def _status(status: Record, level: int, date: Date, nodes: bool) -> list[str]:
         lines += ["---", *_attributes(status, level, date), "---"]
     below = status.get("children_states") or ()
     if nodes and below:
-        lines.append("- Nodes information for: ")
-        for child in below:
-            lines += [f"    {line}" for line in _status(child, level, date, nodes)]
+        lines += show_nodes.nodes(status, (_status(child, level, date, nodes) for child in map(_of_parent, below)))
     return lines
+
+
+def _of_parent(child: Record) -> Record:
+    """A node as it is shown below its parent."""
+    return {name: value for name, value in child.items() if name != "parent_job"}
 
 
 def _summary(status: Record, level: int, date: Date) -> list[str]:
@@ -118,6 +127,8 @@ def _summary(status: Record, level: int, date: Date) -> list[str]:
 def _details(status: Record, date: Date) -> list[tuple[str, str]]:
     entered = status.get("stateEnterTime", 0.0)
     rows = [("Exit code:", str(status.get("exit_code", 0)))] if state(status) in _WITH_EXIT_CODE else []
+    if nodes := show_nodes.histogram(status):
+        rows.append(("Nodes:", f"{status['children_num']} ({nodes})"))
     rows.append(("Status Reason:", status.get("reason") or "unavailable"))
     if status.get("destination"):
         rows.append(("Destination:", status["destination"]))

@@ -6,9 +6,9 @@ A job that got an id but was not started is never reported as submitted. Which s
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from clients.errors import NotStarted
@@ -21,6 +21,8 @@ from wms.operations import OPERATIONS, DelegationChain, File, Registered, Regist
 if TYPE_CHECKING:
     from clients.preparing import Prepared
     from wms.jdl.compounds import Compound
+
+T = TypeVar("T")
 
 DELEGATION_TRIES = 3
 MOST_CHILDREN = 10_000
@@ -60,16 +62,19 @@ def send(ns: Connection, wanted: RegisterRequest, files: Sequence[LocalFile],
 
 
 def _register(ns: Connection, wanted: RegisterRequest) -> Registered:
-    """When the service has no usable delegation of ours: delegate, and repeat with the same key."""
     key = uuid4().hex
+    reply: Registered = delegated(ns, lambda: ns.call(OPERATIONS["ns.register"], wanted, key=key))
+    return reply
+
+
+def delegated(ns: Connection, act: Callable[[], T]) -> T:
+    """Act; when the service has no usable delegation of ours: delegate, and act again. Acting twice does no harm."""
     for tries_left in reversed(range(DELEGATION_TRIES)):
         try:
-            reply: Registered = ns.call(OPERATIONS["ns.register"], wanted, key=key)
+            return act()
         except RemoteError as refused:
             if refused.code != DelegationNeeded.code or not tries_left:
                 raise
-        else:
-            return reply
         delegate(ns, tolerant=tries_left > 1)
     raise AssertionError("the last try returns or raises")
 

@@ -16,6 +16,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "logging_info": ("job-logging-info", "glite-job-logging-info", "glite-job-get-logging-info",
                      "edg-job-get-logging-info"),
     "get_chkpt": ("job-get-chkpt", "glite-job-get-chkpt", "glite-wms-job-get-chkpt", "edg-job-get-chkpt"),
+    "rescue": ("job-rescue", "glite-job-rescue", "glite-wms-job-rescue"),
     "logevent": ("lb-logevent", "glite-lb-logevent"),
     "lb_job_reg": ("lb-job-reg", "glite-lb-job_reg"),
     "lb_register_sandbox": ("lb-register-sandbox", "glite-lb-register_sandbox"),

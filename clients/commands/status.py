@@ -52,6 +52,7 @@ def command(session: Session, jobs: tuple[str, ...], input_file: str, every: boo
     found = _all(session, selection) if every else session.client().status(chosen)
     if watch:
         found = _watched(session, found)
+    found = _with_nodes(session, found, nodes=not nonodes)
     level = session.settings.status_level if verbosity is None else verbosity
     records = [one for one in found.values() if not isinstance(one, WmsError)]
     errors = [one for one in found.values() if isinstance(one, WmsError)]
@@ -70,6 +71,22 @@ def _all(session: Session, selection: Selection) -> dict[str, Status | WmsError]
     return dict(found)
 
 
+def _with_nodes(session: Session, found: dict[str, Status | WmsError], *,
+                nodes: bool) -> dict[str, Status | WmsError]:
+    """What compound jobs have below them, at least the number of nodes in each state."""
+    if not any(_is_compound(one) for one in found.values()):
+        return found
+    from clients import compounds
+
+    look = compounds.with_nodes if nodes else compounds.counted
+    return {job: look(session.client(), one) if not isinstance(one, WmsError) and _is_compound(one) else one
+            for job, one in found.items()}
+
+
+def _is_compound(found: Status | WmsError) -> bool:
+    return not isinstance(found, WmsError) and bool(found.get("children_num"))
+
+
 def _watched(session: Session, found: dict[str, Status | WmsError]) -> dict[str, Status | WmsError]:
     """Follow the jobs one after another, saying each change; their last statuses."""
     from clients import show
@@ -80,8 +97,10 @@ def _watched(session: Session, found: dict[str, Status | WmsError]) -> dict[str,
             continue
         said = ""
         for status in session.client().watch(job):
-            if show.state(status) != said:
-                said = show.state(status)
+            shown = _with_nodes(session, {job: status}, nodes=False)[job]
+            assert not isinstance(shown, WmsError)
+            if show.moved(shown) != said:
+                said = show.moved(shown)
                 session.say(f"{time.ctime(status.get('stateEnterTime', 0.0))}  {job}  {said}")
             last[job] = status
     return last

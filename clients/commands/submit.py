@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 from clients import main as shared
-from clients.session import Session, save
+from clients.session import Session
 
 
 @shared.command("job-submit")
@@ -19,6 +19,8 @@ from clients.session import Session, save
 @click.option("--collection", default="", metavar="DIR", help="Submit the descriptions in this directory as one.")
 @click.option("--dagman", default="", metavar="FILE", help="Submit the DAG of this DAGMan file.")
 @click.option("--default-jdl", default="", metavar="FILE", help="Attributes for what the description does not say.")
+@click.option("--chkpt", "state_file", default="", metavar="FILE",
+              help="Begin the checkpointable job with this state, which job-get-chkpt saved.")
 @click.option("--lrms", default="", metavar="TYPE", help="Batch system of the CE of a parallel job.")
 @click.option("--valid", "-v", default="", metavar="HH:MM",
               help="Abort the job if it waits longer than this.")
@@ -28,7 +30,7 @@ from clients.session import Session, save
 @click.option("--nomsg", is_flag=True, help="Print the job identifier and nothing else.")
 @click.option("--nolisten", is_flag=True, help="Do not attach this terminal to an interactive job.")
 def command(session: Session, jdl_file: str, resource: str, input_file: str, nodes_resource: str, collection: str,
-            dagman: str, default_jdl: str, lrms: str, valid: str, until: str, output: str, nomsg: bool,
+            dagman: str, default_jdl: str, state_file: str, lrms: str, valid: str, until: str, output: str, nomsg: bool,
             nolisten: bool) -> int:
     """Submit the job or compound that the JDL file describes ('-': standard input) and print its identifier."""
     from clients import documents, show
@@ -39,15 +41,16 @@ def command(session: Session, jdl_file: str, resource: str, input_file: str, nod
 
     session.quiet = nomsg
     attributes = jdl_attributes(session, resource=resource, input_file=input_file, lrms=lrms, valid=valid,
-                                until=until)
+                                until=until, state_file=state_file)
     found = source(jdl_file, collection, dagman)
     prepared = prepare(found.jdl, found.directory, os.environ, settings_with(session.settings, default_jdl),
                        file=found.name, attributes=attributes, of_nodes=node_attributes(nodes_resource))
     submission = session.client(session.settings.min_proxy_s).send(prepared)
-    saved = _saved(session, output, submission.job)
+    saved = session.saved_id(output, submission.job)
     session.warn(*found.warnings, *submission.warnings)
     session.say(show.submitted(submission.job, saved))
-    nodes = None if prepared.compound is None else children(submission.job, prepared.compound)
+    nodes = None if prepared.compound is None else {} if not prepared.counted else \
+        children(submission.job, prepared.compound)
     warnings = (*found.warnings, *submission.warnings)
     session.answer(documents.submitted(submission.job, submission.endpoint, warnings, nodes))
     if nomsg and not session.common.json:
@@ -58,25 +61,6 @@ def command(session: Session, jdl_file: str, resource: str, input_file: str, nod
         act = attaching.tell if nolisten else attaching.attach
         return act(session, submission.job)
     return 0
-
-
-def _saved(session: Session, path: str, job: str) -> str:
-    """Append the identifier to the file of --output; its path, empty when there is none.
-
-    The job is submitted, so a file that cannot be written is a warning.
-    """
-    from clients.errors import FileUnwritable
-    from clients.ids import HEADER
-
-    if not path:
-        return ""
-    new = not os.path.exists(path) or not os.path.getsize(path)
-    try:
-        save(path, f"{HEADER}\n{job}\n" if new else f"{job}\n", "a")
-    except FileUnwritable as error:
-        session.warn(error.message, code=error.code)
-        return ""
-    return os.path.abspath(path)
 
 
 def main() -> NoReturn:

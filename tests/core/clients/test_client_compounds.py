@@ -187,7 +187,7 @@ def test_places_of_jobs_and_of_nodes_are_not_mixed_up(here: Path) -> None:
 
 
 def test_a_compound_has_no_destination_to_ask_for(here: Path) -> None:
-    with pytest.raises(Refused, match="Operation permitted only for normal job"):
+    with pytest.raises(Refused, match="Collection type is not supported for list match"):
         ready(collection(X), here, sandbox=False)
 
 
