@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Protocol, TypeVar
 
 from wm import lane_store, store
@@ -16,6 +15,7 @@ from wm.lanes import Fresh, Lanes, LaneState
 from wm.matching.board import Board
 from wm.matching.broker_info import render
 from wm.matching.cycle import Cause, Why
+from wm.matching.explain import clauses
 from wm.matching.inputs import Decision, Inputs, Rules, decide
 from wm.matching.matchmaker import Matches, match, why
 from wm.matching.planner import refusal, unknown_pin
@@ -30,13 +30,10 @@ from wm.recovery.memories import Memories
 from wm.supply.market import Market
 from wm.supply.supermarket import Snapshot
 from wm.turn import Turns
-from wms import queue
-from wms.consumer import Record
 from wms.errors import ConfigError, JdlError, UnknownResource, WmsError
 from wms.jdl.described import described
 from wms.jdl.description import JobDescription
-from wms.messages import ListMatch, MatchAnswer, decode
-from wms.queue import Message, Parcel
+from wms.messages import ListMatch, MatchAnswer
 from wms.resource import ComputingElement
 from wms.service import Kit, background
 
@@ -62,7 +59,7 @@ class Resolver(Protocol):
 
 
 class Broker:
-    """`work` gives waiting jobs to CEs; `answer` is the same matchmaker for list-match.
+    """`work` gives waiting jobs to CEs; `list_match` is the same matchmaker.
 
     `decided` are called after each cycle is carried out, with all that it went by and its outcome, which follows
     from that.
@@ -102,7 +99,7 @@ class Broker:
         snapshot, now = await self._market.current(), self._kit.now()
         rows = await self._kit.database.read(store.due, now, BATCH)
         self._sound = False
-        fresh = await _chosen(self._kit, len(rows) * READING, lambda: self.lanes.take(rows, now))
+        fresh = await chosen(self._kit, len(rows) * READING, lambda: self.lanes.take(rows, now))
         self._resolve(now)
         await self._reckoning.refresh(now, slots=any(state.row.lazy for state in self.lanes.states.values()))
         hopeless = self._hopeless(snapshot)
@@ -116,7 +113,7 @@ class Broker:
 
     def _choose(self, inputs: Inputs, snapshot: Snapshot, work: Callable[[], T]) -> Awaitable[T]:
         new = sum(not self._board.knows(lane.cls) for lane in inputs.lanes) + (snapshot is not self._board.snapshot)
-        return _chosen(self._kit, new * len(snapshot.ces) + 10 * len(inputs.lanes), work)
+        return chosen(self._kit, new * len(snapshot.ces) + 10 * len(inputs.lanes), work)
 
     def _decide(self, inputs: Inputs, snapshot: Snapshot, fresh: Fresh) -> Decision:
         """The cycle, and a sentence for each lane in which a job begins to wait."""
@@ -156,7 +153,7 @@ class Broker:
 
     def _inputs(self, fresh: Fresh, without: Iterable[str], snapshot: Snapshot, now: float) -> Inputs:
         lanes = tuple(state.lane(fresh.by_lane.get(id, ())) for id, state in self.lanes.states.items()
-                      if id not in without and not self._asking(state))
+                      if id not in without and not self.asking(state))
         reckoning, memories, classes = self._reckoning, self._memories, {lane.cls for lane in lanes}
         return Inputs(
             lanes, now, self._kit.rng.getrandbits(64), reckoning.held, reckoning.running, reckoning.past,
@@ -171,7 +168,7 @@ class Broker:
 
     # -- data --------------------------------------------------------------------------------------------
 
-    def _asking(self, state: LaneState) -> bool:
+    def asking(self, state: LaneState) -> bool:
         """Whether catalogues have yet to say where the data of the lane is."""
         return self._catalogues is not None and state.data and not state.answered
 
@@ -234,23 +231,15 @@ class Broker:
         going, left = order[:len(ces)], order[len(ces):]
         staying = [job for job in left if job.id in fresh.until]
         decided.placing += [Placing(job, state.row, *ce) for job, ce in zip(going, ces, strict=False)]
-        again = now + RESOLVE_S if self._asking(state) else float("inf")
+        again = now + RESOLVE_S if self.asking(state) else float("inf")
         decided.settling += [Settling(job, state.row, min(fresh.until[job.id], again), state.said, state.decision)
                              for job in staying]
         state.moved(sum(job.id not in fresh.until for job in going), staying, left[0].submitted if left else 0.0)
 
     # -- list-match --------------------------------------------------------------------------------------
 
-    async def answer(self, messages: Sequence[Message]) -> Record:
-        """list-match: match now, reply to the topic that asked."""
-        answers: list[Parcel] = []
-        for message in messages:
-            question = decode(message.body)
-            assert isinstance(question, ListMatch)
-            answers.append(Parcel(question.reply_topic, "", await self._answer(question)))
-        return partial(queue.post, parcels=answers, now=self._kit.now())
-
-    async def _answer(self, question: ListMatch) -> MatchAnswer:
+    async def list_match(self, question: ListMatch) -> MatchAnswer:
+        """Match now."""
         snapshot, now = await self._market.current(), self._kit.now()
         try:
             description = described(question.jdl)
@@ -260,15 +249,17 @@ class Broker:
             if pin := unknown_pin(request, snapshot):
                 raise UnknownResource(f"There is no computing element {pin} in the information system.", value=pin,
                                       hint="job-list-match shows those that match.")
-            return await _chosen(self._kit, len(snapshot.ces), lambda: self._match(request, snapshot, now))
+            size = len(snapshot.ces)
+            return await chosen(self._kit, size, lambda: self._match(request, snapshot, now, question.explain))
         except WmsError as error:
             return MatchAnswer(question.query, (), "", error=error.record())
 
-    def _match(self, request: Request, snapshot: Snapshot, now: float) -> MatchAnswer:
+    def _match(self, request: Request, snapshot: Snapshot, now: float, explain: bool) -> MatchAnswer:
         matches = match(request, snapshot, now, self.site)
         checks = tuple((tally.check, tally.seen, tally.refused) for tally in matches.tallies)
         reason = "" if matches.ranked else why(matches)
-        return MatchAnswer(request.id, tuple((one.ce.id, one.rank) for one in matches.ranked), reason, checks)
+        return MatchAnswer(request.id, tuple((one.ce.id, one.rank) for one in matches.ranked), reason, checks,
+                           clauses=clauses(matches) if explain else ())
 
 
 def _told(request: Request, ces: Sequence[str], snapshot: Snapshot) -> list[tuple[ComputingElement, str]]:
@@ -277,5 +268,6 @@ def _told(request: Request, ces: Sequence[str], snapshot: Snapshot) -> list[tupl
     return [(snapshot.ces[id], infos[id]) for id in ces]
 
 
-async def _chosen(kit: Kit, size: int, work: Callable[[], T]) -> T:
+async def chosen(kit: Kit, size: int, work: Callable[[], T]) -> T:
+    """Small work is done at once, large work (looks at a CE) in a thread."""
     return work() if size <= INLINE else await kit.thread(work)

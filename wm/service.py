@@ -9,6 +9,7 @@ from wm.broker import Broker
 from wm.catalogues.resolver import Catalogues
 from wm.compounds import pump
 from wm.compounds import store as compounds
+from wm.explaining.desk import Desk
 from wm.recovery import lookout
 from wm.recovery.black_holes import Rules
 from wm.recovery.memories import MEMORIES, Memories, Remembering
@@ -68,7 +69,7 @@ def make(kit: Kit) -> Daemon:
         unfolding,
         looking,
         Consumer(kit, WM, requests.handle),
-        EffectConsumer(kit, WM_MATCH, broker.answer),
+        EffectConsumer(kit, WM_MATCH, Desk(kit, market, broker, memories, LOOK_S).act),
         Ticker(kit, "forget", 3600.0, forget),
     ])
 

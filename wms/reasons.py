@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from wms.operations.explain import Clause, Reason
 
-__all__ = ["REASONS", "TABLE", "Owner", "Row", "counted", "listed", "reason"]
+__all__ = ["REASONS", "TABLE", "Owner", "Row", "counted", "listed", "reason", "span"]
 
 MOST_NAMED = 3
 
@@ -65,7 +65,7 @@ TABLE: tuple[Row, ...] = (
     Row("releasing", "Submitted", "The node is being made a job.",
         "The node is about to become a job.", Owner.TIME, "Wait a moment."),
     Row("compound", "Waiting", "The job is a compound: its nodes run, not it.",
-        "Of {number}, {over} over, {going} on their way and {left} still to be released.", Owner.TIME,
+        "Of {number}, {over} over, {going} on the way and {left} still to be released.", Owner.TIME,
         "Ask the same of its nodes."),
     # -- waiting for a match -----------------------------------------------------------------------------
     Row("arriving", "Waiting", "The job is on its way to the Workload Manager.",
@@ -93,7 +93,7 @@ TABLE: tuple[Row, ...] = (
         "A data catalogue does not say where {files} {be}: {warning}.", Owner.SERVICE,
         "It is asked again; tell the administrators if it stays away."),
     Row("set_aside", "Waiting", "All CEs that match failed such jobs again and again.",
-        "{ces} would match, but such jobs failed there again and again; one tries again {when}.", Owner.SITE,
+        "{ces} would match, but such jobs failed there again and again; one tries again in {when}.", Owner.SITE,
         "Look with job-logging-info why such jobs failed; tell the site."),
     Row("quota_vo", "Waiting", "The VO has as many jobs placed as its quota allows.",
         "{ces} would match, but VO {vo} has all {limit} jobs placed that its quota allows.", Owner.SITE,
@@ -110,12 +110,13 @@ TABLE: tuple[Row, ...] = (
     Row("turn", "Waiting", "Other jobs come first.",
         "{ces} would match; the job has its turn with the next ones.", Owner.TIME, "Wait a moment."),
     Row("retry_delay", "Waiting", "An attempt failed, and the next is made after a pause.",
-        "The next attempt is made {when}: {failure}.", Owner.TIME, "Wait; job-logging-info tells more of the failure."),
+        "The next attempt is made in {when}: {failure}.", Owner.TIME,
+        "Wait; job-logging-info tells more of the failure."),
     Row("cancelling", "Waiting", "The owner asked for cancellation.",
         "The job is being cancelled.", Owner.TIME, "Wait a moment."),
     # -- at a CE -----------------------------------------------------------------------------------------
     Row("in_queue_of_ce", "Scheduled", "The job was given to a CE and has not begun there.",
-        "The job is at {ce} since {since}{queue}.", Owner.SITE,
+        "The job has been at {ce} for {since}{queue}.", Owner.SITE,
         "Wait; or let it be moved, if the site does that (`wm.replan`)."),
     Row("running", "Running", "The program has begun.", "The job is running.", Owner.TIME, ""),
     Row("over", "Done", "The job has ended.", "The job is over: {outcome}.", Owner.TIME, ""),
@@ -134,6 +135,17 @@ def reason(job: str, code: str, at: float, *, next_try: float = 0.0, clauses: Se
     sentence = row.sentence.format_map(words)
     return Reason(job, row.state, code, sentence[:1].upper() + sentence[1:], at, next_try, tuple(clauses),
                   dict(details or {}))
+
+
+def span(seconds: float) -> str:
+    """`40 s`, `12 min`, `3 h`, `2 days`."""
+    for size, name in ((172_800, "days"), (7200, "h"), (120, "min")):
+        if seconds >= size:
+            return f"{seconds / _SECONDS[name]:.0f} {name}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
+_SECONDS = {"days": 86_400, "h": 3600, "min": 60}
 
 
 def counted(number: int, what: str) -> str:
