@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ns.checkpoint_state import initial
 from ns.lifetime import needed_s, shortfall
 from wms.config import Settings
 from wms.errors import Refused, SandboxFileMissing, SandboxPathRefused, SandboxTooLarge
@@ -12,6 +13,7 @@ from wms.jdl.ast import Warned
 from wms.jdl.compounds import Compound, understood
 from wms.jdl.described import described
 from wms.jdl.description import JobDescription
+from wms.jdl.plausible import doubts
 from wms.operations import File, RegisterRequest
 from wms.sandbox import base_name, check_name, is_remote, repeated
 
@@ -40,11 +42,19 @@ class Admitted:
         """The CE a single job is pinned to; that of a node is looked at when it is matched."""
         return self.description.submit_to if isinstance(self.description, JobDescription) else ""
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What no CE will ever fulfil: of a compound, what its first node asks for."""
+        return tuple(dict.fromkeys(one.message for one in doubts(self._one)))
+
+    @property
+    def _one(self) -> JobDescription:
+        return described(self.description.jdl(0)) if isinstance(self.description, Compound) else self.description
+
     def warnings(self, credential_ends: float, now: float) -> tuple[str, ...]:
         """What the user should know; `credential_ends` is that of the delegated proxy (epoch s)."""
-        job = described(self.description.jdl(0)) if isinstance(self.description, Compound) else self.description
-        short = shortfall(needed_s(job), credential_ends - now, renewable=bool(self.my_proxy))
-        return (*self.tolerated, *([short] if short else []))
+        short = shortfall(needed_s(self._one), credential_ends - now, renewable=bool(self.my_proxy))
+        return (*self.tolerated, *self.doubts, *([short] if short else []))
 
 
 def admit(body: RegisterRequest, settings: Settings) -> Admitted:
@@ -57,6 +67,7 @@ def admit(body: RegisterRequest, settings: Settings) -> Admitted:
         _check_nodes(found, settings)
         wanted = set(found.input_sandbox)
     else:
+        _check_state(found)
         wanted = {base_name(entry) for entry in found.input_sandbox if not is_remote(entry)}
     _check_sandbox(wanted, body.files, settings)
     if body.start and body.files:
@@ -93,6 +104,12 @@ def _understood(jdl: str, settings: Settings) -> JobDescription | Compound:
 
 def _too_long(limit: int) -> SandboxTooLarge:
     return SandboxTooLarge(f"The job description has more than {limit} bytes.", limit=limit)
+
+
+def _check_state(found: JobDescription) -> None:
+    """The state a checkpointable job is to begin with came from a user's file."""
+    if "Checkpointable" in found.job_types:
+        initial(found)
 
 
 def _check_nodes(found: Compound, settings: Settings) -> None:

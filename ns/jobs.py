@@ -17,6 +17,7 @@ from ns.delegation import still_usable, usable
 from ns.matching import ListMatches
 from ns.nodes import unstarted
 from ns.once import once
+from ns.tags import tags
 from wms.authz import require_owner
 from wms.errors import (
     CancelNotAllowed,
@@ -120,6 +121,8 @@ class Jobs:
         with Outbox(conn, now) as out:
             journal = self._journal(row, now)
             journal.add("RegJob", ns=self._kit.settings.ns_url(), **self._registration(row))
+            for name, value in tags(admitted.description):
+                journal.add("UserTag", name=name, value=value)
             if body.start:
                 row = self._start_job(out, row, journal, call, ())
             out.log(journal.events)

@@ -14,9 +14,11 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from ns import files, store
+from ns.tags import Tags, tags_of_node
 from wms.authz import require_owner
 from wms.consumer import Record
 from wms.errors import NotFound, Refused, Unavailable
+from wms.event import Event
 from wms.eventlog import Journal
 from wms.httpd import Call, FileReply
 from wms.identity import same_dn
@@ -42,6 +44,12 @@ class Node(NamedTuple):
     name: str
     jdl: str
     inputs: Sequence[Source]
+    tags: Tags
+
+    @property
+    def code(self) -> str:
+        """Its sequence code once it is registered."""
+        return str(START._replace(ns=1 + len(self.tags)))
 
 
 class Here(NamedTuple):
@@ -95,11 +103,21 @@ class Nodes:
         journal.add("RegJob", jdl=nodes[0].jdl, ns=self._kit.settings.ns_url(), parent=parent.job, jobtype="SIMPLE")
         form = journal.events[0]
         out.log([replace(form, job=str(node.id), fields={**form.fields, "jdl": node.jdl}) for node in nodes])
+        for node in nodes:
+            out.log(self._tags(node, journal.code, out.now, parent.owner))
         like = store.Job("", "", parent.owner, parent.vo, store.STARTED, False, parent.credential,
                          parent.credential_ends, parent.my_proxy, journal.code, "", out.now, out.now, 0, "", False,
                          parent=parent.id)
-        return [like._replace(id=node.id.unique, job=str(node.id), jdl=node.jdl, node=node.node, node_name=node.name)
-                for node in nodes]
+        return [like._replace(id=node.id.unique, job=str(node.id), jdl=node.jdl, node=node.node, node_name=node.name,
+                              sequence_code=node.code) for node in nodes]
+
+    def _tags(self, node: Node, code: str, now: float, owner: str) -> Sequence[Event]:
+        if not node.tags:
+            return ()
+        journal = Journal(Component.NETWORK_SERVER, str(node.id), code, now, self._kit.host, owner)
+        for name, value in node.tags:
+            journal.add("UserTag", name=name, value=value)
+        return journal.events
 
     # -- operations --------------------------------------------------------------------------------------
 
@@ -153,8 +171,12 @@ def unstarted(job: store.Job, code: str, now: float) -> SubmitCompound:
 
 def _described(job: store.Job, parent: JobId, indices: Sequence[int]) -> tuple[Expansion, list[Node]]:
     whole = expansion(job.jdl, job.number)
-    return whole, [Node(index, parent.subjob(None, index), whole.name(index), whole.jdl(index), whole.inputs(index))
-                   for index in indices]
+    nodes = list[Node]()
+    for index in indices:
+        jdl = whole.jdl(index)
+        nodes.append(Node(index, parent.subjob(None, index), whole.name(index), jdl, whole.inputs(index),
+                          tags_of_node(jdl)))
+    return whole, nodes
 
 
 def _may_read(parent: store.Job, other: store.Job) -> bool:
@@ -196,7 +218,7 @@ def _answer(here: Here, parent: JobId, node: Node) -> NodeJob:
             return NodeJob(str(node.id), node.node, "", refused=_missing(one))
         source = f"shared/{quote(one.shared, safe='')}" if one.shared else f"nodes/{id}/{quote(one.file, safe='')}"
         inputs.append(Input(one.name, file.size, file.sha256, source))
-    return NodeJob(str(node.id), node.node, node.jdl, tuple(inputs))
+    return NodeJob(str(node.id), node.node, node.jdl, tuple(inputs), sequence_code=node.code if node.tags else "")
 
 
 def _missing(source: Source) -> str:

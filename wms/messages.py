@@ -74,13 +74,17 @@ class SubmitCompound(Record, frozen=True):
 
 
 class NodeJob(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What distinguishes a node from its siblings; one that is `refused` (why) cannot become a job."""
+    """What distinguishes a node from its siblings; one that is `refused` (why) cannot become a job.
+
+    `sequence_code` is empty for a node of which nothing but its registration was told.
+    """
 
     job: str
     node: int
     jdl: str
     files: tuple[Input, ...] = ()
     refused: str = ""
+    sequence_code: str = ""
 
 
 class SubmitNodes(Record, frozen=True):
