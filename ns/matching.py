@@ -1,34 +1,26 @@
-"""list-match: the question travels to the Workload Manager and the answer back to the one who waits here."""
+"""list-match: the Workload Manager is asked by the same function that matches jobs (ns.questions)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from uuid import uuid4
 
-import sqlalchemy as sa
-from twisted.internet.defer import Deferred
-
 from ns.admission import admit_question
-from wms import queue
+from ns.questions import Questions
 from wms.errors import NotAllowedNow, RemoteError, TimedOut, UnknownResource
 from wms.httpd import Call
-from wms.messages import WM_MATCH, ListMatch, MatchAnswer, decode
+from wms.messages import ListMatch, MatchAnswer
 from wms.operations import Check, ListMatchRequest, Match, MatchList, RegisterRequest
-from wms.queue import Message
-from wms.service import Kit, within
+from wms.service import Kit
 
 PIN_CHECK_S = 5.0
-REPLY_TOPICS = "ns-"
-"""Prefix of the topics of answers, one topic a process."""
 
 
 class ListMatches:
-    """Holds the open questions of this process by their number."""
+    """Which CEs match, as the Workload Manager says."""
 
-    def __init__(self, kit: Kit) -> None:
+    def __init__(self, kit: Kit, questions: Questions) -> None:
         self._kit = kit
-        self._open: dict[str, Deferred[MatchAnswer]] = {}
-        self.topic = REPLY_TOPICS + uuid4().hex[:12]
+        self._questions = questions
 
     async def ask(self, call: Call) -> MatchList:
         body, kit = call.body, self._kit
@@ -36,8 +28,9 @@ class ListMatches:
         admitted = admit_question(RegisterRequest(body.jdl, "", body.vo), kit.settings)
         if admitted.submit_to:
             raise NotAllowedNow("Forcing CEId for job-list-match does not make sense.", value=admitted.submit_to)
+        patience_s = kit.settings.ns.list_match_timeout_s
         try:
-            return _reply(await self._answer(call, body.jdl, admitted.vo, kit.settings.ns.list_match_timeout_s))
+            return _reply(await self._answer(call, body.jdl, admitted.vo, patience_s, body.explain), admitted.doubts)
         except TimedOut:
             raise TimedOut("The Workload Manager did not answer in time.", hint="Try again.") from None
 
@@ -57,31 +50,15 @@ class ListMatches:
             raise RemoteError(answer.error, 400)
         return len(answer.ces)
 
-    async def _answer(self, call: Call, jdl: str, vo: str, patience_s: float) -> MatchAnswer:
-        kit, answer = self._kit, Deferred[MatchAnswer]()
-        question = ListMatch(uuid4().hex, jdl, call.user.dn, vo, call.user.fqans, self.topic)
-        self._open[question.query] = answer
-        try:
-            await kit.database.transact(queue.put, WM_MATCH, question, now=kit.now())
-            return await within(kit.clock, patience_s, answer)
-        finally:
-            self._open.pop(question.query, None)
-
-    def handle(self, _conn: sa.Connection, messages: Sequence[Message], _now: float) -> None:
-        """Answers wake those who wait; an answer nobody waits for is dropped."""
-        for message in messages:
-            answer = decode(message.body)
-            assert isinstance(answer, MatchAnswer)
-            self._kit.later(self._settle, answer)
-
-    def _settle(self, answer: MatchAnswer) -> None:
-        waiting = self._open.pop(answer.query, None)
-        if waiting is not None and not waiting.called:
-            waiting.callback(answer)
+    async def _answer(self, call: Call, jdl: str, vo: str, patience_s: float, explain: bool = False) -> MatchAnswer:
+        question = ListMatch(uuid4().hex, jdl, call.user.dn, vo, call.user.fqans, self._questions.topic, explain)
+        answer = await self._questions.ask(question, patience_s)
+        assert isinstance(answer, MatchAnswer)
+        return answer
 
 
-def _reply(answer: MatchAnswer) -> MatchList:
+def _reply(answer: MatchAnswer, doubts: tuple[str, ...]) -> MatchList:
     if answer.error is not None:
         raise RemoteError(answer.error, 400)
     return MatchList(tuple(Match(ce, rank) for ce, rank in answer.ces), answer.reason,
-                     tuple(Check(*row) for row in answer.explanation))
+                     tuple(Check(*row) for row in answer.explanation), answer.clauses, doubts)

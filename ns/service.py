@@ -12,11 +12,13 @@ from ns.checkpoints import Checkpoints
 from ns.delegation import Delegations, remove_files
 from ns.jobs import Jobs
 from ns.listening import Listening
-from ns.matching import REPLY_TOPICS, ListMatches
+from ns.matching import ListMatches
 from ns.nodes import Nodes, unstarted
 from ns.output import Output, clear
 from ns.payload_events import PayloadEvents
 from ns.perusal import Perusals
+from ns.questions import REPLY_TOPICS, Questions
+from ns.reasons import Reasons
 from ns.rescue import Rescue
 from ns.sessions import Sessions
 from wms import queue
@@ -39,7 +41,8 @@ CREDENTIAL_KEPT_S = 86_400.0
 
 def make(kit: Kit) -> Daemon:
     """The daemon `ns`."""
-    matches, delegations, keeper = ListMatches(kit), Delegations(kit), Keeper(kit)
+    questions, delegations, keeper = Questions(kit), Delegations(kit), Keeper(kit)
+    matches, reasons = ListMatches(kit, questions), Reasons(kit, questions)
     jobs, output, attempts = Jobs(kit, matches), Output(kit), Attempts(kit)
     nodes = Nodes(kit)
     listening, perusals, states = Listening(kit.clock), Perusals(kit), Checkpoints(kit)
@@ -48,12 +51,13 @@ def make(kit: Kit) -> Daemon:
         listening,
         Consumer(kit, NS, keeper.handle),
         EffectConsumer(kit, NS_NODES, nodes.act, batch=RELEASES),
-        Consumer(kit, matches.topic, matches.handle),
+        Consumer(kit, questions.topic, questions.handle),
         Ticker(kit, "housekeeping", HOUSEKEEPING_S, keeper.tidy),
     ], {
         "ns.version": jobs.version, "ns.limits": jobs.limits, "ns.openapi": jobs.openapi,
         "ns.register": jobs.register, "ns.upload": jobs.upload, "ns.start": jobs.start,
         "ns.cancel": jobs.cancel, "ns.list_match": matches.ask,
+        "ns.reason": reasons.one, "ns.reasons": reasons.many,
         "ns.request_delegation": delegations.request, "ns.put_delegation": delegations.put,
         "ns.delegation": delegations.info,
         "ns.list_output": output.listing, "ns.output": output.get, "ns.purge": output.purge,

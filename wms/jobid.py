@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Self
 
@@ -55,6 +56,21 @@ class JobId:
         return type(self)(self.host, self.port, _base64url(digest))
 
 
+    def indices(self, seed: str | None, number: int, wanted: Collection[str]) -> dict[str, int]:
+        """Which of the `number` children have these unique parts: the inverse of `subjob`, by trying them all."""
+        start = hashlib.md5(f"{self.unique},{DEFAULT_SEED if seed is None else seed},".encode(), usedforsecurity=False)
+        digests = {digest: unique for unique in wanted if (digest := _digest(unique))}
+        found: dict[str, int] = {}
+        for index in range(number):
+            if len(found) == len(digests):
+                break
+            tried = start.copy()
+            tried.update(b"%d" % index)
+            if unique := digests.get(tried.digest()):
+                found[unique] = index
+        return found
+
+
 def parse_server(text: str) -> tuple[str, int]:
     """Host and port of a bookkeeping server given as `host` or `host:port`. Raises BadJobId."""
     found = _PLACE.fullmatch(text)
@@ -70,8 +86,18 @@ def _port(digits: str | None) -> int:
     return port
 
 
+def _digest(unique: str) -> bytes:
+    """What `_base64url` made it of, empty if it did not."""
+    try:
+        digest = a2b_base64(unique.translate(_STANDARD) + "==")
+    except ValueError:
+        return b""
+    return digest if _base64url(digest) == unique else b""
+
+
 def _base64url(data: bytes) -> str:
     return b2a_base64(data, newline=False).rstrip(b"=").translate(_URL_SAFE).decode("ascii")
 
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_STANDARD = str.maketrans("-_", "+/")
