@@ -21,6 +21,7 @@ from wms.sandbox import check_name
 
 MAP = "ids_nodes.map"
 MOST_NAMED = 10
+_NOWHERE = "-"
 _CANCELLED, _DONE, _DAG = "Cancelled", "Done", "DAG"
 
 
@@ -119,14 +120,17 @@ def _collect_node(client: Client, found: Collected, info: NodeInfo, given_up: di
         return
     directory = os.path.join(found.directory, name)
     try:
-        found.nodes[name] = output = client.output(info.job, directory, purge=purge)
-        found.warnings += tuple(f"{name}: {warning}" for warning in output.warnings)
+        output = client.output(info.job, directory, purge=purge)
     except RemoteError as refused:
         if refused.code == OutputRetrieved.code and name in given_up:
             found.before[name] = given_up[name]
         else:
             refused.message = f"{name}: {refused.message}"
             found.lost[name] = refused
+        return
+    if output.files or name not in found.failed:
+        found.nodes[name] = output
+    found.warnings += tuple(f"{name}: {warning}" for warning in output.warnings)
 
 
 def _never_ran(client: Client, found: Collected) -> Iterator[str]:
@@ -162,7 +166,8 @@ def read_map(directory: str, job: str) -> dict[str, Place]:
 
 def _write_map(found: Collected, before: dict[str, Place]) -> None:
     """The map names what is here, now and before; where nothing is here there is none."""
-    rows = before | {name: Place(output.job, output.directory) for name, output in found.nodes.items()}
+    rows = before | {name: Place(output.job, output.directory if output.files else _NOWHERE)
+                     for name, output in found.nodes.items()}
     if rows:
         make_directory(found.directory)
         lines = [f"{name} {place.job} {place.directory}" for name, place in rows.items()]

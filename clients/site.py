@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -132,6 +133,13 @@ def _wmsd(site: Site, *words: str) -> list[str]:
     return [sys.executable, "-m", "wms.daemon", "--config", str(site.config), *words]
 
 
+def wmsd(site: Site, *words: str) -> int:
+    """Run `wmsd` for the suite on this terminal; its exit status."""
+    if not site.config.exists():
+        raise SuiteFailed(f"There is no suite in {site.root}.")
+    return subprocess.run(_wmsd(site, *words), check=False).returncode
+
+
 def _run(site: Site, *words: str) -> None:
     done = subprocess.run(_wmsd(site, *words), capture_output=True, text=True, timeout=READY_S, check=False)
     if done.returncode:
@@ -237,9 +245,14 @@ def _configuration(site: Site, slots: int) -> bytes:
                 "ca_dir": str(site.certificates)},
         "ns": {"listen": listen}, "lb": {"listen": listen, "super_users": [_user_dn(site)]},
         "information": demo_storage.settings(site.root, site_host(), "default"),
-        "ce": {"local": {"backend": "local", "slots": slots}},
+        "ce": {"local": {"backend": "local", "slots": slots, "tags": _software()}},
     }
     return msgspec.yaml.encode(values)
+
+
+def _software() -> list[str]:
+    """What a CE on this machine can say that it has."""
+    return ["MPICH"] if shutil.which("mpirun") else []
 
 
 def _user_dn(site: Site) -> str:
