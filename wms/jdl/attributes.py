@@ -136,7 +136,7 @@ ATTRIBUTES: Final[tuple[JdlAttribute, ...]] = (
     JdlAttribute("NotificationType", "S", EVERY, "of what UserContact is told"),
     JdlAttribute("SubmitTo", "s", JOB, "computing element to use without matching",
                  matching(r"[^\s/:]+:\d+/\S+|", "<full-hostname>:<port>/jobmanager-<service>-<queue>")),
-    JdlAttribute("lrms_type", "s", "M", "batch system"),
+    JdlAttribute("lrms_type", "s", "M", "batch system the computing element must have"),
     JdlAttribute("ListenerHost", "s", "I", "host of the listener of an interactive job"),
     JdlAttribute("ListenerPort", "i", "I", "port of the listener; refused for other jobs", at_least(1)),
     JdlAttribute("ListenerPipeName", "s", "I", "pipes of the listener"),

@@ -23,6 +23,7 @@ MPICH_RANK: Final = parse_expression("other.GlueCEStateFreeCPUs")
 _MPICH: Final = parse_expression('Member("MPICH", other.GlueHostApplicationSoftwareRunTimeEnvironment)')
 _OUTBOUND: Final = parse_expression("other.GlueHostNetworkAdapterOutboundIP")
 _CPUS: Final = parse_expression("other.GlueCEInfoTotalCPUs")
+_LRMS: Final = parse_expression("other.GlueCEInfoLRMSType")
 _SMP: Final = parse_expression("other.GlueHostArchitectureSMPSize")
 
 
@@ -59,7 +60,7 @@ def _conjuncts(node: Node) -> tuple[Node, ...]:
 
 def _implied(reader: Reader, letters: str) -> list[Node]:
     cpus, hosts = cpu_number(reader), reader.get("HostNumber")
-    granularity = reader.get("SMPGranularity")
+    granularity, lrms = reader.get("SMPGranularity"), reader.get("lrms_type")
     if hosts and cpus > 1 and not reader.get("WholeNodes", False):
         granularity = math.ceil(cpus / hosts)
     return [
@@ -67,6 +68,7 @@ def _implied(reader: Reader, letters: str) -> list[Node]:
         *([_OUTBOUND] if "I" in letters else []),
         *([_at_least(_CPUS, cpus)] if cpus > 1 else []),
         *([_at_least(_SMP, granularity)] if granularity else []),
+        *([Operation(("==",), (_LRMS, Literal(lrms)))] if lrms else []),
     ]
 
 

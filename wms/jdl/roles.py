@@ -24,7 +24,7 @@ USED: Final[Mapping[str, str]] = {
           "Parameters ParameterStart ParameterStep StepWeight PartitionNumber Prejob Postjob SignificantAttributes",
     "WM": "Requirements Rank FuzzyRank fuzzy_factor RetryCount ShallowRetryCount SubmitTo ExpiryTime Priority "
           "LazyMatching ShortDeadlineJob EnableWmsFeedback InputData DataAccessProtocol DataRequirements DataCatalog "
-          "StorageIndex OutputSE CpuNumber NodeNumber WholeNodes SMPGranularity HostNumber",
+          "StorageIndex OutputSE CpuNumber NodeNumber WholeNodes SMPGranularity HostNumber lrms_type",
     "job adapter": "Executable Arguments StdInput StdOutput StdError InputSandbox OutputSandbox Environment Prologue "
                    "PrologueArguments Epilogue EpilogueArguments OutputData OutputSE HLRLocation JobType CpuNumber "
                    "NodeNumber WholeNodes SMPGranularity HostNumber PerusalFileEnable PerusalTimeInterval",
@@ -33,7 +33,7 @@ USED: Final[Mapping[str, str]] = {
 
 IGNORED: Final = (
     "InputSandboxBaseURI OutputSandboxDestURI OutputSandboxBaseDestURI ReplicaCatalog JobProvenance LBAddress "
-    "PerusalFilesDestURI AllowZippedISB ZippedISB UserContact NotificationType lrms_type ListenerHost ListenerPort "
+    "PerusalFilesDestURI AllowZippedISB ZippedISB UserContact NotificationType ListenerHost ListenerPort "
     "ListenerPipeName MoveToCE CeMatch CE_Rank Ces ExitCode CreationTime ValidityTime")
 """Checked and kept, and usable in Requirements and Rank as any attribute, but nothing acts on them."""
 

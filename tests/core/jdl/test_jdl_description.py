@@ -101,6 +101,12 @@ def test_everything_a_job_may_say():
             'other.GlueCEStateStatus == "Production" && Member("MPICH", '
             "other.GlueHostApplicationSoftwareRunTimeEnvironment) && other.GlueCEInfoTotalCPUs >= 2",
         ),
+        (
+            'JobType = "MPICH"; CpuNumber = 2; lrms_type = "pbs"; Requirements = true',
+            'true && other.GlueCEStateStatus == "Production" && Member("MPICH", '
+            "other.GlueHostApplicationSoftwareRunTimeEnvironment) && other.GlueCEInfoTotalCPUs >= 2 && "
+            'other.GlueCEInfoLRMSType == "pbs"',
+        ),
     ],
 )
 def test_the_condition_is_the_users_the_default_and_what_the_job_implies(text, condition):
