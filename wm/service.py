@@ -14,6 +14,7 @@ from wm.recovery import lookout
 from wm.recovery.black_holes import Rules
 from wm.recovery.memories import MEMORIES, Memories, Remembering
 from wm.recovery.retries import Retries
+from wm.replay.keeping import Keeping
 from wm.requests import Requests
 from wm.supply.market import Market
 from wm.turn import Turns
@@ -35,6 +36,8 @@ def make(kit: Kit) -> Daemon:
     catalogues = Catalogues(kit)
     requests = Requests(turns, Retries(kit.settings.wm, memories, kit.rng))
     broker = Broker(kit, market, turns, memories, catalogues)
+    keeping = Keeping(kit, broker.site, broker.rules)
+    broker.decided.append(keeping.heard)
     planning = Ticker(kit, "broker", LOOK_S, broker.work)
     flow = pump.Pump(kit, turns)
     unfolding = Ticker(kit, "compounds", pump.AGAIN_S, flow.work)
@@ -65,6 +68,7 @@ def make(kit: Kit) -> Daemon:
         catalogues,
         Ticker(kit, "market", kit.settings.information.refresh_s, market.refresh),
         Ticker(kit, "directories", kit.settings.information.bdii_s, market.consult),
+        keeping,
         planning,
         unfolding,
         looking,

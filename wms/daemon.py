@@ -21,7 +21,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from wms import config, garbage, logs, migrations, preflight, queue
+from wms import config, garbage, logs, migrations, preflight, queue, reports
 from wms.ce import Backend, load
 from wms.config import Settings, split_address
 from wms.database import Database, make_engine
@@ -297,8 +297,12 @@ def migrate(context: click.Context) -> None:
 @click.pass_context
 def information(context: click.Context, ce: str, as_json: bool) -> None:
     """Say what would be known of resources now: of all computing elements, or of CE, attribute by attribute."""
-    report = entry_points(group="wms.reports")["information"].load()
+    report = reports.report("information")
     click.echo(once(settings_of(context), lambda kit: report(kit, ce, as_json)))
+
+
+cli.add_command(reports.decisions)
+cli.add_command(reports.replay)
 
 
 def once(settings: Settings, work: Callable[[Kit], Coroutine[Deferred[Any], Any, str]]) -> str:

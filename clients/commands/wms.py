@@ -101,6 +101,19 @@ def ps(directory: str, as_json: bool) -> None:
         sys.exit(1)
 
 
+@cli.command(context_settings={"ignore_unknown_options": True})
+@_DIRECTORY
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def replay(directory: str, words: tuple[str, ...]) -> None:
+    """Make a decision of the broker again; WORDS are those of `wmsd replay`: DECISION, --job JOBID, --verbose, --json.
+
+    Exit status 1 if the outcome is not the same to the last bit.
+    """
+    from clients import site
+
+    sys.exit(site.wmsd(_site(directory), "replay", *words))
+
+
 @cli.command()
 @_DIRECTORY
 @click.option("--jdl", default=str(EXAMPLE), show_default=True, type=click.Path(dir_okay=False))

@@ -19,7 +19,7 @@ def job(requirements: str = "true", rank: str = "0", *, more: str = "", owner: s
     """A request of a description with these expressions and `more` attributes (JDL text)."""
     text = f'Executable = "/bin/true"; Requirements = {requirements}; Rank = {rank}; {more}'
     description = describe(parse(text), add_default_requirements=False)
-    return Request("https://lb:9000/x", description, owner, fqans, vo, previous, 0, submitted)
+    return Request("https://lb:9000/x", description, owner, fqans, vo, previous, 0, submitted, jdl=text)
 
 
 def ce(id: str = "a", **glue: Any) -> Entry:
