@@ -36,6 +36,7 @@ from wms.operations import (
     MatchList,
     OutputList,
     PurgeRequest,
+    Reason,
 )
 
 if TYPE_CHECKING:
@@ -186,11 +187,17 @@ class Client:
                     break
                 query["cursor"] = page.cursor
 
-    def list_match(self, prepared: Prepared) -> MatchList:
-        """The CEs that match a description now, best first."""
-        request = ListMatchRequest(prepared.jdl, prepared.vo)
+    def list_match(self, prepared: Prepared, *, explain: bool = False) -> MatchList:
+        """The CEs that match a description now, best first; with `explain`, what each clause leaves and costs."""
+        request = ListMatchRequest(prepared.jdl, prepared.vo, explain)
         reply: MatchList = self._first_reached(lambda ns: ns.call(OPERATIONS["ns.list_match"], request))
         return reply
+
+    def reasons(self, statuses: Iterable[Status]) -> dict[str, Reason]:
+        """Why those of these jobs are not running that are not, by identifier; nothing of those nobody knows it of."""
+        from clients.reasons import of_statuses
+
+        return of_statuses(self, statuses)
 
     # -- acting on a job -----------------------------------------------------------------------------------
 
@@ -273,8 +280,17 @@ class Client:
         An identifier of an LB server that is not ours is looked up there first: it must not be taken for one of ours.
         """
         servers, id = self.settings.network_servers(), JobId.parse(job)
-        alone = len(servers) == 1
-        if alone and Place(id.host, id.port) in self.settings.bookkeepers():
+        if len(servers) == 1 and Place(id.host, id.port) in self.settings.bookkeepers():
             return self.at(servers[0])
-        named = self.one_status(job).get("network_server", "")
-        return self.at(place(named, NS_PORT) if named and not alone else servers[0])
+        return self.at(self._named(self.one_status(job)))
+
+    def place_of(self, status: Mapping[str, Any]) -> Place:
+        """The Network Server that has the job of a status."""
+        servers, id = self.settings.network_servers(), JobId.parse(status["jobId"])
+        ours = len(servers) == 1 and Place(id.host, id.port) in self.settings.bookkeepers()
+        return servers[0] if ours else self._named(status)
+
+    def _named(self, status: Mapping[str, Any]) -> Place:
+        """By the status record; if it names none, or there is only one, the one configured."""
+        servers, named = self.settings.network_servers(), status.get("network_server", "")
+        return place(named, NS_PORT) if named and len(servers) > 1 else servers[0]

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from clients.show import Date, Record, state
 from wms.errors import WmsError
-from wms.operations import MatchList
+from wms.operations import MatchList, Reason
 
 if TYPE_CHECKING:
     from clients.api import Output
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 _OF_NODES = frozenset({"children_states", "children_more", "node_name"})
+NOBODY: Mapping[str, Reason] = {}
 
 
 def result(done: int, wanted: int) -> str:
@@ -37,7 +40,12 @@ def matches(found: MatchList) -> Document:
     document: Document = {"result": "success", "ceid": [match.ce for match in found.ces],
                           "rank": [match.rank for match in found.ces]}
     checks = [{"check": check.check, "seen": check.seen, "refused": check.refused} for check in found.checks]
-    return {**document, "checks": checks, **({"reason": found.reason} if found.reason else {})}
+    more: Document = {"reason": found.reason} if found.reason else {}
+    if found.clauses:
+        more["clauses"] = [msgspec.structs.asdict(clause) for clause in found.clauses]
+    if found.warnings:
+        more["warnings"] = list(found.warnings)
+    return {**document, "checks": checks, **more}
 
 
 def of_jobs(found: Mapping[str, Document | WmsError]) -> Document:
@@ -51,8 +59,11 @@ def of_jobs(found: Mapping[str, Document | WmsError]) -> Document:
     return {**head, "jobs": jobs}
 
 
-def status(record: Record, date: Date) -> Document:
-    """One job's status: the words of job-status, the time each state was entered, the whole `record`."""
+def status(record: Record, date: Date, why: Mapping[str, Reason] = NOBODY) -> Document:
+    """One job's status: the words of job-status, the time each state was entered, the whole `record`.
+
+    `why` has by identifier the reasons of jobs and nodes that are not running.
+    """
     exit_code = str(record.get("exit_code", 0)) if record.get("state") == "Done" else ""
     words = {"Current Status": state(record), "Exit code": exit_code,
              "Status Reason": record.get("reason", ""), "Destination": record.get("destination", ""),
@@ -61,14 +72,17 @@ def status(record: Record, date: Date) -> Document:
     if "Submitted" in entered:
         words["Submitted"] = date(entered["Submitted"])
     kept = {name: value for name, value in record.items() if name not in _OF_NODES}
-    return {**{name: value for name, value in words.items() if value}, **_nodes(record, date), "record": kept}
+    reason = why.get(record.get("jobId", ""))
+    detail = {} if reason is None else {"reason_detail": msgspec.to_builtins(reason)}
+    return {**{name: value for name, value in words.items() if value}, **detail, **_nodes(record, date, why),
+            "record": kept}
 
 
-def _nodes(record: Record, date: Date) -> Document:
+def _nodes(record: Record, date: Date, why: Mapping[str, Reason]) -> Document:
     """Of a compound the nodes that are shown, by name (the identifier where it is not known), and how many more."""
     if "children_states" not in record:
         return {}
-    children = {child.get("node_name") or child["jobId"]: {"jobid": child["jobId"], **status(child, date)}
+    children = {child.get("node_name") or child["jobId"]: {"jobid": child["jobId"], **status(child, date, why)}
                 for child in record["children_states"]}
     return {"children": children, "children not shown": record.get("children_more", 0)}
 

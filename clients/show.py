@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from clients import show_nodes
-from wms.operations import MatchList
+from wms.operations import Clause, MatchList
 
 Record = Mapping[str, Any]
 Date = Callable[[float], str]  # epoch seconds -> "Fri Aug  1 12:21:35 2003"
@@ -56,7 +56,7 @@ def fetched(job: str, directory: str, files: int) -> str:
 
 def matches(found: MatchList, *, rank: bool, explain: bool) -> str:
     """The block of job-list-match, or the fixed sentence when nothing matches."""
-    checks = checks_table(found) if explain else []
+    checks = (clauses_table(found.clauses) or checks_table(found)) if explain else []
     if not found.ces:
         lines = ["*" * 69, "No Computing Element matching your job requirements has been found!"]
         reason = [found.reason] if found.reason else []
@@ -66,6 +66,23 @@ def matches(found: MatchList, *, rank: bool, explain: bool) -> str:
     return "\n".join(["*" * 69, "COMPUTING ELEMENT IDs LIST",
                       "The following CE(s) matching your job requirements have been found:",
                       *head, *rows, *checks, "*" * 70])
+
+
+def clauses_table(clauses: Sequence[Clause]) -> list[str]:
+    """What each clause leaves of the CEs it sees, one a line, then what it costs."""
+    if not clauses:
+        return []
+    costs = [f"Without {one.clause}: {one.without} more CE{'' if one.without == 1 else 's'}."
+             for one in clauses if one.without]
+    return [f"{'CEs':>8} {'left':>8}  clause",
+            *(f"{one.seen:>8} {one.left:>8}  {_clause(one)}" for one in clauses), *costs]
+
+
+def _clause(one: Clause) -> str:
+    counts = ((one.undefined, "undefined"), (one.errors, "error"))
+    how = [f"{what} on {number}" for number, what in counts if number]
+    whose = [] if one.whose == "user" else [one.whose]
+    return one.clause + (f" ({', '.join([*whose, *how])})" if whose or how else "")
 
 
 def checks_table(found: MatchList) -> list[str]:
@@ -95,20 +112,23 @@ def moved(status: Record) -> str:
     return f"{state(status)}  ({nodes})" if nodes else state(status)
 
 
-def statuses(found: Sequence[Record], level: int, date: Date, *, nodes: bool = True) -> str:
-    """The block of job-status for the jobs that were found."""
-    blocks = ["\n".join(_status(status, level, date, nodes)) for status in found]
+def statuses(found: Sequence[Record], level: int, date: Date, *, nodes: bool = True,
+             why: Mapping[str, str] | None = None) -> str:
+    """The block of job-status for the jobs that were found; `why` says by identifier why one is not running."""
+    blocks = ["\n".join(_status(status, level, date, nodes, why or {})) for status in found]
     rule = "*" * 61
     return "\n".join(f"{rule}\nBOOKKEEPING INFORMATION:\n\n{block}\n{rule}" for block in blocks)
 
 
-def _status(status: Record, level: int, date: Date, nodes: bool) -> list[str]:
+def _status(status: Record, level: int, date: Date, nodes: bool, why: Mapping[str, str]) -> list[str]:
     lines = [f"Printing status info for the Job: {status.get('jobId', '')}", *_summary(status, level, date)]
+    if level >= 1 and (sentence := why.get(status.get("jobId", ""))):
+        lines.append(f"{'Why not running:':<20}{sentence}")
     if level >= 2:
         lines += ["---", *_attributes(status, level, date), "---"]
     below = status.get("children_states") or ()
     if nodes and below:
-        lines += show_nodes.nodes(status, (_status(child, level, date, nodes) for child in map(_of_parent, below)))
+        lines += show_nodes.nodes(status, (_status(child, level, date, nodes, why) for child in map(_of_parent, below)))
     return lines
 
 

@@ -36,8 +36,8 @@ BLOCK = 1 << 18
 LONGEST_LINE = 1 << 24
 SILENCE_S = 45.0
 """A stream that says nothing for so long, not even that it lives, is lost: three of LB's beats."""
-_REPEATABLE_POSTS = frozenset({"ns.list_match", "ns.request_delegation", "lb.statuses", "lb.log", "lb.query_jobs",
-                               "lb.query_events"})
+_REPEATABLE_POSTS = frozenset({"ns.list_match", "ns.reasons", "ns.request_delegation", "lb.statuses", "lb.log",
+                               "lb.query_jobs", "lb.query_events"})
 _BUSY = frozenset({502, 503})
 _ABOUT_US = ("ALERT_UNKNOWN_CA", "ALERT_CERTIFICATE", "ALERT_BAD_CERTIFICATE", "CERTIFICATE_REQUIRED",
              "ALERT_UNSUPPORTED_CERTIFICATE", "ALERT_ACCESS_DENIED", "ALERT_DECRYPT_ERROR")

@@ -17,7 +17,7 @@ STORED = "Computing Element(s) matching your job requirements have been stored i
 @click.argument("jdl_file", metavar="JDL")
 @click.option("--rank", is_flag=True, help="Tell the rank of each CE.")
 @click.option("--verbose", "-v", "--explain", "explain", is_flag=True,
-              help="Tell how many CEs each check refused.")
+              help="Tell how many CEs each clause leaves, and how many more there were without it.")
 @click.option("--output", "-o", default="", metavar="FILE", help="Write the list to this file.")
 def command(session: Session, jdl_file: str, rank: bool, explain: bool, output: str) -> int:
     """List the CEs that match the job of the JDL file ('-': standard input); none is an answer too."""
@@ -33,8 +33,8 @@ def command(session: Session, jdl_file: str, rank: bool, explain: bool, output: 
     session.say(f"Connecting to host {server.host}, port {server.port}")
     if settings.vo:
         session.say(f"Selected Virtual Organisation name ({settings.vo_from}): {settings.vo}")
-    found = client.list_match(prepared)
-    session.warn(*prepared.warnings)
+    found = client.list_match(prepared, explain=explain)
+    session.warn(*prepared.warnings, *found.warnings)
     session.deliver(show.matches(found, rank=rank, explain=explain), output, STORED)
     session.answer(documents.matches(found))
     return 0

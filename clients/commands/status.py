@@ -56,10 +56,12 @@ def command(session: Session, jobs: tuple[str, ...], input_file: str, every: boo
     level = session.settings.status_level if verbosity is None else verbosity
     records = [one for one in found.values() if not isinstance(one, WmsError)]
     errors = [one for one in found.values() if isinstance(one, WmsError)]
+    why = session.client().reasons(records) if level >= 1 or session.common.json else {}
     if records:
-        session.deliver(show.statuses(records, level, time.ctime, nodes=not nonodes), output, STORED)
+        said = {job: reason.sentence for job, reason in why.items()}
+        session.deliver(show.statuses(records, level, time.ctime, nodes=not nonodes, why=said), output, STORED)
     session.answer(documents.of_jobs({
-        job: one if isinstance(one, WmsError) else documents.status(one, time.ctime)
+        job: one if isinstance(one, WmsError) else documents.status(one, time.ctime, why)
         for job, one in found.items()}))
     return shared.finish(session, errors, len(records))
 

@@ -11,7 +11,7 @@ import pytest
 from clients import documents, show
 from wms.errors import NoSuchJob
 from wms.jobstatus import JobState
-from wms.operations import Check, Match, MatchList
+from wms.operations import Check, Clause, Match, MatchList, Reason
 
 JOB = "https://lxshare0234.cern.ch:9000/rIBubkFFKhnSQ6CjiLUY8Q"
 CES = [f"adc0015.cern.ch:2119/jobmanager-lcgpbs-{queue}" for queue in ("infinite", "long", "short")]
@@ -106,6 +106,26 @@ def test_list_match_explains_with_a_row_for_each_check():
     rows = [line.split() for line in show.matches(found, rank=False, explain=True).splitlines()]
     assert ["vo", "4", "3"] in rows
     assert ["requirements", "1", "1"] in rows
+
+
+def test_list_match_tells_what_each_clause_leaves_and_costs():
+    clauses = (Clause("authorisation", "site", 4, 3), Clause("`other.X > 3`", "user", 3, 0, 2, undefined=1))
+    text = show.matches(MatchList((), clauses=clauses), rank=False, explain=True)
+    assert text.splitlines()[2:-1] == [
+        "     CEs     left  clause", "       4        3  authorisation (site)",
+        "       3        0  `other.X > 3` (undefined on 1)", "Without `other.X > 3`: 2 more CEs."]
+    assert "clause" not in show.matches(MatchList((), clauses=clauses), rank=False, explain=False)
+    document = documents.matches(MatchList((), clauses=clauses, warnings=("w",)))
+    assert [one["without"] for one in document["clauses"]] == [0, 2]
+    assert document["warnings"] == ["w"]
+
+
+def test_status_says_why_a_job_is_not_running_but_not_at_level_0():
+    record, why = status(state="Waiting"), {JOB: "No match among 3 CEs."}
+    assert "Why not running:    No match among 3 CEs.\n" in show.statuses([record], 1, date, why=why)
+    assert "No match" not in show.statuses([record], 0, date, why=why)
+    told = documents.status(record, date, {JOB: Reason(JOB, "Waiting", "no_match", "No.", 1.0)})
+    assert told["reason_detail"]["code"] == "no_match"
 
 
 def test_status():
