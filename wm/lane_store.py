@@ -49,7 +49,7 @@ def add(conn: sa.Connection, rows: Collection[LaneRow]) -> None:
     """Those that are there already stay."""
     if rows:
         insert = (postgresql if conn.dialect.name == "postgresql" else sqlite).insert(lanes)
-        conn.execute(insert.on_conflict_do_nothing(), [row._asdict() for row in rows])
+        conn.execute(insert.on_conflict_do_nothing(), [row._asdict() for row in sorted(rows)])
 
 
 def backlogs(conn: sa.Connection) -> list[Backlog]:

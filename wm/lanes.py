@@ -26,6 +26,7 @@ from wms.jdl.described import described
 from wms.messages import Submit
 
 NEWS = Cause(Why.TURN)
+MOST_WISH = 2**31 - 1
 
 
 def request_of(row: store.Job, submit: Submit) -> Request:
@@ -83,6 +84,11 @@ def new_state(row: LaneRow, request: Request) -> LaneState:
     return LaneState(row, request, data=not pinned and bool(questions(request.description)))
 
 
+def _bounded(wish: int) -> int:
+    """What the user asks for, in 32 bits as the table has them."""
+    return max(-MOST_WISH, min(wish, MOST_WISH))
+
+
 @dataclass(slots=True)
 class Fresh:
     """Jobs to be looked at, by lane, and until when each may wait; `refused` are those for which there is no hope."""
@@ -112,7 +118,7 @@ class Lanes:
         settings, description = self._settings, request.description
         lazy = settings.lazy or request.vo in settings.lazy_vos if description.lazy is None else description.lazy
         told = (self._keys.key(request), request.vo, request.owner,
-                priority(request.vo, request.fqans, settings.priorities), description.priority, lazy)
+                priority(request.vo, request.fqans, settings.priorities), _bounded(description.priority), lazy)
         return LaneRow(hashlib.sha256(repr(told).encode()).hexdigest()[:32], *told)
 
     def assign(self, conn: sa.Connection, submits: Sequence[Submit], *, alike: bool = False) -> list[str]:

@@ -14,6 +14,8 @@ from wms.database import note_topic
 from wms.messages import Submit
 
 WAITING, PLACED, OVER = "waiting", "placed", "over"
+TOGETHER = 1000
+"""Jobs named in one statement: databases bound how many."""
 TASKQUEUE = "wm.taskqueue"
 """The topic that is noted when a job may be due: it wakes the broker, no message is behind it."""
 
@@ -80,10 +82,12 @@ def due(conn: sa.Connection, now: float, limit: int) -> list[Job]:
 
 def still_waiting(conn: sa.Connection, rows: Sequence[Job]) -> set[tuple[str, int]]:
     """(id, attempt) of those that nobody changed since they were read."""
-    found = conn.execute(sa.select(jobs.c.id, jobs.c.attempt).where(
-        jobs.c.id.in_([row.id for row in rows]), jobs.c.phase == WAITING, jobs.c.cancelled.is_(False))
-        .order_by(jobs.c.id).with_for_update())
-    return {(id, attempt) for id, attempt in found}
+    ids, found = sorted(row.id for row in rows), set[tuple[str, int]]()
+    for k in range(0, len(ids), TOGETHER):
+        chosen = sa.select(jobs.c.id, jobs.c.attempt).where(
+            jobs.c.id.in_(ids[k:k + TOGETHER]), jobs.c.phase == WAITING, jobs.c.cancelled.is_(False))
+        found.update((id, attempt) for id, attempt in conn.execute(chosen.order_by(jobs.c.id).with_for_update()))
+    return found
 
 
 @lru_cache(maxsize=64)
