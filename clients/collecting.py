@@ -144,8 +144,8 @@ def _never_ran(client: Client, found: Collected) -> Iterator[str]:
 
 def _not_ready(found: Collected) -> WmsError:
     named = found.open[:MOST_NAMED]
-    more = ["..."] if found.unfinished > len(named) else []
-    which = f": {', '.join([*named, *more])}" if named else ""
+    more = f" and {found.unfinished - len(named)} more" if found.unfinished > len(named) else ""
+    which = f": {', '.join(named)}{more}" if named else ""
     return OutputNotReady(f"{found.unfinished} of {found.number} nodes are not done yet{which}.", job=found.job,
                           hint="Fetch the output again when they are: what is here is not fetched twice.")
 

@@ -97,6 +97,16 @@ def released(client: Client, job: str) -> Iterator[NodeInfo]:
         query = {"cursor": page.cursor}
 
 
+def hinted(client: Client, job: str, error: WmsError) -> WmsError:
+    """What the Network Server said of a job, with a hint if that is a node it has not heard of yet."""
+    if error.code == NoSuchJob.code:
+        found = client.status([job])[str(JobId.parse(job))]
+        if not isinstance(found, WmsError) and found.get("parent_job"):
+            error.message = "The node has not been released yet."
+            error.hint = f"Its compound is {found['parent_job']}"
+    return error
+
+
 def _page(client: Client, job: str, query: dict[str, str]) -> NodePage:
     page: NodePage = client.network_server(job).call(OPERATIONS["ns.nodes"], query=query,
                                                      unique=JobId.parse(job).unique)

@@ -56,7 +56,10 @@ def _cancel(client: Client, job: str) -> WmsError | None:
     """None when the request was accepted."""
     try:
         client.cancel(job)
-    except WmsError as error:
+    except WmsError as refused:
+        from clients import compounds
+
+        error = compounds.hinted(client, job, refused)
         error.message = f"Not allowed to cancel the job {job}: {error.message}"
         return error
     return None

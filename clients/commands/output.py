@@ -91,7 +91,8 @@ def _fetch(session: Session, client: Client, job: str, parent: str, *, purge: bo
         if number := compounds.number(client, job):
             return _some(collecting.collect(client, job, directory, number, purge=purge))
         return client.output(job, directory, purge=purge)
-    except WmsError as error:
+    except WmsError as refused:
+        error = compounds.hinted(client, job, refused)
         error.message = f"{job}: {error.message}"
         return error
 
