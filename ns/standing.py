@@ -30,7 +30,7 @@ def standing(conn: sa.Connection, ids: Collection[str]) -> Standing:
     ends = conn.execute(sa.select(delegations.c.credential, delegations.c.not_after).where(
         delegations.c.credential.in_(credentials)))
     return Standing(found, _lacking(conn, [job.id for job in waiting]), frozenset(begun),
-                    dict(ends.tuples().all()))
+                    {row.credential: row.not_after for row in ends})
 
 
 def _lacking(conn: sa.Connection, ids: Collection[str]) -> dict[str, list[str]]:

@@ -226,9 +226,13 @@ class World:
         for _ in range(max(1, round(seconds / step))):
             self.clock.advance(step)
 
-    def call(self, name: str, body: object = None, /, *, user: str = ALICE, key: str = "", attempt: int = 0,
-             job: str = "", content: bytes = b"", query: dict[str, str] | None = None, **params: str) -> Any:
-        """Call an operation as the HTTPS service would."""
+    def call(self, name: str, body: object = None, /, **more: Any) -> Any:
+        """Call an operation as the HTTPS service would; see `begin`."""
+        return self.result(self.begin(name, body, **more))
+
+    def begin(self, name: str, body: object = None, /, *, user: str = ALICE, key: str = "", attempt: int = 0,
+              job: str = "", content: bytes = b"", query: dict[str, str] | None = None, **params: str) -> Any:
+        """The coroutine that answers a call."""
         operation = OPERATIONS[name]
         unique = job.rsplit("/", 1)[-1]
         if job:
@@ -240,7 +244,7 @@ class World:
         self._serial += 1
         call = Call(operation, params, query or {}, identity, (), capability, body,
                     key or str(UUID(int=self._serial)), io.BytesIO(content), len(content), "", "", "10.0.0.1")
-        return self.result(self.handlers[name](call))
+        return self.handlers[name](call)
 
     def submit(self, jdl: str = 'Executable = "/bin/true";', *, user: str = ALICE, key: str = "") -> str:
         """Submit in one go; the job id."""

@@ -70,5 +70,5 @@ def queued(ce: str, says: ComputingElement | None, placed_at: float, now: float)
 def _queue(told: Mapping[str, Any]) -> str:
     jobs, wait = told.get("waiting_jobs"), told.get("estimated_response_time_s")
     parts = [f"{counted(jobs, 'job')} waiting in its queue"] if isinstance(jobs, int) else []
-    parts += [f"an estimated {span(wait)} to the start of a new one"] if isinstance(wait, (int, float)) else []
-    return f", which tells of {' and '.join(parts)}" if parts else ""
+    parts += [f"about {span(wait)} before a new one would start"] if isinstance(wait, (int, float)) else []
+    return f", with {' and '.join(parts)}" if parts else ""
