@@ -5,20 +5,22 @@ CEs that agree in all that an expression reads are asked once for all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from wm.matching.classes import Meaning, Part
+from wm.matching.columns import Read, column
 from wm.matching.matchmaker import number
 from wm.matching.places import mask_of, places
 from wm.matching.request import Request
+from wms.jdl.ast import UNDEFINED
 from wms.jdl.references import ALL, significant
 from wms.jdl.values import Prepared, Value
 from wms.resource import ComputingElement
 
-MOST_ANSWERS, MOST_RANKS = 50_000, 500_000
-"""What is remembered at once: expressions, ranks of single CEs."""
+MOST_ANSWERS, MOST_RANKS, MOST_FIGURES = 50_000, 500_000, 100
+"""What is remembered at once: expressions, ranks of single CEs, names of what ranks are made of."""
 SAMPLE = 64
 """So many places are looked at to see whether groups are worth while."""
 UNIQUE = object()
@@ -109,10 +111,11 @@ class Truth:
 
 @dataclass(slots=True)
 class Ranks:
-    """The rank of each place that was asked for; None where it is not a number."""
+    """The rank of each place that was asked for; None where it is not a number. `many` may answer for all at once."""
 
     asked: Callable[[int], float | None]
     now: float
+    many: Callable[[Read, int], list[float] | None] | None = None
     values: dict[int, float | None] = field(default_factory=dict)
 
 
@@ -124,13 +127,15 @@ class Answers:
         self._truths: dict[Meaning | str, Truth] = {}
         self._ranks: dict[Meaning, Ranks] = {}
         self._groups: dict[Names, Groups] = {}
+        self._figures: dict[str, list[Value]] = {}
         self._known_ranks = 0
 
     def moved(self, changed: Sequence[int]) -> None:
         """These places say something new: only they are asked again, when it matters."""
         if len(changed) > len(self._board.ces) // 4:
-            self._truths, self._ranks, self._groups, self._known_ranks = {}, {}, {}, 0
+            self._truths, self._ranks, self._groups, self._figures, self._known_ranks = {}, {}, {}, {}, 0
             return
+        self._refigure(changed)
         for groups in self._groups.values():
             for place in changed:
                 groups.moved(place)
@@ -140,6 +145,13 @@ class Answers:
         for ranks in self._ranks.values():
             for place in changed:
                 ranks.values.pop(place, None)
+
+    def _refigure(self, changed: Sequence[int]) -> None:
+        records = self._board.records
+        for name, figure in self._figures.items():
+            figure.extend([UNDEFINED] * (len(records) - len(figure)))
+            for place in changed:
+                figure[place] = records[place].get(name, UNDEFINED)
 
     # -- truths ------------------------------------------------------------------------------------------
 
@@ -188,18 +200,33 @@ class Answers:
         if found is None or (part.timely and found.now != now):
             found = self._ranking(part, request, now)
         self._ranks[part.meaning] = found
-        values, asked = found.values, found.asked
-        missing = [place for place in wanted if place not in values]
-        for place in missing:
-            values[place] = asked(place)
+        values = found.values
+        missing = [place for place in wanted if place not in values] if values else wanted
+        values.update(zip(missing, self._asked_ranks(found, missing), strict=True))
         self._known_ranks += len(missing)
         if self._known_ranks > MOST_RANKS:
             self._forget()
         return values
 
+    def _asked_ranks(self, ranks: Ranks, missing: Sequence[int]) -> Iterable[float | None]:
+        def read(name: str) -> list[Value]:
+            figure = self._figure(name)
+            return [figure[place] for place in missing]
+
+        told = ranks.many(read, len(missing)) if ranks.many is not None else None
+        return map(ranks.asked, missing) if told is None else told
+
+    def _figure(self, name: str) -> list[Value]:
+        """What each CE says by a name."""
+        if name not in self._figures:
+            if len(self._figures) >= MOST_FIGURES:
+                self._figures.clear()
+            self._figures[name] = [record.get(name, UNDEFINED) for record in self._board.records]
+        return self._figures[name]
+
     def _ranking(self, part: Part, request: Request, now: float) -> Ranks:
         bound, records = request.bound(part.node, now), self._board.records
-        return Ranks(lambda place: number(bound(records[place])), now)
+        return Ranks(lambda place: number(bound(records[place])), now, column(part.node, request.ad))
 
     def _forget(self) -> None:
         """Those that were not asked for longest, down to half; never the last one."""

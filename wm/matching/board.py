@@ -7,6 +7,7 @@ classes that contain it. A set of CEs is an int, a bit for each place on the boa
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 
 from wm.matching.answers import Answers
 from wm.matching.classes import profile
@@ -51,7 +52,8 @@ class Board:
         gone = [id for id in self.places if id not in snapshot.ces]
         known = len(self.places) - len(gone)
         changed = [self._drop(id) for id in gone]
-        changed += [place for ce in snapshot.ces.values() if (place := self._put(ce)) is not None]
+        ces = snapshot.ces.values() if self.places else sorted(snapshot.ces.values(), key=attrgetter("id"))
+        changed += [place for ce in ces if (place := self._put(ce)) is not None]
         self.serial += bool(changed) or snapshot.version != self.snapshot.version
         if gone or len(self.places) > known:
             self._number()

@@ -124,7 +124,7 @@ computing = st.builds(
 markets = st.builds(lambda ces: market(*ces), st.lists(computing, max_size=6, unique_by=lambda entry: entry.id))
 more = st.sampled_from(["", "Most = 2;", f'SubmitTo = "{name("a")}";', 'InputData = {"lfn:a"}; '
                         'DataAccessProtocol = "gsiftp";', "Most = other.y;"])
-requests = st.builds(job, expressions, st.sampled_from(["0", "other.x", "-other.y", "other.y + time()"]), more=more,
+requests = st.builds(job, expressions, st.sampled_from(["0", "other.x", "2 * other.x - other.y", "other.y + time()"]), more=more,
                      previous=st.sampled_from([(), ("a.org",), ("B.org", "c.org")]))
 
 
@@ -189,9 +189,9 @@ def test_an_entry_that_ended_is_not_believed() -> None:
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    for limit in ("answers.MOST_ANSWERS", "answers.MOST_RANKS", "board.MOST_FITS"):
+    for limit in ("answers.MOST_ANSWERS", "answers.MOST_RANKS", "answers.MOST_FIGURES", "board.MOST_FITS"):
         monkeypatch.setattr(f"wm.matching.{limit}", 3)
-    board, jobs = Board(SITE), [job(f"other.x >= {n}", f"other.y * {n}") for n in range(4)]
+    board, jobs = Board(SITE), [job(f"other.x >= {n}", f"other.y * {n} - other.{'xyzw'[n]}") for n in range(4)]
     board.show(many())
     for one in jobs * 2:
         assert told(board, one, 0.0) == list(match(one, board.snapshot, 0.0).ranked)
