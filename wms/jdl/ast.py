@@ -181,6 +181,24 @@ class Ad:
         return replace(self, attributes=(*kept, *wanted.values()))
 
 
+@dataclass(frozen=True, slots=True)
+class Folded(Ad):
+    """A record of a compound that has not been read: `source[start:end]`. Only compounds meet one."""
+
+    source: str = field(default="", repr=False)
+    start: int = 0
+    end: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_index", _NOTHING)
+
+    @property
+    def text(self) -> str:
+        return self.source[self.start:self.end]
+
+
+_NOTHING: Final[dict[str, Node]] = {}
+
 Node: TypeAlias = (
     Literal | Name | Select | Subscript | Unary | Operation | Conditional | Call | ListNode | Ad
 )

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from wms.errors import JdlInvalid
 from wms.jdl import fast
 from wms.jdl.ast import (
     ERROR,
@@ -19,6 +20,7 @@ from wms.jdl.ast import (
     Ad,
     Call,
     Conditional,
+    Folded,
     ListNode,
     Literal,
     Name,
@@ -129,6 +131,9 @@ class _Compiler:
             return values
 
         return code
+
+    def _folded(self, node: Folded, scope: Scope) -> Code:
+        raise JdlInvalid("The record of a node was not read: nothing but its files can be referred to")
 
     def _ad(self, node: Ad, scope: Scope) -> Code:
         return self._whole(scope.inner(node))
@@ -253,8 +258,8 @@ class _Compiler:
         return None
 
     _COMPILE: ClassVar[dict[type[Node], Callable[[_Compiler, Any, Scope], Code]]] = {
-        Literal: _literal, ListNode: _list, Ad: _ad, Name: _name, Select: _select, Subscript: _subscript,
-        Unary: _unary, Operation: _operation, Conditional: _conditional, Call: _call,
+        Literal: _literal, ListNode: _list, Ad: _ad, Folded: _folded, Name: _name, Select: _select,
+        Subscript: _subscript, Unary: _unary, Operation: _operation, Conditional: _conditional, Call: _call,
     }
 
 

@@ -14,6 +14,7 @@ from wms.jdl.ast import (
     Attribute,
     Call,
     Conditional,
+    Folded,
     ListNode,
     Literal,
     Name,
@@ -25,7 +26,7 @@ from wms.jdl.ast import (
     Unary,
 )
 from wms.jdl.lexer import Lexer
-from wms.jdl.limits import MAX_ATTRIBUTES, MAX_ITEMS, MAX_NESTING
+from wms.jdl.limits import MAX_ATTRIBUTES, MAX_COMPOUND_ATTRIBUTES, MAX_COMPOUND_ITEMS, MAX_ITEMS, MAX_NESTING
 from wms.jdl.literals import MAX_INTEGER
 from wms.jdl.problems import Problem, Problems
 
@@ -72,10 +73,16 @@ def run(routine: Routine) -> Any:
 
 
 class Grammar:
-    """Reads from a lexer that stands on the first token. `deepest` tells how much was nested in each other."""
+    """Reads from a lexer that stands on the first token. `deepest` tells how much was nested in each other.
 
-    def __init__(self, lexer: Lexer, problems: Problems) -> None:
+    `compound` has the limits of compounds; `folding` leaves the records of its nodes unread where that is safe.
+    """
+
+    def __init__(self, lexer: Lexer, problems: Problems, *, compound: bool = False, folding: bool = False) -> None:
         self.lexer = lexer
+        self._most_attributes = MAX_COMPOUND_ATTRIBUTES if compound else MAX_ATTRIBUTES
+        self._most_items = MAX_COMPOUND_ITEMS if compound else MAX_ITEMS
+        self._folding, self._in_nodes = folding, False
         self.problems = problems
         self.depth = self.deepest = 0
         self._callable = False
@@ -107,8 +114,10 @@ class Grammar:
         self.expect("=")
         if name.lower() in attributes:
             self.problems.report(Problem(offset, "another attribute", f"Attribute '{name}' already defined!"))
-        if len(attributes) >= MAX_ATTRIBUTES:
-            raise Problem(offset, f"at most {MAX_ATTRIBUTES} attributes", fatal=True)
+        if len(attributes) >= self._most_attributes:
+            raise Problem(offset, f"at most {self._most_attributes} attributes", fatal=True)
+        if self.depth == 0:
+            self._in_nodes = self._folding and name.lower() == "nodes"
         return name
 
     def _at_close(self, close: str) -> bool:
@@ -203,6 +212,15 @@ class Grammar:
                 raise Problem(lexer.offset, "a number of 64 bits", "number too large")
             lexer.advance()
             return Literal(value, position)
+        return self._stepped_over(position) if self._folding else None
+
+    def _stepped_over(self, position: Position) -> Node | None:
+        """The record of a node, unread, or a pair of names; None for anything else."""
+        lexer = self.lexer
+        if lexer.kind == "[" and self._in_nodes and self.depth == 1 and (span := lexer.record()):
+            return Folded((), position, (), lexer.source, *span)
+        if lexer.kind == "{" and (pair := lexer.pair()):
+            return ListNode(tuple(Name(name, lexer.position_of(offset)) for name, offset in pair), position)
         return None
 
     def _joined(self) -> str:
@@ -315,8 +333,8 @@ class Grammar:
             raise Problem(self.lexer.offset, f"at most {MAX_NESTING} nested levels", fatal=True)
 
     def _bounded(self, items: int) -> None:
-        if items > MAX_ITEMS:
-            raise Problem(self.lexer.offset, f"at most {MAX_ITEMS} items in a list", fatal=True)
+        if items > self._most_items:
+            raise Problem(self.lexer.offset, f"at most {self._most_items} items in a list", fatal=True)
 
     # -- problems ----------------------------------------------------------------------------------------
 

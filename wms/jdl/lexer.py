@@ -11,12 +11,13 @@ from typing import Final
 
 from wms.jdl import literals
 from wms.jdl.ast import ERROR, UNDEFINED, Position, Scalar, Special, Warned
-from wms.jdl.limits import MAX_EXPRESSION, MAX_STRING, MAX_TOKENS, MAX_WARNINGS
+from wms.jdl.limits import MAX_EXPRESSION, MAX_FOLDED, MAX_STRING, MAX_TOKENS, MAX_WARNINGS
 from wms.jdl.literals import APOSTROPHES, DASHES, SLANTED, Read
 
 KEYWORDS: Final[dict[str, bool | Special]] = {
     "true": True, "false": False, "undefined": UNDEFINED, "error": ERROR}
 WORD_OPERATORS: Final = frozenset({"is", "isnt"})
+_WORDS = WORD_OPERATORS | KEYWORDS.keys()
 
 _SPACE = " \t\r\n\f\v\u00a0"
 _BLANK = re.compile(f"[{_SPACE}]+")
@@ -28,6 +29,22 @@ _ORDINARY = (
     r'|("[^"\\\n]*")|((?:0|[1-9][0-9]{0,17})(?![\w.])))')
 _TOKEN = re.compile(f"[{_SPACE}]*{_ORDINARY}")
 _AFTER_PLAIN_BLANKS = re.compile(f"[ \n]*{_ORDINARY}")
+_INK = r"A-Za-z0-9_,;=<>!&|+*%?:()~^ \n\-"
+_FOLDS = 4
+"""Levels of brackets in a record that is stepped over unread."""
+
+
+def _record(ink: str) -> re.Pattern[str]:
+    """A record without comments, quoted names and escapes, before the end of its definition or item."""
+    flat = rf'[{ink}]++|\.(?!")|/(?![/*])|"[^"\\\x00-\x1f\x7f-\x9f\ue000\ue001]*+"'
+    inside = f"(?:{flat})*+"
+    for _ in range(_FOLDS):
+        inside = rf"(?:{flat}|[\[{{]{inside}[\]}}])*+"
+    return re.compile(rf"\[{inside}\](?=[{_SPACE}]*[;,\]}}])")
+
+
+_RECORD, _RECORD_OF_PLAIN_BLANKS = _record(_INK + r"\t\r\xa0"), _record(_INK)
+_PAIR = re.compile(r"\{ *([A-Za-z_][A-Za-z0-9_]*) *, *([A-Za-z_][A-Za-z0-9_]*) *\}")
 _UNUSUAL_BLANKS = {"\t": "a tab was read as a blank", "\r": "a carriage return was read as a blank",
                    "\u00a0": "a no-break space was read as a blank"}
 _NAME, _OPERATOR, _INTEGER = 1, 2, 4
@@ -106,6 +123,26 @@ class Lexer:
         self.end = match.end() if match else self.end
         self._begin_stretch()
         self.advance()
+
+    def record(self) -> tuple[int, int] | None:
+        """Steps over a record that nothing needs to be said of; it is (start, end). The lexer stands on its bracket."""
+        pattern = _RECORD_OF_PLAIN_BLANKS if self._unnoted else _RECORD
+        match = pattern.match(self.source, self.offset, self.offset + MAX_FOLDED)
+        return None if match is None else self._over(match)
+
+    def pair(self) -> tuple[tuple[str, int], tuple[str, int]] | None:
+        """Steps over `{name,name}`; names with where they begin. The lexer stands on its bracket."""
+        match = _PAIR.match(self.source, self.offset)
+        if match is None or match[1].lower() in _WORDS or match[2].lower() in _WORDS:
+            return None
+        self._over(match)
+        return (match[1], match.start(1)), (match[2], match.start(2))
+
+    def _over(self, match: re.Match[str]) -> tuple[int, int]:
+        self.end = match.end()
+        self._begin_stretch()
+        self.advance()
+        return match.span()
 
     def _too_long(self) -> None:
         if self.kind not in ("end", "bad"):

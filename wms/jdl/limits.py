@@ -24,6 +24,13 @@ MAX_ATTRIBUTES: Final = 2_000
 MAX_ITEMS: Final = 100_000
 """Levels inside each other; attributes of a record; items of a list or operands of a chain of operators."""
 
+MAX_COMPOUND_ATTRIBUTES: Final = 200_000
+MAX_COMPOUND_ITEMS: Final = 500_000
+"""The same of a compound, whose nodes are attributes or items and whose dependencies are items."""
+
+MAX_FOLDED: Final = 20_000
+"""Characters of the description of a node that is read with others of its form."""
+
 MAX_STRING: Final = 1 << 20
 """Characters of a string, in the text or made by a function."""
 

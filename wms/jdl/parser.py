@@ -19,13 +19,14 @@ _LEVELS_EACH: Final = len(set(LEVELS.values())) + 1
 """Nodes inside each other that one level of brackets may hold: the brackets and a chain of each precedence."""
 
 
-def parse(text: str, file: str = "<jdl>", *, max_chars: int = MAX_TEXT) -> Ad:
+def parse(text: str, file: str = "<jdl>", *, max_chars: int = MAX_TEXT, folding: bool = False) -> Ad:
     """The record a JDL text describes, with or without its outer brackets.
 
     Raises JdlError with all syntax errors of the text in `details["problems"]`, each
-    `{file, row, column, expected, found, excerpt, message}`. `max_chars` is MAX_COMPOUND_TEXT for compounds.
+    `{file, row, column, expected, found, excerpt, message}`. `max_chars` is MAX_COMPOUND_TEXT for compounds, which have
+    other limits too. `folding` leaves records of nodes unread as Folded; what is wrong in these is not found then.
     """
-    parser = _Parser(text, file, max_chars)
+    parser = _Parser(text, file, max_chars, folding)
     ad = parser.finish(parser.document)
     assert isinstance(ad, Ad)
     return Ad(ad.attributes, ad.position, tuple(parser.lexer.warnings)) if parser.lexer.warnings else ad
@@ -40,10 +41,10 @@ def parse_expression(text: str, file: str = "<expression>") -> Node:
 class _Parser:
     """The reading of one text, from its first character to its tree or its one error."""
 
-    def __init__(self, text: str, file: str, max_chars: int) -> None:
+    def __init__(self, text: str, file: str, max_chars: int, folding: bool = False) -> None:
         self.lexer = Lexer(text[:max_chars], max(MAX_TOKENS, max_chars // LEAST_PER_TOKEN))
         self.problems = Problems(self.lexer, file)
-        self.grammar = Grammar(self.lexer, self.problems)
+        self.grammar = Grammar(self.lexer, self.problems, compound=max_chars > MAX_TEXT, folding=folding)
         self.excess = len(text) > max_chars
 
     def finish(self, start: Callable[[], Routine]) -> Node:

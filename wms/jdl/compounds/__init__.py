@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from wms.errors import JdlInvalid
+from wms.errors import JdlError, JdlInvalid
 from wms.jdl.ast import Ad, ListNode, Literal
 from wms.jdl.compounds.collection import collection
 from wms.jdl.compounds.dag import dag
@@ -49,8 +49,8 @@ def understood(text: str, partitions: int = 0) -> JobDescription | Compound:
         job = described(text)
         if not is_compound(job):
             return job
-    ad = parse(text, max_chars=MAX_COMPOUND_TEXT)
-    return _remembered.put(text, partitions, expanded(ad, partitions)) if is_compound(ad) else described(text)
+    ad = parse(text, max_chars=MAX_COMPOUND_TEXT, folding=True)
+    return compound(text, partitions) if is_compound(ad) else described(text)
 
 
 def compound(text: str, partitions: int = 0) -> Compound:
@@ -62,7 +62,15 @@ def compound(text: str, partitions: int = 0) -> Compound:
     found = _remembered.get(text, partitions)
     if found is not None:
         return found
-    return _remembered.put(text, partitions, expanded(parse(text, max_chars=MAX_COMPOUND_TEXT), partitions))
+    return _remembered.put(text, partitions, _expanded(text, partitions))
+
+
+def _expanded(text: str, partitions: int) -> Compound:
+    """Nodes of one form are understood together; what is wrong is found and told as when each is read alone."""
+    try:
+        return expanded(parse(text, max_chars=MAX_COMPOUND_TEXT, folding=True), partitions)
+    except JdlError:
+        return expanded(parse(text, max_chars=MAX_COMPOUND_TEXT), partitions)
 
 
 def expanded(ad: Ad, partitions: int = 0) -> Compound:

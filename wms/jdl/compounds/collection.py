@@ -6,35 +6,58 @@ from collections.abc import Sequence
 
 from wms.errors import JdlError, JdlInvalid
 from wms.jdl.ast import Ad, ListNode, Node
-from wms.jdl.compounds.checking import Checker, refuse
-from wms.jdl.compounds.inheritance import Likeness, common, most_running
-from wms.jdl.compounds.listed import ListedNodes, complete, own_name, refuse_file
+from wms.jdl.compounds.checking import refuse
+from wms.jdl.compounds.inheritance import common, most_running
+from wms.jdl.compounds.listed import complete, refuse_file
 from wms.jdl.compounds.model import COLLECTION, Compound, NodeInput
+from wms.jdl.compounds.molded import Taken
 from wms.jdl.compounds.sandboxes import OutputOf, entries
-from wms.jdl.unparse import unparse
 from wms.sandbox import base_name
+
+
+class _Collection:
+    """How the nodes of one collection are understood."""
+
+    def __init__(self, root: Ad) -> None:
+        self._root = root
+
+    def opened(self, name: str, record: Ad) -> Ad:
+        refuse_file(record)
+        return record
+
+    def alone(self, index: int, name: str, own: Ad) -> tuple[Ad, tuple[NodeInput, ...]]:
+        files = entries(own, self._root)
+        for file in files:
+            if isinstance(file, OutputOf):
+                self.outputs(file, index)
+        return complete(own, self._root, name, files, {})
+
+    def outputs(self, wanted: OutputOf, index: int) -> list[NodeInput]:
+        raise JdlInvalid(f"InputSandbox: '{wanted.text}' is the output of another node: only a DAG has that")
 
 
 def collection(root: Ad) -> Compound:
     """The compound of a collection; raises JdlInvalid with what is wrong with all nodes."""
     records = _records(root)
-    checker, nodes, likeness = Checker(), ListedNodes(), Likeness()
+    nodes = Taken(root, _Collection(root))
     for index, record in enumerate(records):
-        name = f"Node_{index}"
-        try:
-            name, ad, inputs = _node(record, root, name)
-        except JdlError as error:
-            checker.add(name, error.message.split("\n"))
-            continue
-        text = unparse(ad)
-        checker.check(name, ad, text)
-        likeness.add(ad)
-        if not nodes.add(name, text, inputs):
-            checker.add(name, [f"Duplicated NodeName({name})"])
-    checker.refuse_problems()
+        _take(nodes, f"Node_{index}", record)
+    nodes.checker.refuse_problems()
     own = [base_name(file) for file in entries(root, root) if isinstance(file, str)]
     return Compound(COLLECTION, len(records), nodes, common(root, root, "K"), nodes.sandbox(own),
-                    max_running_nodes=most_running(root), alike=likeness.holds)
+                    max_running_nodes=most_running(root), alike=nodes.likeness.holds)
+
+
+def _take(nodes: Taken, default: str, record: Node) -> None:
+    if not isinstance(record, Ad):
+        nodes.checker.add(default, ["'nodes' not valid (a list of records expected)"])
+        return
+    try:
+        name = nodes.own_name(record) or default
+    except JdlError as error:
+        nodes.checker.add(default, error.message.split("\n"))
+        return
+    nodes.take(name, record)
 
 
 def _records(root: Ad) -> Sequence[Node]:
@@ -46,16 +69,3 @@ def _records(root: Ad) -> Sequence[Node]:
     if not written.items:
         raise refuse("Nodes", "'nodes' not valid (empty)", root)
     return written.items
-
-
-def _node(record: Node, root: Ad, default: str) -> tuple[str, Ad, tuple[NodeInput, ...]]:
-    """(name, the node as a job, its files)."""
-    if not isinstance(record, Ad):
-        raise JdlInvalid("'nodes' not valid (a list of records expected)")
-    name = own_name(record) or default
-    refuse_file(record)
-    files = entries(record, root)
-    outputs = [file.text for file in files if isinstance(file, OutputOf)]
-    if outputs:
-        raise JdlInvalid(f"InputSandbox: '{outputs[0]}' is the output of another node: only a DAG has that")
-    return (name, *complete(record, root, name, files, {}))

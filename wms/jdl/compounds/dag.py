@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
-from typing import Final
+from typing import Final, NamedTuple
 
-from wms.errors import JdlError, JdlInvalid
-from wms.jdl.ast import Ad, ListNode, Literal, Name, Node
-from wms.jdl.compounds.checking import Checker, refuse
+from wms.errors import JdlInvalid
+from wms.jdl.ast import Ad, Folded, ListNode, Literal, Name, Node
+from wms.jdl.compounds.checking import refuse
 from wms.jdl.compounds.graph import MOST_EDGES, Edge, Graph
-from wms.jdl.compounds.inheritance import NAMES, Likeness, common, most_running
-from wms.jdl.compounds.listed import LONGEST_NAME, ListedNodes, complete, own_name, refuse_file
+from wms.jdl.compounds.inheritance import NAMES, common, most_running
+from wms.jdl.compounds.listed import LONGEST_NAME, complete, refuse_file
 from wms.jdl.compounds.model import DAG, Compound, NodeInput
+from wms.jdl.compounds.molded import Taken
 from wms.jdl.compounds.sandboxes import OutputOf, entries
 from wms.jdl.evaluate import evaluate
 from wms.jdl.unparse import unparse
@@ -26,8 +26,7 @@ _OF_A_NODE: Final = frozenset({"description", "file", "node_type", "node_retry_c
 """What may stand beside the description of a node."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """A DAG taken apart: records of nodes by name, and the pairs that say who waits for whom."""
 
     names: tuple[str, ...]
@@ -36,26 +35,91 @@ class Parts:
     indices: Mapping[str, int]
 
 
+class _Dag:
+    """How the nodes of one DAG are understood."""
+
+    def __init__(self, root: Ad, allowed: str) -> None:
+        self._root = root
+        self._named = isinstance(root.get("Nodes"), Ad)
+        self._graph: Graph | None = None
+        self.nodes = Taken(root, self, allowed)
+        self.parts = self._taken_apart()
+
+    def taken(self) -> tuple[Edge, ...]:
+        """Take all nodes; their edges."""
+        graph = self._graph = Graph(len(self.parts.names), _edges(self.parts))
+        for name, record in zip(self.parts.names, self.parts.records, strict=True):
+            self.nodes.take(name, record)
+        self.nodes.checker.refuse_problems()
+        self._graph = None
+        return graph.edges
+
+    def opened(self, name: str, record: Ad) -> Ad:
+        return _described(name, record) if self._named else _unnamed(record)
+
+    def alone(self, index: int, name: str, own: Ad) -> tuple[Ad, tuple[NodeInput, ...]]:
+        files: list[str | OutputOf] = []
+        sources: dict[str, NodeInput] = {}
+        for file in entries(own, self._root):
+            if isinstance(file, str):
+                files.append(file)
+                continue
+            for place, source in enumerate(self.outputs(file, index)):
+                files.append(OutputOf(file.node, place, f"{source.node}/{source.file}"))
+                sources[f"{source.node}/{source.file}"] = source
+        return complete(own, self._root, name, files, sources)
+
+    def outputs(self, wanted: OutputOf, index: int) -> list[NodeInput]:
+        """The output files of a node that comes before this one, which is looked at only while nodes are taken."""
+        source = self.parts.indices.get(wanted.node.lower())
+        if source is None:
+            raise JdlInvalid(f"InputSandbox: there is no node {wanted.node} for '{wanted.text}'")
+        if self._graph is not None and not self._graph.comes_before(source, index):
+            raise JdlInvalid(f"failed dependency with {wanted.node}: '{wanted.text}' needs a way to it in Dependencies")
+        files = self.nodes.declared(self.parts.names[source], self.parts.records[source])
+        chosen = range(len(files)) if wanted.index is None else [wanted.index]
+        if any(not 0 <= place < len(files) for place in chosen):
+            raise JdlInvalid(f"unable to find '{wanted.text}' in {wanted.node} sandbox output files")
+        return [NodeInput(name, node=source, file=name) for name in (base_name(files[place]) for place in chosen)]
+
+    def _taken_apart(self) -> Parts:
+        written = self._root.get("Nodes")
+        if written is None:
+            raise refuse("Nodes", "Jdl mandatory attribute is missing", self._root)
+        found, inside = self._written(written)
+        if not found:
+            raise refuse("Nodes", "'nodes' not valid (empty)", self._root)
+        indices = {name.lower(): index for index, (name, _) in enumerate(found)}
+        if len(indices) < len(found):
+            twice = next(name for index, (name, _) in enumerate(found) if indices[name.lower()] != index)
+            raise JdlInvalid(f"Duplicated NodeName({twice})", value=twice)
+        return Parts(tuple(name for name, _ in found), tuple(record for _, record in found),
+                     _dependencies(self._root, inside), indices)
+
+    def _written(self, nodes: Node) -> tuple[list[tuple[str, Ad]], Node | None]:
+        """Names and records, and the dependencies beside them."""
+        if isinstance(nodes, Ad):
+            return ([_named(name, value) for name, value in nodes.attributes if name.lower() not in _BESIDE_NODES],
+                    nodes.get("Dependencies"))
+        if isinstance(nodes, ListNode):
+            return [self._item(index, item) for index, item in enumerate(nodes.items)], None
+        raise refuse("Nodes", "'nodes' not valid (a record expected)", self._root)
+
+    def _item(self, index: int, item: Node) -> tuple[str, Ad]:
+        """A record that names its node or is known by its place."""
+        if not isinstance(item, Ad):
+            raise JdlInvalid(f"Invalid node Node_{index}")
+        return self.nodes.own_name(item) or f"Node_{index}", item
+
+
 def dag(root: Ad, allowed: str = "NM") -> Compound:
     """The compound of a DAG; raises JdlInvalid. `allowed` are the types of nodes, letters of JOB_TYPES."""
     _refuse_unknown(root)
-    parts = _taken_apart(root)
-    graph = Graph(len(parts.names), _edges(parts))
-    checker, nodes, likeness = Checker(allowed), ListedNodes(), Likeness()
-    for index, name in enumerate(parts.names):
-        try:
-            ad, inputs = _node(root, parts, graph, index)
-        except JdlError as error:
-            checker.add(name, error.message.split("\n"))
-            continue
-        text = unparse(ad)
-        checker.check(name, ad, text)
-        likeness.add(ad)
-        nodes.add(name, text, inputs)
-    checker.refuse_problems()
+    made = _Dag(root, allowed)
+    edges = made.taken()
     own = [base_name(file) for file in entries(root, root) if isinstance(file, str)]
-    return Compound(DAG, len(parts.names), nodes, common(root, root, "D"), nodes.sandbox(own), graph.edges,
-                    _most_running(root), likeness.holds)
+    return Compound(DAG, len(made.parts.names), made.nodes, common(root, root, "D"), made.nodes.sandbox(own), edges,
+                    _most_running(root), made.nodes.likeness.holds)
 
 
 def _refuse_unknown(ad: Ad) -> None:
@@ -73,31 +137,17 @@ def _most_running(root: Ad) -> int:
 # -- nodes -----------------------------------------------------------------------------------------------
 
 
-def _taken_apart(root: Ad) -> Parts:
-    written = root.get("Nodes")
-    if written is None:
-        raise refuse("Nodes", "Jdl mandatory attribute is missing", root)
-    if isinstance(written, Ad):
-        found = [_named(name, value) for name, value in written.attributes if name.lower() not in _BESIDE_NODES]
-        inside = written.get("Dependencies")
-    elif isinstance(written, ListNode):
-        found, inside = [_unnamed(index, item) for index, item in enumerate(written.items)], None
-    else:
-        raise refuse("Nodes", "'nodes' not valid (a record expected)", root)
-    if not found:
-        raise refuse("Nodes", "'nodes' not valid (empty)", root)
-    indices = {name.lower(): index for index, (name, _) in enumerate(found)}
-    if len(indices) < len(found):
-        twice = next(name for index, (name, _) in enumerate(found) if indices[name.lower()] != index)
-        raise JdlInvalid(f"Duplicated NodeName({twice})", value=twice)
-    return Parts(tuple(name for name, _ in found), tuple(record for _, record in found),
-                 _dependencies(root, inside), indices)
-
-
 def _named(name: str, value: Node) -> tuple[str, Ad]:
-    """The description of a node of the form `name = [ description = [...] ]`, with what stands beside it."""
+    """A node of the form `name = [ description = [...] ]`; what is wrong with all of it is said at once."""
     if not (name.isascii() and name.isidentifier()) or len(name) > LONGEST_NAME or not isinstance(value, Ad):
         raise JdlInvalid(f"Invalid node {name[:LONGEST_NAME]}")
+    if not isinstance(value, Folded):
+        _described(name, value)
+    return name, value
+
+
+def _described(name: str, value: Ad) -> Ad:
+    """The description in the record of a node, with what stands beside it."""
     _refuse_unknown(value)
     if "description" in value and "file" in value:
         raise JdlInvalid(f"Both 'ad' and 'file' specified for node {name}")
@@ -108,7 +158,7 @@ def _named(name: str, value: Node) -> tuple[str, Ad]:
     description = value.get("description")
     if not isinstance(description, Ad):
         raise JdlInvalid(f"'description' not valid for node {name}")
-    return name, description.changed(_beside(name, value, description))
+    return description.changed(_beside(name, value, description))
 
 
 def _beside(name: str, value: Ad, description: Ad) -> dict[str, Node | None]:
@@ -122,48 +172,10 @@ def _beside(name: str, value: Ad, description: Ad) -> dict[str, Node | None]:
     return {"RetryCount": retries} if retries is not None and "RetryCount" not in description else {}
 
 
-def _unnamed(index: int, item: Node) -> tuple[str, Ad]:
-    """The record of a node in a list, which names itself or is known by its place."""
-    if not isinstance(item, Ad):
-        raise JdlInvalid(f"Invalid node Node_{index}")
-    refuse_file(item)
-    return own_name(item) or f"Node_{index}", item
-
-
-def _node(root: Ad, parts: Parts, graph: Graph, index: int) -> tuple[Ad, tuple[NodeInput, ...]]:
-    record = parts.records[index]
-    files: list[str | OutputOf] = []
-    sources: dict[str, NodeInput] = {}
-    for file in entries(record, root):
-        if isinstance(file, str):
-            files.append(file)
-            continue
-        for output, source in _outputs(file, parts, graph, index):
-            files.append(output)
-            sources[output.text] = source
-    return complete(record, root, parts.names[index], files, sources)
-
-
-def _outputs(wanted: OutputOf, parts: Parts, graph: Graph, index: int) -> Iterator[tuple[OutputOf, NodeInput]]:
-    """The output files of a node that comes before this one."""
-    source = parts.indices.get(wanted.node.lower())
-    if source is None:
-        raise JdlInvalid(f"InputSandbox: there is no node {wanted.node} for '{wanted.text}'")
-    if not graph.comes_before(source, index):
-        raise JdlInvalid(f"failed dependency with {wanted.node}: '{wanted.text}' needs a way to it in Dependencies")
-    declared = _declared(parts.records[source])
-    chosen = range(len(declared)) if wanted.index is None else [wanted.index]
-    for place in chosen:
-        if not 0 <= place < len(declared):
-            raise JdlInvalid(f"unable to find '{wanted.text}' in {wanted.node} sandbox output files")
-        name = base_name(declared[place])
-        yield (OutputOf(wanted.node, place, f"{source}/{place}"), NodeInput(name, node=source, file=name))
-
-
-def _declared(record: Ad) -> list[str]:
-    written = record.get("OutputSandbox")
-    value = [] if written is None else evaluate(written, record)
-    return [file for file in (value if isinstance(value, list) else [value]) if isinstance(file, str)]
+def _unnamed(record: Ad) -> Ad:
+    """A record in a list is the description itself."""
+    refuse_file(record)
+    return record
 
 
 # -- dependencies ----------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ UNSEEN: Final = frozenset(name.lower() for name in (
 """Attributes that matching does not look at unless Requirements or Rank name them."""
 _FOR_NODES: Final = ("SubmitTo", "ShortDeadlineJob", "EnableWmsFeedback")
 """What means nothing but to the nodes that take it over, which are checked themselves."""
+_NODES: Final = ("Nodes", "Dependencies")
 _ONE_NODE: Final = {"D": Ad(), "K": node([{}])}
 
 
@@ -74,12 +75,17 @@ def inherited(own: Ad, root: Ad) -> dict[str, Node | None]:
 
 def letters_of(ad: Ad) -> str:
     """The types of a job or compound as letters of JOB_TYPES; wrong types are not said here."""
-    return job_letters(Reader(ad, DEFAULTS))
+    return job_letters(_reader(ad))
+
+
+def _reader(ad: Ad) -> Reader:
+    """The nodes, which may be many, have no part in what the compound is."""
+    return Reader(ad.changed(dict.fromkeys(_NODES)), DEFAULTS)
 
 
 def checked_letters(ad: Ad) -> str:
     """The same; raises JdlInvalid when a type is none."""
-    reader = Reader(ad, DEFAULTS)
+    reader = _reader(ad)
     letters = job_letters(reader)
     if reader.problems:
         raise JdlInvalid("\n".join(problem["message"] for problem in reader.problems), problems=reader.problems)

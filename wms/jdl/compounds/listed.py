@@ -8,6 +8,7 @@ from wms.errors import JdlInvalid
 from wms.jdl.ast import Ad, Literal, Node, node
 from wms.jdl.compounds.inheritance import NAMES, inherited
 from wms.jdl.compounds.model import NodeInput
+from wms.jdl.compounds.rooted import with_root
 from wms.jdl.compounds.sandboxes import OutputOf, names_in_node
 from wms.jdl.evaluate import evaluate
 from wms.jdl.unparse import unparse
@@ -58,9 +59,23 @@ def own_name(record: Ad) -> str:
     if not given:
         return ""
     name = evaluate(given[0], record)
-    if not isinstance(name, str) or not name or len(name) > LONGEST_NAME or name_problem(name):
-        raise JdlInvalid(f"Invalid node {name if isinstance(name, str) else unparse(given[0])}"[:LONGEST_NAME])
-    return name
+    if not isinstance(name, str):
+        raise JdlInvalid(f"Invalid node {unparse(given[0])}"[:LONGEST_NAME])
+    return name_of(name)
+
+
+def name_of(text: str) -> str:
+    """The text if a node can be called so; raises JdlInvalid."""
+    if not text or len(text) > LONGEST_NAME or name_problem(text):
+        raise JdlInvalid(f"Invalid node {text}"[:LONGEST_NAME])
+    return text
+
+
+def declared(record: Ad) -> list[str]:
+    """The files in the OutputSandbox of a node."""
+    written = record.get("OutputSandbox")
+    value = [] if written is None else evaluate(written, record)
+    return [file for file in (value if isinstance(value, list) else [value]) if isinstance(file, str)]
 
 
 def refuse_file(record: Ad) -> None:
@@ -74,17 +89,31 @@ def refuse_file(record: Ad) -> None:
 def complete(record: Ad, root: Ad, name: str, files: Sequence[str | OutputOf],
              sources: Mapping[str, NodeInput]) -> tuple[Ad, tuple[NodeInput, ...]]:
     """The node as a job by itself, and where its files come from; `sources` resolves outputs by their text."""
-    found = [NodeInput(base_name(file), base_name(file)) if isinstance(file, str) else sources[file.text]
-             for file in files]
+    found = [file_of(file) if isinstance(file, str) else sources[file.text] for file in files]
     names = names_in_node(record, len(files))
     if names is not None:
-        found = [NodeInput(given, one.shared, one.node, one.file)
-                 for given, one in zip(names, found, strict=True)]
+        found = called(found, names)
+    return standing_alone(record, root, name, [one.name for one in found]), tuple(found)
+
+
+def file_of(file: str) -> NodeInput:
+    """A file that the compound brings."""
+    name = base_name(file)
+    return NodeInput(name, name)
+
+
+def called(files: Sequence[NodeInput], names: Sequence[str]) -> list[NodeInput]:
+    """The same files under other names in the node; there must be as many."""
+    return [NodeInput(name, one.shared, one.node, one.file) for name, one in zip(names, files, strict=True)]
+
+
+def standing_alone(record: Ad, root: Ad, name: str, files: Sequence[str]) -> Ad:
+    """The node with all that it takes from its compound; `files` are in its directory."""
     changes = inherited(record, root) | _type_kept(record)
     if "InputSandbox" in record:
-        changes |= {"InputSandbox": node([one.name for one in found]), "InputSandboxDestFileName": None}
+        changes |= {"InputSandbox": node(files), "InputSandboxDestFileName": None}
     changes |= {NAMES[1]: None, NAMES[0]: Literal(name)}
-    return record.changed(changes), tuple(found)
+    return with_root(record.changed(changes), root)
 
 
 def _type_kept(record: Ad) -> dict[str, Node | None]:

@@ -11,7 +11,7 @@ from wms.jdl.evaluate import evaluate
 from wms.jdl.unparse import unparse
 from wms.sandbox import base_name, input_problems
 
-_CARDINALITY: Final = "InputSandbox and InputSandboxDestFileName cardinalities are different"
+CARDINALITY: Final = "InputSandbox and InputSandboxDestFileName cardinalities are different"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +25,28 @@ class OutputOf:
 
 def entries(ad: Ad, root: Ad) -> list[str | OutputOf]:
     """The items of a node's InputSandbox, references resolved; raises JdlInvalid."""
-    written = ad.get("InputSandbox")
     found: list[str | OutputOf] = []
-    for item in () if written is None else written.items if isinstance(written, ListNode) else (written,):
+    for item in items_of(ad):
         if isinstance(item, Literal) and isinstance(item.value, str):
             found.append(item.value)
-        elif (output := _output_of(item)) is not None:
+        elif (output := output_of(item)) is not None:
             found.append(output)
         else:
-            found += _resolved(item, root)
+            found += resolved(item, root)
     problems = input_problems([file for file in found if isinstance(file, str)], names=())
     if problems:
         raise JdlInvalid("\n".join(f"InputSandbox: {problem}" for problem in problems))
     return found
 
 
-def _resolved(item: Node, root: Ad) -> list[str]:
+def items_of(ad: Ad) -> tuple[Node, ...]:
+    """What is written in the InputSandbox, one entry or a list of them."""
+    written = ad.get("InputSandbox")
+    return () if written is None else written.items if isinstance(written, ListNode) else (written,)
+
+
+def resolved(item: Node, root: Ad) -> list[str]:
+    """The files of the root an entry refers to; raises JdlInvalid."""
     if any(isinstance(part, Call) for part, _ in walk(item)):
         raise JdlInvalid(f"InputSandbox: function calls are not supported in '{unparse(item)[:200]}'")
     value = evaluate(item, root)
@@ -51,7 +57,8 @@ def _resolved(item: Node, root: Ad) -> list[str]:
     return texts
 
 
-def _output_of(item: Node) -> OutputOf | None:
+def output_of(item: Node) -> OutputOf | None:
+    """The output of another node, None if the entry is none."""
     index: int | None = None
     base = item
     match item:
@@ -78,7 +85,7 @@ def names_in_node(ad: Ad, count: int) -> list[str] | None:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise JdlInvalid("InputSandboxDestFileName: wrong value caught for attribute (a list of strings)")
     if len(names) != count:
-        raise JdlInvalid(f"InputSandboxDestFileName: {_CARDINALITY}")
+        raise JdlInvalid(f"InputSandboxDestFileName: {CARDINALITY}")
     return names
 
 
