@@ -10,6 +10,7 @@ from wm.catalogues.resolver import Catalogues
 from wm.compounds import pump
 from wm.compounds import store as compounds
 from wm.explaining.desk import Desk
+from wm.figures import Planning
 from wm.recovery import lookout
 from wm.recovery.black_holes import Rules
 from wm.recovery.memories import MEMORIES, Memories, Remembering
@@ -38,7 +39,7 @@ def make(kit: Kit) -> Daemon:
     broker = Broker(kit, market, turns, memories, catalogues)
     keeping = Keeping(kit, broker.site, broker.rules)
     broker.decided.append(keeping.heard)
-    planning = Ticker(kit, "broker", LOOK_S, broker.work)
+    planning = Planning(kit, LOOK_S, broker, memories)
     flow = pump.Pump(kit, turns)
     unfolding = Ticker(kit, "compounds", pump.AGAIN_S, flow.work)
 

@@ -19,6 +19,7 @@ class _Known(msgspec.Struct, frozen=True):
     outcome: object = ""
     sequence_code: object = ""
     nodes: object = ()
+    since: object = 0.0
 
 
 def notice(topic: str, job: str, body: bytes, error: str) -> Buried | None:
@@ -32,7 +33,7 @@ def notice(topic: str, job: str, body: bytes, error: str) -> Buried | None:
     line = error.strip().rpartition("\n")[2][:LONGEST]
     attempt = known.attempt if isinstance(known.attempt, int) else 0
     return Buried(topic, job, _text(known.type), line, attempt, _text(known.outcome), _text(known.sequence_code),
-                  _nodes(known.nodes))
+                  _nodes(known.nodes), known.since if isinstance(known.since, float) else 0.0)
 
 
 def _text(value: object) -> str:

@@ -38,7 +38,10 @@ class Input(File, frozen=True):
 
 
 class Submit(Record, frozen=True):
-    """A started job, to be matched. `credential_ends` is epoch s; `parent` (unique part) and `node` of a node."""
+    """A started job, to be matched. `credential_ends` is epoch s; `parent` (unique part) and `node` of a node.
+
+    `expires` (epoch s) is known of nodes that are alike, 0: by the site's rule; below 0 the description tells.
+    """
 
     job: str
     jdl: str
@@ -52,6 +55,7 @@ class Submit(Record, frozen=True):
     files: tuple[Input, ...] = ()
     parent: str = ""
     node: int = -1
+    expires: float = -1.0
 
 
 class SubmitCompound(Record, frozen=True):
@@ -122,7 +126,8 @@ class Cancel(Record, frozen=True):
 class Buried(Record, frozen=True):
     """A message about a job was set aside for good: a `record` to `topic`, with what is known of its fields.
 
-    `record` is empty if it cannot be read; `error` is one line; `nodes` are indices in the compound `job`.
+    `record` is empty if it cannot be read; `error` is one line; `nodes` are indices in the compound `job`; `since` is
+    when it was told in vain before (epoch s, 0: never).
     """
 
     topic: str
@@ -133,6 +138,7 @@ class Buried(Record, frozen=True):
     outcome: str = ""
     sequence_code: str = ""
     nodes: tuple[int, ...] = ()
+    since: float = 0.0
 
 
 class ListMatch(Record, frozen=True):
@@ -281,12 +287,16 @@ class Close(Record, frozen=True):
 
 
 class Ended(Record, frozen=True):
-    """The job is over: Done, Aborted or Cancelled, with the attempt whose output counts (0 none)."""
+    """The job is over: Done, Aborted or Cancelled, with the attempt whose output counts (0 none).
+
+    `since` is when it could not be told for the first time (epoch s; 0: it never was in vain).
+    """
 
     job: str
     attempt: int
     outcome: str
     reason: str = ""
+    since: float = 0.0
 
 
 class MatchAnswer(Record, frozen=True):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wms.burial import TOLD, notice
-from wms.messages import LB, WM, Buried, Finished, NodeJob, Record, Release, Reported, Resubmit, SubmitNodes
+from wms.messages import LB, WM, Buried, Ended, Finished, NodeJob, Record, Release, Reported, Resubmit, SubmitNodes
 from wms.operations import OutcomeReport
 
 JOB = "https://lb.example.org:9000/abc"
@@ -21,6 +21,7 @@ TRACEBACK = "Traceback (most recent call last):\n  File \"x.py\", line 1\nKeyErr
     (Release(JOB, (4, 5)), Buried(WM, JOB, "Release", "KeyError: 'queue'", nodes=(4, 5))),
     (SubmitNodes(JOB, "o", "v", (), "c", 1.0, 1.0, (NodeJob("x", 4, "j"), NodeJob("y", 5, "j"))),
      Buried(WM, JOB, "SubmitNodes", "KeyError: 'queue'", nodes=(4, 5))),
+    (Ended(JOB, 2, "Done", since=7.0), Buried(WM, JOB, "Ended", "KeyError: 'queue'", 2, "Done", since=7.0)),
     (Reported(JOB, 1, OutcomeReport()), Buried(WM, JOB, "Reported", "KeyError: 'queue'", 1)),
 ])
 def test_record_attempt_and_reason_are_told(record: Record, expected: Buried) -> None:

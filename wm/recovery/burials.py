@@ -12,6 +12,8 @@ from wms.jobid import JobId
 from wms.messages import NS, Buried, Ended, NodeJob, SubmitNodes
 from wms.seqcode import START
 
+AGAIN_S, LAST_PAUSE_S = 3_600.0, 15 * 86_400.0
+
 
 class Fate(Enum):
     """What follows from the burial: for a job that has not arrived, for one that is here, for nodes of a compound."""
@@ -20,6 +22,7 @@ class Fate(Enum):
     ABORT = auto()
     FINISH = auto()
     NODES = auto()
+    AGAIN = auto()
     NOTHING = auto()
 
 
@@ -27,6 +30,7 @@ FATES = {
     "Submit": Fate.REFUSE, "SubmitCompound": Fate.REFUSE, "": Fate.ABORT, "Run": Fate.ABORT, "Watch": Fate.ABORT,
     "NotPlaced": Fate.ABORT, "Close": Fate.ABORT, "Resubmit": Fate.ABORT, "Finished": Fate.FINISH,
     "Release": Fate.NODES, "SubmitNodes": Fate.NODES,
+    "Ended": Fate.AGAIN,
 }
 """By the record's name. Of all others the job's way does not depend: a report has its second channel, what was to be
 killed or cleaned is at most useless work, a cancellation can be asked for again."""
@@ -40,6 +44,8 @@ def handle(turn: Turn, message: Buried) -> None:
             _refuse(turn, message, reason)
         case Fate.NODES:
             _refuse_nodes(turn, message, reason)
+        case Fate.AGAIN:
+            _tell_again(turn, message)
         case Fate.ABORT | Fate.FINISH:
             job = store.find(turn.out.conn, message.job)
             if job is not None and job.phase != store.OVER and message.attempt in (0, job.attempt):
@@ -60,6 +66,14 @@ def _refuse_nodes(turn: Turn, message: Buried, reason: str) -> None:
     parent = JobId.parse(message.job)
     nodes = tuple(NodeJob(str(parent.subjob(None, index)), index, "", refused=reason) for index in message.nodes)
     arrivals.nodes(turn, SubmitNodes(message.job, "", "", (), "", 0.0, turn.out.now, nodes))
+
+
+def _tell_again(turn: Turn, message: Buried) -> None:
+    """Nothing else ends the job at the Network Server: after an hour, then after pauses that double, for a month."""
+    since = message.since or turn.out.now
+    pause = max(AGAIN_S, turn.out.now - since)
+    if pause <= LAST_PAUSE_S:
+        turn.out.send(NS, Ended(message.job, message.attempt, message.outcome, since=since), message.job, delay_s=pause)
 
 
 def _end(turn: Turn, message: Buried, job: store.Job, reason: str) -> None:

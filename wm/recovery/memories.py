@@ -71,6 +71,11 @@ class Memories:
         found = self._by_class.get(cls)
         return frozenset(ce for ce, one in found.items() if one.standing(now) is standing) if found else frozenset()
 
+    def aside(self) -> frozenset[tuple[str, str]]:
+        """(CE, class) of all that are set aside, or wait for their trial to end well."""
+        return frozenset((ce, cls) for cls, found in self._by_class.items()
+                         for ce, one in found.items() if one.aside_until)
+
     def holds_against(self, ce: str) -> bool:
         """Something, for some class."""
         return any(ce in found for found in self._by_class.values())

@@ -69,15 +69,15 @@ def chain_of(name: str) -> str:
 def shelved(snapshot: Snapshot, last: Shelf | None) -> Shelved:
     """A snapshot after the `last` one, as little as says it; in full when there is none or its chain is long."""
     if last is None or last.pieces >= CHAIN or last.size > last.full:
-        content = _packed("", snapshot, Snapshot())
+        content = _packed("", _changes(snapshot, Snapshot()))
         digest = hashlib.sha256(content).hexdigest()
         return Shelved(Shelf(_named(digest[:_NAME], 0, digest), snapshot, 1, len(content)), content)
     if snapshot is last.snapshot:
         return Shelved(last)
-    news = _news(last.snapshot.ces, snapshot.ces), _news(last.snapshot.ses, snapshot.ses)
-    if not any(map(any, news)):
+    changes = _changes(snapshot, last.snapshot)
+    if not any(changes):
         return Shelved(Shelf(last.name, snapshot, last.pieces, last.full, last.size))
-    content = _packed(last.name, snapshot, last.snapshot)
+    content = _packed(last.name, changes)
     name = _named(chain_of(last.name), last.pieces, hashlib.sha256(content).hexdigest())
     return Shelved(Shelf(name, snapshot, last.pieces + 1, last.full, last.size + len(content)), content)
 
@@ -96,14 +96,27 @@ def base_of(content: bytes) -> str:
     return msgspec.msgpack.decode(content, type=_Piece).base
 
 
-def _packed(base: str, new: Snapshot, old: Snapshot) -> bytes:
+class _Changes(NamedTuple):
+    """What a piece holds, before it is bytes."""
+
+    ces: list[ComputingElement]
+    ses: list[StorageElement]
+    gone_ces: list[str]
+    gone_ses: list[str]
+
+
+def _packed(base: str, said: _Changes) -> bytes:
     """In small bites, each of them quick: other threads get their turn between them."""
     encode = msgspec.msgpack.Encoder().encode
+    ces = [msgspec.Raw(encode(_Element(ce.id, dict(ce.attributes), ce.backend, ce.queue, ce.base))) for ce in said.ces]
+    ses = [msgspec.Raw(encode(_Element(se.id, dict(se.attributes)))) for se in said.ses]
+    return encode(_Piece(base, ces, ses, said.gone_ces, said.gone_ses))
+
+
+def _changes(new: Snapshot, old: Snapshot) -> _Changes:
     ces, gone_ces = _news(old.ces, new.ces)
     ses, gone_ses = _news(old.ses, new.ses)
-    return encode(_Piece(
-        base, [msgspec.Raw(encode(_Element(ce.id, dict(ce.attributes), ce.backend, ce.queue, ce.base))) for ce in ces],
-        [msgspec.Raw(encode(_Element(se.id, dict(se.attributes)))) for se in ses], gone_ces, gone_ses))
+    return _Changes(ces, ses, gone_ces, gone_ses)
 
 
 def _news(old: Mapping[str, _One], new: Mapping[str, _One]) -> tuple[list[_One], list[str]]:
