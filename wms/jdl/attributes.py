@@ -120,7 +120,7 @@ ATTRIBUTES: Final[tuple[JdlAttribute, ...]] = (
                  known_as("node_type not valid ({})", "edg-jdl"), default='"edg-jdl"'),
     JdlAttribute("node_retry_count", "i", "D", "the same as RetryCount of nodes", at_least(0)),
     JdlAttribute("NodesCollocation", "b", "KDR", "all nodes on one computing element", default="false"),
-    JdlAttribute("SignificantAttributes", "L", "KDR", "attributes whose equality makes nodes one", STRINGS),
+    JdlAttribute("SignificantAttributes", "L", "KDR", "accepted: nodes that match alike are found without it", STRINGS),
     JdlAttribute("PerusalFileEnable", "b", EVERY, "let output be read while the job runs", default="false"),
     JdlAttribute("PerusalTimeInterval", "i", EVERY, "seconds between two readings", at_least(0)),
     JdlAttribute("PerusalFilesDestURI", "s", EVERY, "where the readings go", URI),
