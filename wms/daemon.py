@@ -30,6 +30,7 @@ from wms.heartbeat import Heartbeat
 from wms.httpd import Call, Factory, Handler, Reply, Router
 from wms.secret import read_or_make
 from wms.service import Daemon, Kit, Part, Suite
+from wms.sole import Sole
 from wms.systemd import notify
 from wms.tls import ServerContext
 from wms.version import VERSION
@@ -43,6 +44,8 @@ LINGER_S = 0.05
 """Under load a loop makes at most 20 rounds a second."""
 NEEDS_NO_DATABASE = frozenset({"interlogger"})
 """Daemons that keep nothing: a host that runs only these has no database."""
+ONE_AT_A_TIME = frozenset({"wm"})
+"""Daemons that know more than their tables say: two on a database would each fill the quotas and the free slots."""
 NEEDS_BACKENDS = frozenset({"wm", "jobadapter", "logmonitor"})
 ANSWER_S = 5.0
 """How long a process that ends waits for the calls it is answering."""
@@ -127,7 +130,8 @@ class Process:
         tls, kit = preflight.tls(self._settings), self._kit()
         daemons = [maker(name)(kit) for name in installed() if name in self._names]
         self._heartbeat = Heartbeat(kit, self._name, daemons)
-        parts: list[Part] = [self._heartbeat.ticker, *kit.backends.values()]
+        sole = [Sole(kit, name) for name in self._names if name in ONE_AT_A_TIME]
+        parts: list[Part] = [*sole, self._heartbeat.ticker, *kit.backends.values()]
         if self._shares_database and (kit.database.postgresql or len(daemons) < len(installed())):
             parts.append(wakeups(kit.database, reactor))
         self._suite = Suite([Daemon("process", parts), *daemons], reactor, self._log)

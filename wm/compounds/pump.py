@@ -107,7 +107,8 @@ class Pump:
 
     def _open(self, conn: sa.Connection, id: str, submit: SubmitCompound) -> None:
         row = store.find(conn, id)
-        assert row is not None
+        if row is None or row.phase != store.UNFOLDING:
+            return
         small = msgspec.json.encode(msgspec.structs.replace(submit, edges=()))
         store.change(conn, id, phase=store.CANCELLING if row.reason else store.OPEN, submit=small, next=0, reason="",
                      due=self._kit.now())
