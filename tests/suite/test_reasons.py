@@ -85,8 +85,8 @@ def test_a_lazy_job_waits_for_a_slot(make: Make) -> None:
 
 
 @pytest.mark.parametrize(("quota", "code", "sentence"), [
-    ("'vo:*': 1", "quota_vo", "1 CE would match, but VO dteam has all 1 jobs placed that its quota allows."),
-    ("'user:*': 1", "quota_user", "1 CE would match, but you have all 1 jobs placed that your quota allows."),
+    ("'vo:*': 1", "quota_vo", "1 CE would match, but VO dteam has as many jobs placed as its quota allows: 1."),
+    ("'user:*': 1", "quota_user", "1 CE would match, but you have as many jobs placed as your quota allows: 1."),
     ("'ce:*': 1", "quota_ce", "1 CE would match, but each has as many jobs as its quota allows."),
 ])
 def test_quotas(make: Make, quota: str, code: str, sentence: str) -> None:
@@ -225,10 +225,10 @@ def test_a_node_is_throttled(make: Make) -> None:
     world = make("expiry_s: 6000, max_idle_nodes: 2")
     sweep = submit(world, SWEEP % "max_running_nodes = 2;")
     assert told(world, node(sweep, 4), query={"parent": sweep}) == (
-        "throttled", "2 nodes of the compound are on their way, as many as its max_running_nodes allows.")
+        "throttled", "As many nodes of the compound are on their way as its max_running_nodes allows: 2.")
     idle = submit(world, SWEEP % "Requirements = other.GlueCEInfoTotalCPUs > 100;")
     assert told(world, node(idle, 4), query={"parent": idle}) == (
-        "throttled_idle", "2 nodes of the compound wait for a CE, as many as the site lets wait at once.")
+        "throttled_idle", "As many nodes of the compound wait for a CE as the site lets wait at once: 2.")
     assert told(world, node(idle, 0), query={"parent": idle})[0] == "no_match"
 
 

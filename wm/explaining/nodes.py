@@ -42,9 +42,9 @@ def _throttled(row: Compound, node: int, waiting: int, most_idle: int) -> Told:
     if not row.has_edges and node < row.next:
         return Told("releasing")
     if 0 < row.most_running <= going:
-        return Told("throttled", {"running": counted(going, "node")}, {"running": going, "limit": row.most_running})
+        return Told("throttled", {"running": going}, {"running": going, "limit": row.most_running})
     if idle >= most_idle:
-        return Told("throttled_idle", {"waiting": counted(idle, "node")}, {"waiting": idle, "limit": most_idle})
+        return Told("throttled_idle", {"waiting": idle}, {"waiting": idle, "limit": most_idle})
     return Told("releasing")
 
 

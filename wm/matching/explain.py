@@ -174,7 +174,7 @@ def blame(told: Sequence[Clause]) -> str:
 
 
 def _name(clause: Clause) -> str:
-    known = _NAMES.get(clause.clause, clause.clause)
+    known = "the input data" if clause.whose == DATA else _NAMES.get(clause.clause, clause.clause)
     name = f"the site's requirement {known}" if clause.whose == SITE else known
     refused = clause.seen - clause.left
     how = "undefined" if clause.undefined == refused else "an error" if clause.errors == refused else ""

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from wms import glue
 from wms.jdl.ast import (
+    ERROR,
     Ad,
     Call,
     ListNode,
@@ -36,18 +37,19 @@ _OF_THE_USER = frozenset({"certificatesubject", "virtualorganisation", "voms_fqa
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "=?=": "=?="}
 _PLAIN = (Literal, Unary, Operation, ListNode)
 MAX_SHOWN = 80
+NOWHERE = "no computing element will ever match"
 Side: TypeAlias = tuple[float, bool, Node]
 """A limit, whether it is excluded itself, and the comparison that sets it."""
 
 
 def doubts(job: JobDescription) -> tuple[Warned, ...]:
-    """Sentences about what no CE can fulfil, in the order of the text."""
+    """Sentences about what no CE can fulfil, each once."""
     if job.submit_to:
         return ()
     parts = list(_conjuncts(job.requirements))
     found = [*_unknown("Requirements", job.requirements), *_unknown("Rank", job.rank),
              *_constants(parts, job.ad), *_contradictions(parts), *_rank(job.rank, job.ad)]
-    return tuple(dict.fromkeys(found))
+    return tuple({one.message: one for one in reversed(found)}.values())[::-1]
 
 
 def _warned(node: Node, message: str) -> Warned:
@@ -105,15 +107,19 @@ def _constants(parts: Sequence[Node], my: Ad) -> Iterator[Warned]:
     for part in parts:
         for value in _constant(part, my):
             if value is not True:
-                told = repr(value).lower() if isinstance(value, (Special, bool)) else "no truth value"
-                yield _warned(part, f"Requirements: {_shown(part)} is {told} whatever the computing element: "
-                                    "no one will ever match")
+                yield _warned(part, f"Requirements: {_shown(part)} is {_told(value)} everywhere: {NOWHERE}")
+
+
+def _told(value: Value) -> str:
+    if isinstance(value, Special):
+        return "an error" if value is ERROR else "undefined"
+    return "false" if value is False else "no truth value"
 
 
 def _rank(rank: Node, my: Ad) -> Iterator[Warned]:
     for value in _constant(rank, my):
         if not isinstance(value, (bool, int, float)):
-            yield _warned(rank, f"Rank: {_shown(rank)} is never a number: no computing element will ever match")
+            yield _warned(rank, f"Rank: {_shown(rank)} is never a number: {NOWHERE}")
 
 
 # -- comparisons -----------------------------------------------------------------------------------------
@@ -183,5 +189,5 @@ def _contradictions(parts: Sequence[Node]) -> Iterator[Warned]:
         other = bounds.setdefault(one.name, _Bounds()).add(one)
         if other is not None and one.name not in said:
             said.add(one.name)
-            yield _warned(one.node, f"Requirements: {_shown(other)} and {_shown(one.node)} are never true together: "
-                                    "no computing element will ever match")
+            both = f"{_shown(other)} and {_shown(one.node)}"
+            yield _warned(one.node, f"Requirements: {both} are never true together: {NOWHERE}")

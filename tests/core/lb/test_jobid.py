@@ -84,3 +84,12 @@ def test_a_server_is_given_as_host_or_host_and_port():
     for text in ("https://lb", "lb/x", "lb:99999", ""):
         with pytest.raises(BadJobId):
             parse_server(text)
+
+
+@given(st.integers(0, 40), st.sets(st.integers(0, 60), max_size=5), st.sampled_from([None, "seed"]))
+def test_indices_are_found_by_their_unique_parts(number: int, wanted: set[int], seed: str | None) -> None:
+    parent = JobId("h", 9000, "parent")
+    unique = {parent.subjob(seed, index).unique: index for index in wanted}
+    found = parent.indices(seed, number, [*unique, "other", "é", "AAAAAAAAAAAAAAAAAAAAAA", "a"])
+    assert found == {name: index for name, index in unique.items() if index < number}
+    assert parent.indices(seed, 100, [parent.subjob(seed, 7).unique]) == {parent.subjob(seed, 7).unique: 7}
