@@ -1,4 +1,7 @@
-"""From a free slot to the hand-over: the real broker on SQLite, 100,000 jobs waiting; wall time of every news."""
+"""From a free slot to the hand-over: the real broker on SQLite, 100,000 jobs waiting; wall time of every news.
+
+And nodes that matching cannot tell apart, from their arrival to the hand-over or to their place in a lane.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from twisted.internet.task import Clock
 from twisted.logger import Logger
@@ -20,17 +24,22 @@ from bench.rows import Row, row
 from wm import store
 from wm.broker import Broker
 from wm.recovery.memories import Memories
+from wm.recovery.retries import Retries
+from wm.requests import Requests
 from wm.supply.supermarket import Snapshot
 from wm.tables import jobs
 from wm.turn import Turns
 from wms.config import parse
 from wms.database import Database, metadata
-from wms.messages import Submit
+from wms.messages import NodeJob, Submit, SubmitCompound, SubmitNodes
+from wms.queue import Message
 from wms.seqcode import START
 from wms.service import Kit
 
 WAITING = (1_000, 10_000, 100_000)
 CLASSES, CES, NEWS = 1_000, 1_000, 60
+NODES, TOGETHER = (1_000, 10_000), 500
+OWNER, NODE = "/CN=user 1", f'Executable = "/bin/true"; {wanted(7)}'
 FREE = "GlueCEStateFreeJobSlots"
 
 
@@ -60,11 +69,11 @@ def submit(number: int) -> Submit:
 
 
 @contextmanager
-def waiting(number: int) -> Iterator[tuple[Broker, Shelf, Kit]]:
-    """A broker that has looked at so many lazy jobs, none of which has a slot."""
+def born(*, lazy: bool) -> Iterator[tuple[Broker, Shelf, Kit]]:
+    """A broker on an empty database, and CEs without a free slot."""
     rng = random.Random(1)
     with tempfile.TemporaryDirectory() as directory:
-        settings = parse(f"{{state_dir: {directory}, wm: {{lazy: true}}}}")
+        settings = parse(f"{{state_dir: {directory}, wm: {{lazy: {str(lazy).lower()}}}}}")
         database = Database(f"sqlite:///{Path(directory) / 'wms.db'}", None, inline=True)
         metadata.create_all(database.engine)
         clock = Clock()
@@ -73,13 +82,46 @@ def waiting(number: int) -> Iterator[tuple[Broker, Shelf, Kit]]:
                   ("lb.example.org", 9000), b"s" * 32)
         shelf = Shelf([{**attributes(one, rng), FREE: 0} for one in range(CES)])
         broker = Broker(kit, shelf, Turns(kit.host), Memories())  # type: ignore[arg-type]
+        yield broker, shelf, kit
+        database.close()
+
+
+@contextmanager
+def waiting(number: int) -> Iterator[tuple[Broker, Shelf, Kit]]:
+    """A broker that has looked at so many lazy jobs, none of which has a slot."""
+    with born(lazy=True) as (broker, shelf, kit):
         for first in range(0, number, 5_000):
             new = [(submit(one), str(START)) for one in range(first, min(number, first + 5_000))]
-            with database.engine.begin() as conn:
+            with kit.database.engine.begin() as conn:
                 store.add(conn, new, NOW)
         finish(broker.work())
         yield broker, shelf, kit
-        database.close()
+
+
+def nodes(number: int, *, lazy: bool) -> float:
+    """Nodes a second of a compound, all alike, from the messages of their release on."""
+    parent = "https://lb.example.org:9000/parent"
+    told = [SubmitCompound(parent, "collection", number, OWNER, "example", str(START), NOW), *(
+        SubmitNodes(parent, OWNER, "example", (), "c", 2e9, NOW, tuple(
+            NodeJob(f"https://lb.example.org:9000/n{one:07}", one, f'Arguments = "{one}"; {NODE}')
+            for one in range(first, min(number, first + TOGETHER))), alike=True)
+        for first in range(0, number, TOGETHER))]
+    messages = [Message(id, "wm", parent, msgspec.json.encode(one), NOW, 1) for id, one in enumerate(told)]
+    with born(lazy=lazy) as (broker, _shelf, kit):
+        requests = Requests(Turns(kit.host), Retries(kit.settings.wm, Memories(), kit.rng), broker.lanes)
+        finish(broker.work())
+        began = time.perf_counter()
+        for message in messages:
+            finish(_handled(kit, requests, message))
+            finish(broker.work())
+        seconds = time.perf_counter() - began
+        assert placed(kit) == (0 if lazy else number)
+        assert sum(state.settled for state in broker.lanes.states.values()) == (number if lazy else 0)
+        return number / seconds
+
+
+async def _handled(kit: Kit, requests: Requests, message: Message) -> None:
+    await kit.database.transact(requests.handle, [message], kit.now())
 
 
 def finish(work: Any) -> None:
@@ -119,4 +161,7 @@ def run(sizes: tuple[int, ...] = WAITING) -> list[Row]:
             assert placed(kit) > NEWS
             rows.append(row("slot free to hand-over, p99", size, times[int(len(times) * 0.99)], "s", 2.0))
             rows.append(row("slot free to hand-over, median", size, times[len(times) // 2], "s", 2.0))
+    for size in NODES:
+        rows.append(row("alike nodes from arrival to hand-over", size, nodes(size, lazy=False), "nodes/s", 3_000.0))
+        rows.append(row("alike nodes from arrival to their lane", size, nodes(size, lazy=True), "nodes/s", 3_000.0))
     return rows

@@ -205,7 +205,7 @@ class Broker:
                 decided.refusing += [(job, hopeless[id]) for job in order]
                 state.moved(len(order), (), 0.0)
             else:
-                self._share_out(decided, state, fresh, order, _told(state.request, going[id], snapshot), now)
+                self._share_out(decided, state, fresh, order, _told(state.request, going[id], snapshot))
         placed = await self._kit.database.transact(self._recorder.record, decided, now)
         self._reckoning.placed([(one.job.id, one.lane, one.ce.id) for one in decided.placing if one.job.id in placed],
                                now)
@@ -219,20 +219,19 @@ class Broker:
     def _order(state: LaneState, new: Sequence[store.Job], known: Sequence[store.Job], asked: int) -> list[store.Job]:
         """New and settled jobs of a lane, the oldest first; when fewer than `asked` for are known, these are all."""
         fresh = {job.id for job in new}
-        settled = [job for job in known if job.id not in fresh]
+        settled = [job for job in known if job.decision and job.id not in fresh]
         if asked:
             least = len(settled) + (len(settled) < len(known))
             state.settled = max(state.settled, least) if len(known) >= asked else len(settled)
         return sorted((*new, *settled), key=lambda job: (job.submitted, job.id))
 
     def _share_out(self, decided: Decided, state: LaneState, fresh: Fresh, order: Sequence[store.Job],
-                   ces: Sequence[tuple[ComputingElement, str]], now: float) -> None:
+                   ces: Sequence[tuple[ComputingElement, str]]) -> None:
         """The oldest jobs of a lane go, those that are new and do not go begin to wait."""
         going, left = order[:len(ces)], order[len(ces):]
         staying = [job for job in left if job.id in fresh.until]
         decided.placing += [Placing(job, state.row, *ce) for job, ce in zip(going, ces, strict=False)]
-        again = now + RESOLVE_S if self.asking(state) else float("inf")
-        decided.settling += [Settling(job, state.row, min(fresh.until[job.id], again), state.said, state.decision)
+        decided.settling += [Settling(job, state.row, fresh.until[job.id], state.said, state.decision or decided.id)
                              for job in staying]
         state.moved(sum(job.id not in fresh.until for job in going), staying, left[0].submitted if left else 0.0)
 

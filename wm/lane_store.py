@@ -53,9 +53,9 @@ def add(conn: sa.Connection, rows: Collection[LaneRow]) -> None:
 
 
 def backlogs(conn: sa.Connection) -> list[Backlog]:
-    """All lanes in which jobs wait that were looked at before."""
+    """All lanes in which settled jobs wait."""
     counted = (sa.select(jobs.c.lane, sa.func.count().label("waiting"), sa.func.min(jobs.c.submitted).label("head"))
-               .where(jobs.c.phase == WAITING, jobs.c.lane != "").group_by(jobs.c.lane).subquery())
+               .where(jobs.c.phase == WAITING, jobs.c.lane != "", jobs.c.decision != "").group_by(jobs.c.lane).subquery())
     found = conn.execute(sa.select(lanes, counted.c.waiting, counted.c.head)
                          .join(counted, counted.c.lane == lanes.c.id).order_by(lanes.c.id))
     return [Backlog(LaneRow(*row[:-2]), row[-2], row[-1]) for row in found]
@@ -107,7 +107,8 @@ def uses(conn: sa.Connection, who: Iterable[Who] | None = None) -> dict[Who, Use
     """Past use of all, or of some."""
     chosen = sa.select(usage)
     if who is not None:
-        chosen = chosen.where(sa.tuple_(usage.c.vo, usage.c.owner).in_(list(who))).with_for_update()
+        chosen = chosen.where(sa.tuple_(usage.c.vo, usage.c.owner).in_(sorted(who))).order_by(
+            usage.c.vo, usage.c.owner).with_for_update()
     return {(vo, owner): Use(used, at) for vo, owner, used, at in conn.execute(chosen)}
 
 

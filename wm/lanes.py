@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -26,6 +27,10 @@ from wms.jdl.described import described
 from wms.messages import Submit
 
 NEWS = Cause(Why.TURN)
+K = TypeVar("K")
+V = TypeVar("V")
+MOST_KNOWN = 4096
+"""Lanes whose description is remembered, and compounds whose lane is."""
 MOST_WISH = 2**31 - 1
 
 
@@ -98,8 +103,21 @@ class Fresh:
     refused: list[tuple[store.Job, str]] = field(default_factory=list)
 
 
+class Likeness(NamedTuple):
+    """What nodes have in common that are alike: `expires` is epoch s, 0: by the site's rule."""
+
+    row: LaneRow
+    expires: float
+
+
+def _remember(memory: dict[K, V], key: K, value: V) -> None:
+    if len(memory) >= MOST_KNOWN:
+        memory.clear()
+    memory[key] = value
+
+
 class Lanes:
-    """`states` by id. `assign` names the lanes of jobs as they arrive; the broker does it for those without.
+    """`states` by id. `likeness` names the lane of nodes as they arrive; the broker finds that of other jobs.
 
     `ends` tells when the credential of a job ends (epoch s), by what is known at a time.
     """
@@ -109,6 +127,8 @@ class Lanes:
         self._ends = ends
         self._policy = Policy(settings.expiry_s, site)
         self._keys = Keys(site)
+        self._known: dict[str, tuple[LaneRow, Request]] = {}
+        self._likenesses: dict[tuple[object, ...], Likeness] = {}
         self.states: dict[str, LaneState] = {}
 
     # -- which lane --------------------------------------------------------------------------------------
@@ -121,18 +141,27 @@ class Lanes:
                 priority(request.vo, request.fqans, settings.priorities), _bounded(description.priority), lazy)
         return LaneRow(hashlib.sha256(repr(told).encode()).hexdigest()[:32], *told)
 
-    def assign(self, conn: sa.Connection, submits: Sequence[Submit], *, alike: bool = False) -> list[str]:
-        """The lane of each new job, written if it is new; `alike`: all are in that of the first. "" for a bad JDL."""
-        asked = [self._lane_of(submit) for submit in (submits[:1] if alike else submits)]
-        self.write(conn, [row for row in asked if row is not None])
-        names = ["" if row is None else row.id for row in asked]
-        return names * len(submits) if alike else names
+    def likeness(self, conn: sa.Connection, node: Submit) -> Likeness | None:
+        """Of all nodes of a compound that matching cannot tell apart, by one of them; its lane is written if it is new.
 
-    def _lane_of(self, submit: Submit) -> LaneRow | None:
-        try:
-            return self.row(Request(submit.job, described(submit.jdl), submit.owner, submit.fqans, submit.vo))
-        except WmsError:
-            return None
+        None if it cannot be read.
+        """
+        asked = (node.parent, node.owner, node.vo, node.fqans)
+        found = self._likenesses.get(asked)
+        if found is None:
+            try:
+                found = self._likeness(node)
+            except WmsError:
+                return None
+            _remember(self._likenesses, asked, found)
+        self.write(conn, [found.row])
+        return found
+
+    def _likeness(self, node: Submit) -> Likeness:
+        request = Request(node.job, described(node.jdl), node.owner, node.fqans, node.vo, jdl=node.jdl)
+        row = self.row(request)
+        _remember(self._known, row.id, (row, request))
+        return Likeness(row, request.description.expiry_time or 0.0)
 
     def write(self, conn: sa.Connection, rows: Iterable[LaneRow]) -> None:
         """Rows of wm_lanes, each once. What was written is not remembered: the transaction may yet be undone."""
@@ -148,15 +177,15 @@ class Lanes:
         """Sort jobs into their lanes, which are made when they are new; who was settled is not any more."""
         fresh = Fresh()
         for job in rows:
+            if job.decision and job.lane in self.states:
+                self.states[job.lane].settled -= self.states[job.lane].settled > 0
+            submit = job.request()
             try:
-                request = request_of(job, job.request())
-                row = self.row(request)
+                row, request, until = self._asked(job, submit)
             except WmsError as error:
                 fresh.refused.append((job, error.message))
                 continue
-            if job.lane in self.states:
-                self.states[job.lane].settled -= self.states[job.lane].settled > 0
-            until, ends = deadline(request, self._policy), self._ends(job.request(), now)
+            ends = self._ends(submit, now)
             fresh.until[job.id] = min(until, ends)
             if reason := over(until, ends, now):
                 fresh.refused.append((job, reason))
@@ -165,6 +194,16 @@ class Lanes:
                     self.states[row.id] = new_state(row, request)
                 fresh.by_lane.setdefault(row.id, []).append(job)
         return fresh
+
+    def _asked(self, job: store.Job, submit: Submit) -> tuple[LaneRow, Request, float]:
+        """The lane of a job, a request like its own, and when it expires: read from the description if need be."""
+        known = self._known.get(job.lane) if submit.expires >= 0 else None
+        if known is not None:
+            return (*known, submit.expires or submit.submitted + self._settings.expiry_s)
+        request = request_of(job, submit)
+        row = self.row(request)
+        _remember(self._known, row.id, (row, request))
+        return row, request, deadline(request, self._policy)
 
     def load(self, conn: sa.Connection) -> list[str]:
         """Count all anew; the lanes whose jobs belong elsewhere by now, as the site asks for something else."""
@@ -175,7 +214,8 @@ class Lanes:
             if known is None:
                 moved.append(backlog.row.id)
             else:
-                states[backlog.row.id] = replace(known, settled=backlog.waiting, head=backlog.head)
+                known.settled, known.head = backlog.waiting, backlog.head
+                states[backlog.row.id] = known
         self.states = states
         return moved
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from wm import store
 from wm.lane_store import LaneRow
@@ -19,6 +20,7 @@ from wms.eventlog import Journal
 from wms.messages import JOBADAPTER, Run, Submit
 from wms.resource import ComputingElement
 
+_HANDED_OVER = "EnQueued", (("queue", JOBADAPTER), ("result", "OK"))
 
 class Placing(NamedTuple):
     """`info` is the .BrokerInfo that goes with the job."""
@@ -70,8 +72,9 @@ class Recorder:
         settling = [one for one in decided.settling if (one.job.id, one.job.attempt) in waiting]
         self._lanes.write(conn, [*(one.lane for one in placing), *(one.lane for one in settling)])
         with self._turns.begin(conn, now) as turn:
-            store.change_many(conn, [_place(turn, one, decided.id) for one in placing])
-            store.change_many(conn, [_settle(turn, one) for one in settling])
+            say = _Saying(turn)
+            store.change_many(conn, [_place(turn, say, one, decided.id) for one in placing])
+            store.change_many(conn, [_settle(say, one) for one in settling])
             for job, reason in decided.refusing:
                 if (job.id, job.attempt) in waiting:
                     turn.abort(job, _journal(turn, job, job.request()), "; ".join(filter(None, (reason, job.reason))))
@@ -79,29 +82,42 @@ class Recorder:
         return {one.job.id for one in placing}
 
 
+class _Saying:
+    """Logs the events of a transaction's jobs; jobs of the same owner and sequence code say the same of their own."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self._known: dict[tuple[object, ...], Journal] = {}
+
+    def __call__(self, job: store.Job, submit: Submit, *what: tuple[str, tuple[tuple[str, str], ...]]) -> str:
+        """Events by their type and fields; the sequence code after them."""
+        like = (job.sequence_code, submit.owner, what)
+        journal = self._known.get(like)
+        if journal is None:
+            journal = self._known[like] = _journal(self._turn, job, submit)
+            for type, fields in what:
+                journal.add(type, **dict(fields))
+        self._turn.out.log([replace(event, job=submit.job) for event in journal.events])
+        return journal.code
+
+
 def _journal(turn: Turn, job: store.Job, submit: Submit) -> Journal:
     return turn.journal(submit.job, job.sequence_code, submit.owner)
 
 
-def _place(turn: Turn, one: Placing, decision: str) -> dict[str, Any]:
+def _place(turn: Turn, say: _Saying, one: Placing, decision: str) -> dict[str, Any]:
     """Hand the job to the Job Adapter; what changes in its row."""
     job, ce, submit = one.job, one.ce, one.job.request()
-    journal = _journal(turn, job, submit)
-    journal.add("Match", dest_id=ce.id)
-    journal.add("EnQueued", queue=JOBADAPTER, result="OK")
-    turn.out.log(journal.events)
+    code = say(job, submit, ("Match", (("dest_id", ce.id),)), _HANDED_OVER)
     turn.out.send(JOBADAPTER, Run(submit.job, job.attempt, submit.jdl, ce.id, ce.backend, ce.queue, submit.credential,
-                                  journal.code, submit.files, broker_info=one.info), submit.job)
+                                  code, submit.files, broker_info=one.info), submit.job)
     return {"id": job.id, "phase": store.PLACED, "ce": ce.id, "lane": one.lane.id, "placed_at": turn.out.now,
-            "due": turn.out.now, "sequence_code": journal.code, "decision": decision}
+            "due": turn.out.now, "sequence_code": code, "decision": decision}
 
 
-def _settle(turn: Turn, one: Settling) -> dict[str, Any]:
+def _settle(say: _Saying, one: Settling) -> dict[str, Any]:
     """A reason is logged when it is news; what changes in the row."""
-    job, submit = one.job, one.job.request()
-    journal = _journal(turn, job, submit)
-    if one.reason and one.reason != job.reason:
-        journal.add("Pending", reason=one.reason)
-        turn.out.log(journal.events)
+    job, news = one.job, one.reason and one.reason != one.job.reason
+    code = say(job, job.request(), ("Pending", (("reason", one.reason),))) if news else job.sequence_code
     return {"id": job.id, "lane": one.lane.id, "due": one.until, "reason": one.reason or job.reason,
-            "sequence_code": journal.code, "decision": one.decision or job.decision}
+            "sequence_code": code, "decision": one.decision or job.decision}

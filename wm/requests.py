@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from wm import store
 from wm.compounds import arrivals
+from wm.lanes import Lanes
 from wm.recovery import burials
 from wm.recovery.retries import Retries
 from wm.turn import Turn, Turns
@@ -39,9 +40,10 @@ QUEUE = "workload_manager"
 class Requests:
     """Handler of the topic `wm`."""
 
-    def __init__(self, turns: Turns, retries: Retries) -> None:
+    def __init__(self, turns: Turns, retries: Retries, lanes: Lanes) -> None:
         self._turns = turns
         self._retries = retries
+        self._lanes = lanes
 
     def handle(self, conn: sa.Connection, messages: Sequence[Message], now: float) -> None:
         """Submissions of a batch are stored as a set; the rest one by one, in order."""
@@ -57,10 +59,19 @@ class Requests:
                 self._one(turn, record)
             take(turn, arrived)
 
+    def _nodes(self, turn: Turn, released: SubmitNodes) -> None:
+        """Nodes that matching cannot tell apart are in one lane, which the first of their compound tells."""
+        nodes = arrivals.nodes(turn, released)
+        like = self._lanes.likeness(turn.out.conn, nodes[0]) if nodes and released.alike else None
+        if like is None:
+            take(turn, nodes)
+        else:
+            take(turn, [replace(node, expires=like.expires) for node in nodes], like.row.id)
+
     def _one(self, turn: Turn, record: object) -> None:
         match record:
             case SubmitNodes() as released:
-                take(turn, arrivals.nodes(turn, released))
+                self._nodes(turn, released)
             case SubmitCompound() as compound:
                 arrivals.compound(turn, compound)
             case Resubmit() as resubmit:
@@ -75,8 +86,8 @@ class Requests:
                 raise TypeError(f"the Workload Manager does not take {type(other).__name__}")
 
 
-def take(turn: Turn, arrived: Sequence[Submit]) -> None:
-    """New jobs wait from now on; those that are here are left alone."""
+def take(turn: Turn, arrived: Sequence[Submit], lane: str = "") -> None:
+    """New jobs wait from now on, in a lane if it is known; those that are here are left alone."""
     if not arrived:
         return
     new = store.unknown(turn.out.conn, arrived)
@@ -87,7 +98,8 @@ def take(turn: Turn, arrived: Sequence[Submit]) -> None:
             forms[like] = turn.journal(submit.job, *like)
             forms[like].add("DeQueued", queue=QUEUE)
         turn.out.log([replace(event, job=submit.job) for event in forms[like].events])
-    store.add(turn.out.conn, [(submit, forms[submit.sequence_code, submit.owner].code) for submit in new], turn.out.now)
+    store.add(turn.out.conn, [(submit, forms[submit.sequence_code, submit.owner].code) for submit in new], turn.out.now,
+              lane)
 
 
 def _cancel(turn: Turn, message: Cancel) -> None:

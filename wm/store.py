@@ -21,7 +21,10 @@ TASKQUEUE = "wm.taskqueue"
 
 
 class Job(NamedTuple):
-    """A row of wm_jobs. `previous`: host names of CEs, newline-joined. `due`: next look at it (epoch s)."""
+    """A row of wm_jobs. `previous`: host names of CEs, newline-joined. `due`: next look at it (epoch s).
+
+    One that waits in a lane by a decision is settled; a new one has no decision yet.
+    """
 
     id: str
     phase: str
@@ -56,12 +59,12 @@ def unknown(conn: sa.Connection, arrived: Sequence[Submit]) -> list[Submit]:
     return [submit for id, submit in by_id.items() if id not in here]
 
 
-def add(conn: sa.Connection, new: Sequence[tuple[Submit, str]], now: float) -> None:
-    """New waiting jobs with their sequence codes, due at once; the broker finds their lanes."""
+def add(conn: sa.Connection, new: Sequence[tuple[Submit, str]], now: float, lane: str = "") -> None:
+    """New waiting jobs with their sequence codes, due at once; the broker finds their lane where it is not known."""
     if new:
         conn.execute(jobs.insert(), [
             Job(submit.job.rsplit("/", 1)[-1], WAITING, msgspec.json.encode(submit), code, 1, 0, 0, "", "", False, "",
-                now, submit.parent, submit.node, submitted=submit.submitted)._asdict() for submit, code in new])
+                now, submit.parent, submit.node, lane, submitted=submit.submitted)._asdict() for submit, code in new])
         note_topic(conn, TASKQUEUE)
 
 

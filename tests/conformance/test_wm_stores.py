@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -32,6 +34,7 @@ from wms.messages import Buried, NodeJob, Submit, SubmitCompound, SubmitNodes
 from wms.seqcode import START
 
 pytest_plugins = ["databases"]
+T = TypeVar("T")
 NOW = 1_700_000_000.0
 OWNER = "/DC=org/CN=" + "Žofie Ångström " * 67
 """A name of nearly 1,024 characters, of two bytes where they are not ASCII."""
@@ -69,7 +72,7 @@ def submit(unique: str, parent: str = "", node: int = -1, at: float = NOW, jdl: 
 def waiting(conn: sa.Connection, *uniques: str, lane: str = "", **told: Any) -> None:
     store.add(conn, [(submit(unique, **told), str(START)) for unique in uniques], NOW)
     for unique in uniques:
-        store.change(conn, unique, lane=lane)
+        store.change(conn, unique, lane=lane, decision=lane and "d")
 
 
 def place(conn: sa.Connection, unique: str, ce: str = "ce.example:2119/batch", at: float = NOW, **told: Any) -> None:
@@ -131,6 +134,7 @@ def test_a_lane_is_written_once_and_holds_the_greatest_there_may_be(conn: sa.Con
     waiting(conn, "c", at=NOW + 1, lane=LANE.id)
     waiting(conn, "d", at=NOW, lane="m")
     place(conn, "d")
+    store.add(conn, [(submit("new", at=NOW + 9), str(START))], NOW, LANE.id)
     assert lane_store.backlogs(conn) == [lane_store.Backlog(LANE, 3, NOW + 1)]
     found = lane_store.heads(conn, {LANE.id: 2, "m": 5})
     assert {lane: [job.id for job in jobs] for lane, jobs in found.items()} == {LANE.id: ["c", "a"], "m": []}
@@ -382,3 +386,73 @@ def test_what_is_encoded_is_decoded(conn: sa.Connection) -> None:
     row = store.find(conn, "x/a")
     assert row is not None
     assert row.submit == form
+
+
+# -- two writers -----------------------------------------------------------------------------------------
+
+
+def together(engine: sa.Engine, work: Callable[[sa.Connection, random.Random], T]) -> list[T]:
+    """Two threads with transactions of their own, many times; what each gave. Raises what either raises."""
+    barrier = Barrier(2, timeout=30.0)
+
+    def rounds(seed: int) -> list[T]:
+        chance, found = random.Random(seed), list[T]()
+        for _ in range(30):
+            barrier.wait()
+            with engine.begin() as conn:
+                found.append(work(conn, chance))
+        return found
+
+    with ThreadPoolExecutor(2) as threads:
+        return [one for part in [threads.submit(rounds, seed) for seed in (1, 2)] for one in part.result()]
+
+
+def some(chance: random.Random, names: Sequence[str]) -> list[str]:
+    return chance.sample(names, len(names) // 2)
+
+
+def test_two_that_place_the_same_jobs_place_each_once(engine: sa.Engine) -> None:
+    names = [f"j{k:02}" for k in range(60)]
+    with engine.begin() as conn:
+        waiting(conn, *names)
+        rows = {row.id: row for row in store.due(conn, NOW, 100)}
+
+    def place_some(conn: sa.Connection, chance: random.Random) -> list[str]:
+        mine = [id for id, _attempt in store.still_waiting(conn, [rows[name] for name in some(chance, names)])][:4]
+        store.change_many(conn, [{"id": id, "phase": store.PLACED} for id in mine])
+        return mine
+
+    placed = [id for part in together(engine, place_some) for id in part]
+    assert sorted(placed) == names
+
+
+def test_two_that_write_the_same_lanes_and_uses_do_not_wait_for_each_other_for_ever(engine: sa.Engine) -> None:
+    names = [f"n{k:02}" for k in range(40)]
+
+    def write(conn: sa.Connection, chance: random.Random) -> None:
+        lane_store.add(conn, [LANE._replace(id=name) for name in some(chance, names)])
+        who = [("vo", name) for name in some(chance, names)]
+        past = lane_store.uses(conn, who)
+        lane_store.put_uses(conn, {one: Use(past.get(one, Use()).used + 1, NOW) for one in who})
+
+    together(engine, write)
+    with engine.connect() as conn:
+        assert conn.scalar(sa.select(sa.func.count()).select_from(lane_store.lanes)) == 40
+
+
+def test_two_that_count_ends_of_the_same_compounds_lose_none(engine: sa.Engine) -> None:
+    names = [f"c{k}" for k in range(10)]
+    with engine.begin() as conn:
+        for name in names:
+            compounds.add(conn, msgspec.structs.replace(compound("collection", 99), job=f"x/{name}"), str(START), NOW)
+
+    def count(conn: sa.Connection, chance: random.Random) -> int:
+        here = compounds.of(conn, some(chance, names))
+        for name, row in here.items():
+            pump.count_ends(conn, row, {0: "Done"})
+        compounds.touch(conn, list(here), NOW)
+        return len(here)
+
+    ends = sum(together(engine, count))
+    with engine.connect() as conn:
+        assert sum(row.done for row in compounds.of(conn, names).values()) == ends

@@ -14,13 +14,16 @@ from shell import Shell, result
 from wm import store
 from wm.broker import Broker
 from wm.recovery.memories import Memories
+from wm.recovery.retries import Retries
+from wm.requests import Requests
 from wm.supply.purchasers import Entry, Purchase
 from wm.supply.supermarket import EMPTY, Kind, Snapshot, Source, Supermarket
 from wm.tables import jobs, lanes, usage
 from wm.turn import Turns
 from wm.usage import Usage
 from wms.database import metadata
-from wms.messages import Run, Submit, decode
+from wms.messages import NodeJob, Run, Submit, SubmitCompound, SubmitNodes, decode
+from wms.queue import Message
 from wms.seqcode import START
 from wms.service import Kit
 
@@ -65,6 +68,17 @@ class Desk:
         new = [Submit(f"https://lb:9000/{name}", f'Executable = "/bin/true"; Requirements = true; Rank = 0; {jdl}',
                       owner, vo, (), "c", 2e9, str(START), now + number / 1e3) for number, name in enumerate(names)]
         result(self.kit.database.transact(store.add, [(one, one.sequence_code) for one in new], now))
+
+    def arrive(self, *texts: str, first: int = 0) -> None:
+        """Nodes of a compound, all alike, named by their numbers."""
+        now, parent = self.kit.now(), "https://lb:9000/parent"
+        whole = SubmitCompound(parent, "collection", 100, "/CN=a", "atlas", str(START), now)
+        nodes = tuple(NodeJob(f"https://lb:9000/{first + n}", first + n, text) for n, text in enumerate(texts))
+        released = SubmitNodes(parent, "/CN=a", "atlas", (), "c", 2e9, now, nodes, alike=True)
+        requests = Requests(self.turns, Retries(self.kit.settings.wm, Memories(), self.kit.rng), self.broker.lanes)
+        messages = [Message(n, "wm", parent, msgspec.json.encode(one), now, 1)
+                    for n, one in enumerate([whole, released])]
+        result(self.kit.database.transact(requests.handle, messages, now))
 
     def work(self) -> list[str]:
         """The jobs that this hands over, in their order."""
@@ -193,16 +207,59 @@ def test_more_jobs_than_one_round_takes(shell: Shell, monkeypatch: pytest.Monkey
     assert desk.work() == [f"{n}@a" for n in range(1, 7)]
 
 
-def test_lanes_may_be_named_as_jobs_arrive(shell: Shell) -> None:
-    desk = Desk(shell, "wm: {lazy_vos: [atlas], priorities: {atlas: 3}}")
-    submits = [Submit(f"https://lb:9000/{n}", jdl, "/CN=a", "atlas", (), "c", 2e9, str(START), 0.0)
-               for n, jdl in enumerate(('Executable = "/bin/a";', 'Executable = "/bin/b";', "Executable = ;"))]
-    transact = desk.kit.database.transact
-    one, same, bad = result(transact(desk.broker.lanes.assign, submits))
-    assert one
-    assert (same, bad) == (one, "")
-    assert result(transact(desk.broker.lanes.assign, submits, alike=True)) == [one] * 3
+def test_nodes_that_are_alike_are_in_a_lane_as_they_arrive(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(shell, "wm: {lazy_vos: [atlas], priorities: {atlas: 3}, expiry_s: 60}")
+    desk.shelf.say(0.0, a={FREE: 0})
+    desk.arrive(*(f'Rank = 0; Arguments = "{n}"; Executable = "/bin/a";' for n in range(3)))
     assert [(row.priority, row.lazy, row.vo) for row in desk.rows(lanes)] == [(3, True, "atlas")]
+    assert {row.lane for row in desk.rows()} == {row.id for row in desk.rows(lanes)}
+    monkeypatch.setattr("wm.lanes.described", lambda _text: pytest.fail("read again"))
+    assert desk.work() == []
+    assert [state.settled for state in desk.broker.lanes.states.values()] == [3]
+    desk.arrive("unread = ;", first=3)
+    desk.work()
+    assert [state.settled for state in desk.broker.lanes.states.values()] == [4]
+    shell.advance(1.0)
+    desk.shelf.say(1.0, a={FREE: 2})
+    assert desk.work() == ["0@a", "1@a"]
+    shell.advance(60.0)
+    desk.work()
+    assert sorted(row.phase for row in desk.rows()) == ["over", "over", "placed", "placed"]
+    assert [state.settled for state in desk.broker.lanes.states.values()] == []
+
+
+def test_nodes_that_expire_tell_it(shell: Shell) -> None:
+    desk = Desk(shell, "wm: {lazy: true}")
+    desk.arrive('Executable = "/bin/a"; ExpiryTime = 50;')
+    desk.work()
+    shell.advance(49.0)
+    desk.work()
+    assert [row.phase for row in desk.rows()] == ["waiting"]
+    shell.advance(1.0)
+    desk.work()
+    assert [row.phase for row in desk.rows()] == ["over"]
+
+
+def test_nodes_that_cannot_be_read_end(shell: Shell) -> None:
+    desk = Desk(shell, "")
+    desk.arrive("Rank = ;")
+    assert {row.lane for row in desk.rows()} == {""}
+    desk.work()
+    assert [row.phase for row in desk.rows()] == ["over"]
+
+
+def test_a_restart_counts_those_that_are_settled(shell: Shell) -> None:
+    desk = Desk(shell, "wm: {lazy: true}")
+    desk.arrive('Executable = "/bin/a"; Rank = 0;', 'Executable = "/bin/b"; Rank = 0;')
+    desk.work()
+    desk.born()
+    desk.arrive('Executable = "/bin/c"; Rank = 0;', first=2)
+    desk.shelf.say(0.0, a={FREE: 0})
+    desk.work()
+    assert [state.settled for state in desk.broker.lanes.states.values()] == [3]
+    shell.advance(1.0)
+    desk.shelf.say(1.0, a={FREE: 9})
+    assert desk.work() == ["0@a", "1@a", "2@a"]
 
 
 def test_a_job_that_cannot_be_read_ends_and_stops_no_other(shell: Shell) -> None:

@@ -124,7 +124,8 @@ computing = st.builds(
 markets = st.builds(lambda ces: market(*ces), st.lists(computing, max_size=6, unique_by=lambda entry: entry.id))
 more = st.sampled_from(["", "Most = 2;", f'SubmitTo = "{name("a")}";', 'InputData = {"lfn:a"}; '
                         'DataAccessProtocol = "gsiftp";', "Most = other.y;"])
-requests = st.builds(job, expressions, st.sampled_from(["0", "other.x", "2 * other.x - other.y", "other.y + time()"]), more=more,
+ranks = st.sampled_from(["0", "other.x", "2 * other.x - other.y", "other.y + time()"])
+requests = st.builds(job, expressions, ranks, more=more,
                      previous=st.sampled_from([(), ("a.org",), ("B.org", "c.org")]))
 
 
