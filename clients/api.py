@@ -176,10 +176,10 @@ class Client:
         reply = self.at(Place(id.host, id.port)).call(OPERATIONS["lb.events"], unique=id.unique)
         return list(reply.events)
 
-    def jobs(self, state: str = "") -> Iterator[Status]:
-        """The caller's jobs at every configured LB server, newest first at each."""
+    def jobs(self, state: str = "", *, nodes: bool = True) -> Iterator[Status]:
+        """The caller's jobs at every configured LB server, newest first at each; `nodes`: those of compounds, too."""
         for server in self.settings.bookkeepers():
-            query = {"state": state} if state else {}
+            query = ({"state": state} if state else {}) | ({} if nodes else {"children": "no"})
             while True:
                 page = self.at(server).call(OPERATIONS["lb.jobs"], query=query)
                 yield from page.jobs

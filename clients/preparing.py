@@ -16,11 +16,13 @@ from wms.errors import Refused
 from wms.jdl.ast import Ad, Node, Warned, conjunction, node
 from wms.jdl.compounds import Compound, expanded, is_compound
 from wms.jdl.compounds.inheritance import letters_of
+from wms.jdl.described import described
 from wms.jdl.description import describe
 from wms.jdl.limits import MAX_COMPOUND_TEXT
 from wms.jdl.parser import parse
 from wms.jdl.unparse import pretty
 
+MOST_LOOKED_AT = 50
 _COMPOUND = frozenset({"dag", "collection"})
 _OF_NODES = {"retrycount": "DefaultNodeRetryCount", "shallowretrycount": "DefaultNodeShallowRetryCount"}
 
@@ -77,7 +79,19 @@ def _compound(ad: Ad, directory: str, environment: Mapping[str, str], vo: str, f
     complete, files = gathered(ad, directory, environment)
     found = expanded(complete, 1)
     counted = "P" not in letters_of(complete) or "PartitionNumber" in complete
-    return Prepared(pretty(complete), vo, files, _warnings(file, found.warnings), compound=found, counted=counted)
+    warnings = (*_warnings(file, found.warnings), *_of_nodes(found))
+    return Prepared(pretty(complete), vo, files, warnings, compound=found, counted=counted)
+
+
+def _of_nodes(whole: Compound) -> tuple[str, ...]:
+    """What the first nodes are warned of and their compound is not, each once."""
+    said = {warned.message for warned in whole.warnings}
+    told: dict[str, str] = {}
+    for index in range(min(whole.number, MOST_LOOKED_AT)):
+        for warned in described(whole.jdl(index)).warnings:
+            if warned.message not in said:
+                told.setdefault(warned.message, f"{whole.name(index)}: {warned.message}")
+    return tuple(told.values())
 
 
 def _refuse_misplaced(whole: bool, attributes: Mapping[str, Node], of_nodes: Mapping[str, Node]) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 
-from wms.jdl.compounds.dagman import imported, submit_files
-
-from clients.errors import ArgumentsExclusive, ArgumentWrong, JdlFileMissing
+from clients.errors import ArgumentMissing, ArgumentsExclusive, JdlFileMissing
 from clients.gathering import of_directory
 from clients.options import read_jdl
 from clients.settings import Settings
 from wms.jdl.ast import Ad
+from wms.jdl.compounds.dagman import imported, submit_files
 from wms.jdl.parser import parse
 
 
@@ -29,7 +28,7 @@ def source(jdl_file: str, collection: str, dagman: str) -> Source:
     """The one thing that is asked for; raises JdlFileMissing, JdlInvalid and what arguments are refused with."""
     given = [one for one in (jdl_file, collection, dagman) if one]
     if not given:
-        raise ArgumentWrong("The last argument must be a JDL file")
+        raise ArgumentMissing("The last argument must be a JDL file")
     if len(given) > 1:
         raise ArgumentsExclusive("A JDL file, --collection and --dagman exclude each other.")
     if collection:

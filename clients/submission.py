@@ -58,7 +58,8 @@ def send(ns: Connection, wanted: RegisterRequest, files: Sequence[LocalFile],
     if not wanted.start:
         _upload(ns, registered, files, wanted.files)
         _start(ns, registered.job)
-    return Submission(registered.job, f"https://{ns.place}", (*warnings, *registered.warnings))
+    news = (said for said in registered.warnings if not any(own.endswith(f": {said}") for own in warnings))
+    return Submission(registered.job, f"https://{ns.place}", (*warnings, *news))
 
 
 def _register(ns: Connection, wanted: RegisterRequest) -> Registered:

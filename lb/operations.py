@@ -101,7 +101,7 @@ class Bookkeeping:
         await self.settled()
         return await self.kit.database.read(
             _user_jobs, sight(self.gate, call.user), limit, _state(call.query.get("state", "")),
-            call.query.get("cursor", ""))
+            call.query.get("cursor", ""), call.query.get("children") != "no")
 
     async def events(self, call: Call) -> EventList:
         """The events of one job."""
@@ -166,8 +166,9 @@ def _records(conn: sa.Connection, uniques: Set[str], eyes: Sight) -> dict[str, d
             **{unique: job and status_record(job) for unique, job in found.items()}}
 
 
-def _user_jobs(conn: sa.Connection, eyes: Sight, limit: int, state: JobState | None, cursor: str) -> JobList:
-    page = query.user_jobs(conn, eyes.who.dn, limit=limit, state=state, cursor=cursor)
+def _user_jobs(conn: sa.Connection, eyes: Sight, limit: int, state: JobState | None, cursor: str,
+               children: bool) -> JobList:
+    page = query.user_jobs(conn, eyes.who.dn, limit=limit, state=state, cursor=cursor, children=children)
     seen = [shown for job in page.jobs if (shown := eyes.shown(job)) is not None]
     return JobList(tuple(status_record(without_texts(job)) for job in seen), page.cursor)
 

@@ -87,13 +87,18 @@ def _no_such_job(unique: str) -> NoSuchJob:
 
 
 def user_jobs(conn: sa.Connection, owner: str, *, limit: int, state: JobState | None = None,
-              cursor: str = "") -> JobsPage:
-    """A page of the jobs of `owner` (a DN), newest first; jobs that come meanwhile disturb no page."""
+              cursor: str = "", children: bool = True) -> JobsPage:
+    """A page of the jobs of `owner` (a DN), newest first; jobs that come meanwhile disturb no page.
+
+    Without `children` only those that have no parent.
+    """
     chosen = (sa.select(*COLUMNS, jobs.c.created, jobs.c.id)
               .where(jobs.c.owner == canonical_dn(owner), jobs.c.type != "")
               .order_by(jobs.c.created.desc(), jobs.c.id.desc()))
     if state is not None:
         chosen = chosen.where(jobs.c.state == state.code)
+    if not children:
+        chosen = chosen.where(jobs.c.parent == "")
     rows = _after(conn, chosen, read_cursor(cursor) if cursor else None, limit + 1)
     following = cursor_text(rows[limit - 1].created, rows[limit - 1].id) if len(rows) > limit else ""
     told = {row.job: found(row.job, row.version, row.record) for row in rows[:limit]}

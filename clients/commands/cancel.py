@@ -46,7 +46,7 @@ def command(session: Session, jobs: tuple[str, ...], input_file: str, every: boo
 
 
 def _unfinished(client: Client) -> list[str]:
-    found = [status["jobId"] for status in client.jobs() if status.get("state") in CANCELLABLE]
+    found = [status["jobId"] for status in client.jobs(nodes=False) if status.get("state") in CANCELLABLE]
     if not found:
         raise NoJobFound("None of your jobs can be cancelled.")
     return found

@@ -52,7 +52,7 @@ def command(session: Session, jobs: tuple[str, ...], input_file: str, every: boo
     found = _all(session, selection) if every else session.client().status(chosen)
     if watch:
         found = _watched(session, found)
-    found = _with_nodes(session, found, nodes=not nonodes)
+    found = _with_nodes(session, found, nodes=not (nonodes or every))
     level = session.settings.status_level if verbosity is None else verbosity
     records = [one for one in found.values() if not isinstance(one, WmsError)]
     errors = [one for one in found.values() if isinstance(one, WmsError)]
@@ -67,7 +67,9 @@ def command(session: Session, jobs: tuple[str, ...], input_file: str, every: boo
 
 
 def _all(session: Session, selection: Selection) -> dict[str, Status | WmsError]:
-    found = {status["jobId"]: status for status in session.client().jobs() if selection.takes(status)}
+    """Who looks for something finds it among nodes of compounds, too."""
+    jobs = session.client().jobs(nodes=selection.narrows)
+    found = {status["jobId"]: status for status in jobs if selection.takes(status)}
     if not found:
         raise NoJobFound("Unable to find any job matching the query.")
     return dict(found)

@@ -44,7 +44,7 @@ def cli() -> None:
 def _site(directory: str) -> Any:
     from clients.site import Site
 
-    return Site(Path(directory).absolute())
+    return Site(Path(os.path.abspath(directory)))
 
 
 @cli.command()

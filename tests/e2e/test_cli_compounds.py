@@ -159,3 +159,22 @@ def test_only_an_ended_compound_is_rescued(user: Person) -> None:
     assert list(states(user, again["jobid"])) == ["slow"]
     user.sees("job-cancel", "--noint", again["jobid"])
     user.is_refused("NS_OPERATION_NOT_ALLOWED", "job-rescue", user.submits(ECHO))
+
+
+def test_all_my_jobs_are_without_nodes_unless_something_is_looked_for(user: Person) -> None:
+    job = user.submits(f'JobType = "Parametric"; Parameters = 3; {SLEEP} UserTags = [ point = "p_PARAM_" ];')
+    until(lambda: set(states(user, job).values()) == {"Running"}, "three nodes")
+    every = user.sees("job-status", "--all", "--json").document["jobs"]
+    assert job in every
+    assert not [one for one in every.values() if "Parent Job" in one]
+    (found,) = user.sees("job-status", "--all", "--user-tag", "point=p1", "--json").document["jobs"]
+    assert found == str(JobId.parse(job).subjob(None, 1))
+    cancelled = user.sees("job-cancel", "--noint", "--all").out
+    assert job in cancelled
+    assert found not in cancelled
+
+
+def test_a_misspelled_attribute_of_a_node_is_told_of_once(user: Person) -> None:
+    odd = f'[ {ECHO} Argument = "x" ]'
+    user.writes("odd.jdl", f'[ Type = "Collection"; Nodes = {{ {odd}, {odd} }} ]')
+    assert user.sees("job-submit", "odd.jdl").err.count("did you mean 'Arguments'?") == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clients import documents
-from clients.errors import ArgumentsExclusive, ArgumentWrong, JdlFileMissing
+from clients.errors import ArgumentMissing, ArgumentsExclusive, ArgumentWrong, JdlFileMissing
 from clients.gathering import of_directory
 from clients.options import node_attributes
 from clients.preparing import Prepared, prepare
@@ -213,7 +213,7 @@ def test_a_dagman_file_is_a_dag(here: Path) -> None:
 def test_one_thing_is_submitted(here: Path) -> None:
     (here / "j.jdl").write_text(X)
     assert source(str(here / "j.jdl"), "", "").jdl == X
-    with pytest.raises(ArgumentWrong, match="The last argument must be a JDL file"):
+    with pytest.raises(ArgumentMissing, match="The last argument must be a JDL file"):
         source("", "", "")
     with pytest.raises(ArgumentsExclusive):
         source("a", "b", "")
