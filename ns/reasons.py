@@ -25,6 +25,8 @@ from wms.service import Kit
 
 PATIENCE_S = 2.0
 """So long the Workload Manager has to answer."""
+MOST_TRIED = 100_000
+"""Nodes of a compound that are tried to find one by its identifier."""
 
 
 class Reasons:
@@ -74,9 +76,11 @@ class Reasons:
         """Which nodes of which compounds these are."""
         nodes: list[NodeOf] = []
         for parent in sorted({one.parent for one in asked} & here.keys()):
-            home, wanted = JobId.parse(here[parent].job), {one.job for one in asked if one.parent == parent}
-            places = await self._kit.thread(home.indices, None, here[parent].number, wanted)
-            nodes += [NodeOf(str(home.subjob(None, index)), parent, index) for index in places.values()]
+            wanted = {one.job for one in asked if one.parent == parent}
+            job = here[parent]
+            places = await self._kit.thread(_places, JobId.parse(job.job), job, wanted)
+            home = job.job.rpartition("/")[0]
+            nodes += [NodeOf(f"{home}/{unique}", parent, index) for unique, index in places.items()]
         return nodes
 
     # -- the Workload Manager ----------------------------------------------------------------------------
@@ -104,6 +108,13 @@ class Reasons:
         names = [whole.name(index) for index in told.details["parents"]]
         return reason(told.job, told.code, told.at, next_try=told.next_try, details={**told.details, "parents": names},
                       parents=listed(names), be="is" if len(names) == 1 else "are")
+
+
+def _places(id: JobId, job: store.Job, wanted: set[str]) -> dict[str, int]:
+    """Their indices. Among very many nodes without order none is looked for: the last one waits for the same."""
+    if job.kind == store.COLLECTION and job.number > MOST_TRIED:
+        return dict.fromkeys(wanted, job.number - 1)
+    return id.indices(None, job.number, wanted)
 
 
 def _unique(job: str) -> str:

@@ -64,10 +64,10 @@ def clauses(matches: Matches) -> tuple[Clause, ...]:
 
 
 def _seen(check: Check, ces: Sequence[ComputingElement]) -> _Seen:
-    values = [check.passes(ce) for ce in ces]
+    values = [check.passes(ce) for ce in reversed(ces)]
 
     def those(wanted: Value) -> int:
-        return mask_of(number for number, value in enumerate(values) if value is wanted)
+        return int("".join(["1" if value is wanted else "0" for value in values]) or "0", 2)
 
     return _Seen(check, those(True), those(UNDEFINED), those(ERROR))
 
@@ -167,8 +167,9 @@ def blame(told: Sequence[Clause]) -> str:
                          for clause in helping[:MOST_BLAMED])
     if told and told[-1].left:
         return WHOLE
-    all, picky = told[0].seen, sorted((clause for clause in told if clause.alone < told[0].seen),
+    all, picky = told[0].seen, sorted((clause for clause in told if clause.alone <= told[0].seen / 2),
                                       key=lambda clause: clause.alone)[:MOST_BLAMED]
+    picky = picky or [clause for clause in told if clause.left < clause.seen][:MOST_BLAMED]
     shown = [f"{_name(clause)} {clause.alone or 'none'} of {all}" for clause in told if clause in picky]
     return f"no single clause is to blame, each leaves few: {listed(shown)}"
 

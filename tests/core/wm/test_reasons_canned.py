@@ -46,6 +46,11 @@ NO_MATCH: dict[str, tuple[Request, tuple[Entry, ...], str]] = {
         (job(f"other.{FREE} > 50 && other.Foo == 1 && {HAS_X}"), TEN,
          f"No match among 10 CEs: no single clause is to blame, each leaves few: `other.{FREE} > 50` none of 10, "
          f"`other.Foo == 1` none of 10 and `{HAS_X}` 3 of 10."),
+    "clauses that leave many each, but not the same":
+        (job(" && ".join(f"!(other.{FREE} == {n} || other.{FREE} == {(n + 1) % 5})" for n in range(5))), TEN[:5],
+         "No match among 5 CEs: no single clause is to blame, each leaves few: "
+         f"`!(other.{FREE} == 0 || other.{FREE} == 1)` 3 of 5, `!(other.{FREE} == 1 || other.{FREE} == 2)` 3 of 5 and "
+         f"`!(other.{FREE} == 2 || other.{FREE} == 3)` 3 of 5."),
     "constant false":
         (job("false"), TEN, "No match among 10 CEs: without `false`: 10 more CEs."),
     "chance":
