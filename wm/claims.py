@@ -6,15 +6,17 @@ from collections.abc import Collection, Mapping
 
 from wms.resource import ComputingElement
 
-SETTLE_S = 15.0
-"""A CE's word may be that much older than it seems: a job takes as long to reach its queue."""
 MOST_CHECKED = 5_000
 
 
 class Claims:
-    """By CE the jobs that were placed and when (epoch s)."""
+    """By CE the jobs that were placed and when (epoch s).
 
-    def __init__(self) -> None:
+    A CE's word may be `settle_s` older than it seems: a job takes as long to reach its queue.
+    """
+
+    def __init__(self, settle_s: float) -> None:
+        self._settle_s = settle_s
         self._by_ce: dict[str, dict[str, float]] = {}
 
     def add(self, ce: str, job: str, now: float) -> None:
@@ -33,7 +35,7 @@ class Claims:
     def counts(self, ces: Mapping[str, ComputingElement]) -> dict[str, int]:
         """How many jobs each CE got that its word does not know; older ones are forgotten."""
         self._by_ce = {ce: kept for ce, those in self._by_ce.items()
-                       if ce in ces and (kept := _since(those, ces[ce].updated - SETTLE_S))}
+                       if ce in ces and (kept := _since(those, ces[ce].updated - self._settle_s))}
         return {ce: len(those) for ce, those in self._by_ce.items()}
 
 

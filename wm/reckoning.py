@@ -36,7 +36,7 @@ class Reckoning:
         self._since: defaultdict[Who, float] = defaultdict(float)
         self._counted = float("-inf")
         self.past: dict[Who, Use] = {}
-        self.claims = Claims()
+        self.claims = Claims(kit.settings.wm.settle_s)
 
     async def refresh(self, now: float, *, slots: bool) -> None:
         """From the tables; `slots`: whether anybody asks for free slots."""

@@ -68,13 +68,14 @@ class Ns(Section, frozen=True, kw_only=True):
 class Wm(Section, frozen=True, kw_only=True):
     """Workload Manager."""
 
-    match_retry_s: Annotated[Seconds, _about("a job that matched nothing is tried again after this")] = 300.0
     expiry_s: Annotated[Seconds, _about("a job that never matched is aborted after this")] = 86_400.0
     max_retry_count: Annotated[Count, _about("site limit of deep resubmissions")] = 10
     max_shallow_retry_count: Annotated[Count, _about("site limit of shallow resubmissions")] = 10
     requirements: Annotated[str, _about("ClassAd expression ANDed to every job's Requirements; empty: built in")] = ""
     lazy: Annotated[bool, _about("jobs wait here for a free slot instead of queueing at a computing element")] = False
     lazy_vos: Annotated[tuple[str, ...], _about("VOs whose jobs wait for a free slot whatever `lazy` says")] = ()
+    settle_s: Annotated[Seconds, _about("a computing element's word on free slots may be this much older than it "
+                                        "seems: longer is safer, shorter fills slots sooner")] = 15.0
     priorities: Annotated[dict[str, int], _about("priority by VO or FQAN; the highest goes first, others have 0")] = {}
     shares: Annotated[dict[str, float], _about("weight of a VO in the fair share; others have 1")] = {}
     half_life_s: Annotated[Seconds, _about("after this long past use counts half in the fair share")] = 86_400.0

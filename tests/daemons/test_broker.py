@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from wm.supply.supermarket import EMPTY, Kind, Snapshot, Source, Supermarket
 from wm.tables import jobs, lanes, usage
 from wm.turn import Turns
 from wm.usage import Usage
+from wms.authority import make_authority
 from wms.database import metadata
 from wms.messages import NodeJob, Run, Submit, SubmitCompound, SubmitNodes, decode
 from wms.queue import Message
@@ -63,10 +65,12 @@ class Desk:
         self.broker = Broker(self.kit, self.shelf, self.turns, Memories())  # type: ignore[arg-type]
         return self.broker
 
-    def submit(self, *names: str, jdl: str = "", owner: str = "/CN=a", vo: str = "atlas") -> None:
+    def submit(self, *names: str, jdl: str = "", owner: str = "/CN=a", vo: str = "atlas", credential: str = "c",
+               ends: float = 2e9) -> None:
         now = self.kit.now()
         new = [Submit(f"https://lb:9000/{name}", f'Executable = "/bin/true"; Requirements = true; Rank = 0; {jdl}',
-                      owner, vo, (), "c", 2e9, str(START), now + number / 1e3) for number, name in enumerate(names)]
+                      owner, vo, (), credential, ends, str(START), now + number / 1e3)
+               for number, name in enumerate(names)]
         result(self.kit.database.transact(store.add, [(one, one.sequence_code) for one in new], now))
 
     def arrive(self, *texts: str, first: int = 0) -> None:
@@ -193,6 +197,27 @@ def test_a_job_that_waits_too_long_or_names_a_ce_that_nobody_knows_ends(shell: S
     desk.work()
     assert [row.reason for row in desk.rows() if row.id == "1"] == [
         "request expired; no free slot: all 1 computing elements that match are busy"]
+
+
+def test_a_waiting_job_ends_with_its_credential_as_renewed(shell: Shell, tmp_path: Path) -> None:
+    desk = Desk(shell, f"{{state_dir: {tmp_path}, wm: {{lazy: true}}}}")
+    shell.advance(1.7e9)
+    now = desk.kit.now()
+    desk.submit("1", "2", ends=now + 50)
+    desk.submit("3", ends=now + 50, credential="renewed")
+    desk.work()
+    path = desk.kit.credential_path("renewed")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(make_authority(now, serial=1, kind="ec").certificate)
+    shell.advance(49.0)
+    desk.work()
+    assert {row.phase for row in desk.rows()} == {"waiting"}
+    shell.advance(1.0)
+    desk.work()
+    assert {row.id: row.phase for row in desk.rows()} == {"1": "over", "2": "over", "3": "waiting"}
+    assert [row.reason.partition(";")[0] for row in desk.rows()][:2] == ["proxy expired"] * 2
+    assert [state.settled for state in desk.broker.lanes.states.values()] == [1]
+    assert desk.rows()[2].due > now + 86_000
 
 
 def test_more_jobs_than_one_round_takes(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

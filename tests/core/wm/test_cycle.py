@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_builders import ce, job, market, name
 
-from wm.claims import SETTLE_S, Claims
+from wm.claims import Claims
 from wm.matching.board import Board
 from wm.matching.cycle import Cause, Outcome, Why
 from wm.matching.inputs import Inputs, Rules, decide
@@ -241,10 +241,10 @@ def test_use_counts_half_after_its_half_life_and_who_runs_counts_at_least_what_i
 
 
 def test_a_claim_lasts_until_the_job_ends_or_the_ce_has_had_its_say() -> None:
-    claims, here = Claims(), market(ce("a"), ce("b")).ces
+    claims, here = Claims(7.0), market(ce("a"), ce("b")).ces
     for id, (which, at) in {"1": ("a", 10.0), "2": ("a", 50.0), "3": ("b", 50.0), "4": ("gone", 50.0)}.items():
         claims.add(name(which), id, at)
-    later = {id: replace(one, updated=20.0 + SETTLE_S) for id, one in here.items()}
+    later = {id: replace(one, updated=27.0) for id, one in here.items()}
     assert claims.jobs() == ["1", "2", "3", "4"]
     assert claims.counts(later) == {name("a"): 1, name("b"): 1}
     claims.ended({"2"})
