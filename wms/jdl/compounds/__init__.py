@@ -49,8 +49,8 @@ def understood(text: str, partitions: int = 0) -> JobDescription | Compound:
         job = described(text)
         if not is_compound(job):
             return job
-    ad = parse(text, max_chars=MAX_COMPOUND_TEXT, folding=True)
-    return compound(text, partitions) if is_compound(ad) else described(text)
+    ad = _read(text)
+    return _remembered.put(text, partitions, _made(text, ad, partitions)) if is_compound(ad) else described(text)
 
 
 def compound(text: str, partitions: int = 0) -> Compound:
@@ -62,13 +62,21 @@ def compound(text: str, partitions: int = 0) -> Compound:
     found = _remembered.get(text, partitions)
     if found is not None:
         return found
-    return _remembered.put(text, partitions, _expanded(text, partitions))
+    return _remembered.put(text, partitions, _made(text, _read(text), partitions))
 
 
-def _expanded(text: str, partitions: int) -> Compound:
-    """Nodes of one form are understood together; what is wrong is found and told as when each is read alone."""
+def _read(text: str) -> Ad:
+    """The record, nodes of one form left to be understood together. All that is wrong is found by reading all."""
     try:
-        return expanded(parse(text, max_chars=MAX_COMPOUND_TEXT, folding=True), partitions)
+        return parse(text, max_chars=MAX_COMPOUND_TEXT, folding=True)
+    except JdlError:
+        return parse(text, max_chars=MAX_COMPOUND_TEXT)
+
+
+def _made(text: str, ad: Ad, partitions: int) -> Compound:
+    """What is wrong is told as when each node is read alone."""
+    try:
+        return expanded(ad, partitions)
     except JdlError:
         return expanded(parse(text, max_chars=MAX_COMPOUND_TEXT), partitions)
 

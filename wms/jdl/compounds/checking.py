@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
 from wms.errors import JdlError, JdlInvalid
@@ -102,6 +103,18 @@ def form(text: str) -> str:
         return known[text]
 
     return _STRING.sub(lambda string: _WORD.sub(renamed, string[0]) if len(string[0]) < _LONG else string[0], text)
+
+
+def outline(strings: Sequence[str]) -> Hashable:
+    """The form of a text of which nothing but these strings, with their quotes and no escapes, differs from others."""
+    text = "".join(strings)
+    if max(map(len, strings)) >= _LONG:
+        return form(text)
+    words, known = _WORD.findall(text), dict[str, str]()
+    for word in words:
+        if word not in known:
+            known[word] = word if word.lower() in _WORDS else f"{_kind(word)}{len(known)}"
+    return _WORD.sub("w", text), " ".join([known[word] for word in words])
 
 
 def _kind(word: str) -> str:

@@ -6,12 +6,12 @@ it was seen to give the same. Also the memory of all nodes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from wms.errors import JdlError, JdlInvalid
 from wms.jdl.ast import Ad, Folded
-from wms.jdl.compounds.checking import Checker, form
+from wms.jdl.compounds.checking import Checker, outline
 from wms.jdl.compounds.inheritance import Likeness
 from wms.jdl.compounds.listed import called, declared, file_of, name_of, own_name
 from wms.jdl.compounds.model import NodeInput
@@ -57,7 +57,7 @@ class Taken:
         self.likeness = Likeness()
         self._kind = kind
         self._molds = Molds(root, kind.opened)
-        self._passed: set[tuple[int, str]] = set()
+        self._passed: set[tuple[int, Hashable]] = set()
         self._seen: dict[int, list[str]] = {}
         self._names: list[str] = []
         self._nodes: list[Molded | Known] = []
@@ -90,7 +90,9 @@ class Taken:
     def take(self, name: str, record: Ad) -> None:
         """One more node. What is wrong with it is kept for `checker.refuse_problems`; JdlError may be raised too."""
         mold, values = self._mold(name, record)
-        if mold is None or not isinstance(record, Folded) or not self._molded(name, record, mold, values):
+        if mold is not None and isinstance(record, Folded):
+            self._molded(name, record, mold, values)
+        else:
             self._alone(name, record)
 
     def _alone(self, name: str, record: Ad) -> None:
@@ -105,30 +107,28 @@ class Taken:
         self.likeness.add(ad)
         self._add(name, Known(text, inputs))
 
-    def _molded(self, name: str, record: Folded, mold: Mold, values: Sequence[str]) -> bool:
-        """Take a node by its mold, checked when it is the first whose words are placed so; false if that fails."""
+    def _molded(self, name: str, record: Folded, mold: Mold, values: Sequence[str]) -> None:
+        """Take a node by its mold, which is tried on the first node whose words are placed so."""
         files = self._files(len(self._nodes), mold, values) if mold.related else ()
         words = [value if value[0] == '"' else f'"{value}"' for value in values] if mold.related else values
-        key = mold.number, form("".join([*words, f'"{name}"', *(f'"{file.name}"' for file in files)]))
-        if key not in self._passed and not self._fits(name, record, mold, values):
-            return False
-        self._passed.add(key)
+        key = mold.number, outline([*words, f'"{name}"', *[f'"{file.name}"' for file in files]])
+        if key not in self._passed:
+            self._try(name, record, mold, values)
+            self._passed.add(key)
         self.likeness.holds &= self._seen[mold.number] == [values[hole] for hole in mold.seen]
         self._add(name, Molded(mold, record))
-        return True
 
-    def _fits(self, name: str, record: Folded, mold: Mold, values: Sequence[str]) -> bool:
-        """Does the mold give what the node is when it is looked at alone?"""
+    def _try(self, name: str, record: Folded, mold: Mold, values: Sequence[str]) -> None:
+        """Raises JdlInvalid if the mold does not give what the node is when it is looked at alone."""
         index = len(self._nodes)
         ad, inputs = self._kind.alone(index, name, self._kind.opened(name, read(record)))
         text = unparse(ad)
         if (text, inputs) != self._cast(index, name, mold, values):
-            return False
+            raise JdlInvalid(f"{name} is not what others of its form are")
         self.checker.check(name, ad, text)
         if mold.number not in self._seen:
             self.likeness.add(ad)
             self._seen[mold.number] = [values[hole] for hole in mold.seen]
-        return True
 
     def _add(self, name: str, node: Molded | Known) -> None:
         if self._indices.setdefault(name, len(self._names)) < len(self._names):

@@ -123,26 +123,30 @@ class Molds:
         """The strings whose values say more than text: each value of them makes another mold. None: all may."""
         own = self._opened(name, record)
         inside = {id(part) for part, _ in walk(own)}
-        try:
-            strings = _strings(record, values)
-        except Unusual:
+        strings = _strings(record)
+        if len(strings) != sum(value[0] == '"' for value in values):
             return None
-        return tuple(hole for one, hole in strings.items() if one not in inside) if _only_text(own) else None
+        numbers = _numbered(strings, values)
+        return tuple(hole for one, hole in numbers.items() if one not in inside) if _only_text(own) else None
 
     def _made(self, name: str, values: Sequence[str], record: Ad) -> Mold | None:
         try:
-            return _mold(len(self._molds), self._opened(name, record), self._root, _strings(record, values), values)
+            return _mold(len(self._molds), self._opened(name, record), self._root, _numbered(_strings(record), values),
+                         values)
         except Unusual:
             return None
 
 
-def _strings(record: Ad, values: Sequence[str]) -> dict[int, int]:
-    """The number of each string, by the identity of its constant. Raises Unusual when some were written in parts."""
+def _strings(record: Ad) -> list[Literal]:
+    """The strings of a record as they stand in its text; those that are written in parts are fewer here."""
     found = [part for part, _ in walk(record) if isinstance(part, Literal) and isinstance(part.value, str)]
+    return sorted(found, key=lambda one: one.position)
+
+
+def _numbered(strings: Sequence[Literal], values: Sequence[str]) -> dict[int, int]:
+    """The number of each string among all that was cut out, by the identity of its constant."""
     holes = [hole for hole, value in enumerate(values) if value[0] == '"']
-    if len(found) != len(holes):
-        raise Unusual
-    return {id(one): hole for one, hole in zip(sorted(found, key=lambda one: one.position), holes, strict=True)}
+    return {id(one): hole for one, hole in zip(strings, holes, strict=True)}
 
 
 def _only_text(own: Ad) -> bool:
@@ -170,10 +174,9 @@ def _marked(ad: Ad, strings: Mapping[int, int]) -> Node:
 
 def _texts(value: Node, strings: Mapping[int, int]) -> tuple[int, ...]:
     """The strings of a list of them."""
-    items = value.items if isinstance(value, ListNode) else ()
-    if not isinstance(value, ListNode) or any(id(item) not in strings for item in items):
+    if not isinstance(value, ListNode) or any(id(item) not in strings for item in value.items):
         raise Unusual
-    return tuple(strings[id(item)] for item in items)
+    return tuple(strings[id(item)] for item in value.items)
 
 
 def _outputs(own: Ad, strings: Mapping[int, int]) -> tuple[int, ...] | None:
@@ -183,7 +186,7 @@ def _outputs(own: Ad, strings: Mapping[int, int]) -> tuple[int, ...] | None:
 
 
 def _files(own: Ad, root: Ad, strings: Mapping[int, int], values: Sequence[str]) -> tuple[File, ...]:
-    """Raises Unusual when not all names of nodes are used for that, or a string is no file."""
+    """Raises Unusual when a string is no file."""
     found: list[File] = []
     nodes = iter([hole for hole, value in enumerate(values) if value[0] != '"'])
     for item in items_of(own):
@@ -195,8 +198,6 @@ def _files(own: Ad, root: Ad, strings: Mapping[int, int], values: Sequence[str])
             raise Unusual
         else:
             found += resolved(item, root)
-    if next(nodes, None) is not None:
-        raise Unusual
     return tuple(found)
 
 
