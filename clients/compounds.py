@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 1000
 MOST_COUNTED = 100_000
-"""Of more nodes the histogram is the one that is kept, which knows fewer states."""
+"""More nodes are not counted every second: the histogram that is kept knows fewer states."""
 AT_ONCE = 500
 
 
@@ -39,9 +39,14 @@ def with_nodes(client: Client, record: Status, most: int = MOST_SHOWN) -> Status
 def counted(client: Client, record: Status) -> Status:
     """The status of a compound with its nodes counted by state."""
     id = JobId.parse(record["jobId"])
-    query = {"thorough": "1"} if record["children_num"] <= MOST_COUNTED else {}
-    found = client.at(Place(id.host, id.port)).call(OPERATIONS["lb.histogram"], query=query, unique=id.unique)
+    found = client.at(Place(id.host, id.port)).call(
+        OPERATIONS["lb.histogram"], query={"thorough": "1"}, unique=id.unique)
     return {**record, "children_hist": found.histogram}
+
+
+def watched(client: Client, record: Status) -> Status:
+    """The same for somebody who looks again and again."""
+    return counted(client, record) if record["children_num"] <= MOST_COUNTED else record
 
 
 def _states(client: Client, record: Status, most: int) -> list[Status]:

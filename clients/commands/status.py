@@ -101,13 +101,19 @@ def _watched(session: Session, found: dict[str, Status | WmsError]) -> dict[str,
             continue
         said = ""
         for status in session.client().watch(job):
-            shown = _with_nodes(session, {job: status}, nodes=False)[job]
-            assert not isinstance(shown, WmsError)
-            if show.moved(shown) != said:
-                said = show.moved(shown)
+            if (moved := show.moved(_watched_now(session, status))) != said:
+                said = moved
                 session.say(f"{time.ctime(status.get('stateEnterTime', 0.0))}  {job}  {said}")
             last[job] = status
     return last
+
+
+def _watched_now(session: Session, status: Status) -> Status:
+    if not _is_compound(status):
+        return status
+    from clients import compounds
+
+    return compounds.watched(session.client(), status)
 
 
 def main() -> NoReturn:
