@@ -18,6 +18,7 @@ from wms.operations import File, RegisterRequest
 from wms.sandbox import base_name, check_name, is_remote, repeated
 
 MOST_NAMED = 20
+MOST_CHARACTERS = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,16 @@ def admit_question(body: RegisterRequest, settings: Settings) -> Admitted:
 
 def _admitted(found: JobDescription | Compound, body: RegisterRequest, settings: Settings) -> Admitted:
     vo = found.virtual_organisation or body.vo or settings.vo
+    _check_text("the virtual organisation", vo)
+    _check_text("MyProxyServer", found.my_proxy_server)
     warned: Sequence[Warned] = tuple(dict.fromkeys((*found.ad.warnings, *found.warnings)))
     return Admitted(found, vo, tuple(warning.message for warning in warned), body.jdl)
+
+
+def _check_text(what: str, value: str) -> None:
+    if len(value) > MOST_CHARACTERS or "\0" in value:
+        raise Refused(f"The name of {what} has more than {MOST_CHARACTERS} characters, or NUL among them.",
+                      limit=MOST_CHARACTERS)
 
 
 def _understood(jdl: str, settings: Settings) -> JobDescription | Compound:

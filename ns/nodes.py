@@ -108,8 +108,8 @@ class Nodes:
         like = store.Job("", "", parent.owner, parent.vo, store.STARTED, False, parent.credential,
                          parent.credential_ends, parent.my_proxy, journal.code, "", out.now, out.now, 0, "", False,
                          parent=parent.id)
-        return [like._replace(id=node.id.unique, job=str(node.id), jdl=node.jdl, node=node.node, node_name=node.name,
-                              sequence_code=node.code) for node in nodes]
+        return [like._replace(id=node.id.unique, job=str(node.id), jdl=node.jdl, node=node.node,
+                              node_name=node.name[:store.MOST_NAME], sequence_code=node.code) for node in nodes]
 
     def _tags(self, node: Node, code: str, now: float, owner: str) -> Sequence[Event]:
         if not node.tags:

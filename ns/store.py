@@ -6,7 +6,7 @@ Functions of a connection, in sets where sets are asked for. No rules here: thos
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -18,6 +18,8 @@ from wms.operations import File
 REGISTERED, STARTED, ENDED, CLEARED = "registered", "started", "ended", "cleared"
 INPUT, OUTPUT = "input", "output"
 JOB, COLLECTION, DAG = "job", "collection", "dag"
+TOGETHER = 1000
+MOST_NAME = 255
 
 jobs = sa.Table(
     "ns_jobs", metadata,
@@ -40,7 +42,7 @@ jobs = sa.Table(
     sa.Column("kind", sa.String(16), nullable=False, server_default="job", comment="job, collection or dag"),
     sa.Column("parent", sa.String(64), nullable=False, server_default="", comment="id of the compound of a node"),
     sa.Column("node", sa.Integer, nullable=False, server_default="-1", comment="index in the compound"),
-    sa.Column("node_name", sa.String(255), nullable=False, server_default=""),
+    sa.Column("node_name", sa.String(MOST_NAME), nullable=False, server_default=""),
     sa.Column("number", sa.Integer, nullable=False, server_default="0", comment="nodes of a compound"),
     sa.Index("ns_jobs_deadline", "phase", "deadline"),
     sa.Index("ns_jobs_parent", "parent", "node", sqlite_where=sa.text("parent != ''"),
@@ -187,16 +189,25 @@ def nodes_done(conn: sa.Connection, parent: str) -> set[int]:
 
 def outputs(conn: sa.Connection, ids: Sequence[str], names: Iterable[str]) -> dict[tuple[str, str], File]:
     """Output files of several jobs by id and name, of the attempts that count."""
-    found = conn.execute(sa.select(files.c.id, files.c.name, files.c.size, files.c.sha256).join(
-        jobs, sa.and_(jobs.c.id == files.c.id, jobs.c.attempt == files.c.attempt)).where(
-        files.c.id.in_(ids), files.c.kind == OUTPUT, files.c.name.in_(list(names))))
-    return {(id, name): File(name, size, sha256) for id, name, size, sha256 in found}
+    wanted, found = set(names), dict[tuple[str, str], File]()
+    for some in _portions(ids):
+        rows = conn.execute(sa.select(files.c.id, files.c.name, files.c.size, files.c.sha256).join(
+            jobs, sa.and_(jobs.c.id == files.c.id, jobs.c.attempt == files.c.attempt)).where(
+            files.c.id.in_(some), files.c.kind == OUTPUT))
+        found |= {(id, name): File(name, size, sha256) for id, name, size, sha256 in rows if name in wanted}
+    return found
 
 
 def owners(conn: sa.Connection, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
     """(owner, phase) of several jobs by id."""
-    found = conn.execute(sa.select(jobs.c.id, jobs.c.owner, jobs.c.phase).where(jobs.c.id.in_(ids)))
-    return {id: (owner, phase) for id, owner, phase in found}
+    asked = sa.select(jobs.c.id, jobs.c.owner, jobs.c.phase)
+    return {id: (owner, phase) for some in _portions(ids)
+            for id, owner, phase in conn.execute(asked.where(jobs.c.id.in_(some)))}
+
+
+def _portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many as one statement may name."""
+    return (ids[k:k + TOGETHER] for k in range(0, len(ids), TOGETHER))
 
 
 def change_job(conn: sa.Connection, id: str, **values: Any) -> None:

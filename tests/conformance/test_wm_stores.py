@@ -285,10 +285,10 @@ def test_a_dag_goes_on_by_its_edges(conn: sa.Connection) -> None:
 
 
 def test_a_long_chain_is_doomed_to_its_end(conn: sa.Connection) -> None:
-    compounds.unfold(conn, "whole", 0, [0] + [1] * 999, [(k, k + 1) for k in range(999)])
+    compounds.unfold(conn, "whole", 0, [0] + [1] * 299, [(k, k + 1) for k in range(299)])
     compounds.doom(conn, "whole", [0])
-    assert len(compounds.doomed(conn, "whole", 5_000)) == 1_000
-    assert len(compounds.doomed(conn, "whole", 500)) == 500
+    assert len(compounds.doomed(conn, "whole", 5_000)) == 300
+    assert len(compounds.doomed(conn, "whole", 50)) == 50
 
 
 def test_jobs_of_a_compound(conn: sa.Connection) -> None:
@@ -360,7 +360,10 @@ def test_placed_jobs_are_looked_at_when_it_is_time(conn: sa.Connection) -> None:
     assert ("a", NOW) in {(job.id, job.placed_at) for job in looking.placed_due(conn, NOW, 9)}
 
 
-@pytest.mark.parametrize("record", sorted(burials.FATES))
+ENDING = (burials.Fate.REFUSE, burials.Fate.ABORT, burials.Fate.FINISH, burials.Fate.NODES)
+
+
+@pytest.mark.parametrize("record", sorted(name for name, fate in burials.FATES.items() if fate in ENDING))
 def test_a_burial_ends_what_waits_for_the_message(conn: sa.Connection, record: str) -> None:
     compounds.add(conn, compound("collection", 2), str(START), NOW)
     compounds.count(conn, "whole", {"next": 2})
@@ -397,7 +400,7 @@ def together(engine: sa.Engine, work: Callable[[sa.Connection, random.Random], T
 
     def rounds(seed: int) -> list[T]:
         chance, found = random.Random(seed), list[T]()
-        for _ in range(30):
+        for _ in range(20):
             barrier.wait()
             with engine.begin() as conn:
                 found.append(work(conn, chance))
@@ -428,15 +431,18 @@ def test_two_that_place_the_same_jobs_place_each_once(engine: sa.Engine) -> None
 
 def test_two_that_write_the_same_lanes_and_uses_do_not_wait_for_each_other_for_ever(engine: sa.Engine) -> None:
     names = [f"n{k:02}" for k in range(40)]
+    with engine.begin() as conn:
+        lane_store.put_uses(conn, {("vo", name): Use(0.0, NOW) for name in names})
 
     def write(conn: sa.Connection, chance: random.Random) -> None:
         lane_store.add(conn, [LANE._replace(id=name) for name in some(chance, names)])
         who = [("vo", name) for name in some(chance, names)]
         past = lane_store.uses(conn, who)
-        lane_store.put_uses(conn, {one: Use(past.get(one, Use()).used + 1, NOW) for one in who})
+        lane_store.put_uses(conn, {one: Use(past[one].used + 1, NOW) for one in who})
 
     together(engine, write)
     with engine.connect() as conn:
+        assert sum(use.used for use in lane_store.uses(conn).values()) == 40 * 20
         assert conn.scalar(sa.select(sa.func.count()).select_from(lane_store.lanes)) == 40
 
 
@@ -448,7 +454,7 @@ def test_two_that_count_ends_of_the_same_compounds_lose_none(engine: sa.Engine) 
 
     def count(conn: sa.Connection, chance: random.Random) -> int:
         here = compounds.of(conn, some(chance, names))
-        for name, row in here.items():
+        for row in here.values():
             pump.count_ends(conn, row, {0: "Done"})
         compounds.touch(conn, list(here), NOW)
         return len(here)

@@ -59,6 +59,9 @@ def test_the_vo_is_the_descriptions_then_the_callers_then_the_sites(attributes: 
     (body("", (file("a", 101),)), SandboxTooLarge, "limit of one file is 100"),
     (body("", (file("a", -1),)), SandboxTooLarge, "-1 bytes"),
     (body("", (file("a", 100), file("b", 51))), SandboxTooLarge, "151 bytes"),
+    (body('VirtualOrganisation = "' + "é" * 256 + '";'), Refused, "virtual organisation has more than 255"),
+    (body("", vo="a\0b"), Refused, "NUL"),
+    (body('MyProxyServer = "' + "x" * 256 + '";'), Refused, "MyProxyServer"),
     (body('InputSandbox = {"a"};', (file("a"),), start=True), Refused, "uploaded")])
 def test_what_is_refused_and_why(request_: RegisterRequest, error: type[WmsError], says: str) -> None:
     with pytest.raises(error) as refused:

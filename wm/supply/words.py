@@ -30,6 +30,7 @@ TRUST: Final = {Kind.BACKEND: 0, Kind.DIRECTORY: 1, Kind.STATIC: 2}
 """For everything else and the binding: the site's file has the last word."""
 RULES: Final = "glueceaccesscontrolbaserule"
 """The one attribute for which a word on a view outdoes every word on its CE."""
+MOST_CHARACTERS: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,9 @@ class Stock:
 
     @cached_property
     def ces(self) -> Mapping[str, Entry]:
-        return {entry.id: entry for entry in self.purchase.ces}
+        """Those whose names the tables of their jobs can hold."""
+        return {entry.id: entry for entry in self.purchase.ces
+                if len(entry.id) <= MOST_CHARACTERS and "\0" not in entry.id}
 
     @cached_property
     def ses(self) -> Mapping[str, Entry]:
@@ -65,7 +68,7 @@ class Stock:
     def views(self) -> Mapping[str, tuple[str, ...]]:
         """Ids of the views of each CE."""
         found: dict[str, tuple[str, ...]] = {}
-        for entry in self.purchase.ces:
+        for entry in self.ces.values():
             if entry.base:
                 found[entry.base] = (*found.get(entry.base, ()), entry.id)
         return found

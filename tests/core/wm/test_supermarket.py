@@ -272,3 +272,9 @@ def test_every_word_of_a_live_source_is_there_or_outranked(told: list[tuple[Sour
         spoken = {(source.name, name, str(value)) for source, purchase in told for entry in purchase.ces
                   if entry.id in (id, snapshot.ces[id].destination) for name, value in entry.attributes.items()}
         assert {(one.source, one.name, str(one.value)) for one in snapshot.origins(id)} <= spoken
+
+
+@pytest.mark.parametrize("id", ["c" * 256, "ce\0.example.org"])
+def test_a_name_that_no_table_can_hold_is_not_known(id: str) -> None:
+    here = market((FILE, Purchase(ces=(Entry(id, {}), Entry("view", {}, base="c" * 255), Entry("c" * 255, {})))))
+    assert here.snapshot(0).ces.keys() == {"view", "c" * 255}
