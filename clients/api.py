@@ -115,7 +115,9 @@ class Client:
                 limits = self.limits()
             except Unavailable:
                 raise usual from None
-            check_sizes(prepared.files, limits.max_file_bytes, limits.max_sandbox_bytes)
+            many = prepared.compound is not None or not prepared.counted
+            whole = (limits.max_compound_sandbox_bytes if many else 0) or limits.max_sandbox_bytes
+            check_sizes(prepared.files, limits.max_file_bytes, whole)
 
     def limits(self) -> Limits:
         """What the Network Server accepts."""

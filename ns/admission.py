@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ns.checkpoint_state import initial
 from ns.lifetime import needed_s, shortfall
@@ -19,6 +20,13 @@ from wms.sandbox import base_name, check_name, is_remote, repeated
 
 MOST_NAMED = 20
 MOST_CHARACTERS = 255
+
+
+class Room(NamedTuple):
+    """How much an input sandbox may hold."""
+
+    files: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +78,7 @@ def admit(body: RegisterRequest, settings: Settings) -> Admitted:
     else:
         _check_state(found)
         wanted = {base_name(entry) for entry in found.input_sandbox if not is_remote(entry)}
-    _check_sandbox(wanted, body.files, settings)
+    _check_sandbox(wanted, body.files, _room(found, settings), settings)
     if body.start and body.files:
         raise Refused("A job with input files is started after they were uploaded.",
                       hint="Register without `start`, upload, start.")
@@ -127,27 +135,32 @@ def _check_nodes(found: Compound, settings: Settings) -> None:
         raise Refused(f"The compound has {found.number} nodes; the limit is {most}.", value=found.number, limit=most)
 
 
-def _check_sandbox(wanted: set[str], files: Sequence[File], settings: Settings) -> None:
+def _room(found: JobDescription | Compound, settings: Settings) -> Room:
     limits = settings.ns
+    if isinstance(found, Compound):
+        return Room(limits.max_compound_files, limits.max_compound_sandbox_bytes)
+    return Room(limits.max_input_files, limits.max_sandbox_bytes)
+
+
+def _check_sandbox(wanted: set[str], files: Sequence[File], room: Room, settings: Settings) -> None:
     names = [check_name(file.name) for file in files]
     if twice := repeated(names):
         raise SandboxPathRefused(f"The following file is repeated more than once: '{twice[0]}'.", value=twice)
-    if len(names) > limits.max_input_files:
-        raise SandboxTooLarge("The maximum number of input sandbox files is reached.", limit=limits.max_input_files)
+    if len(names) > room.files:
+        raise SandboxTooLarge("The maximum number of input sandbox files is reached.", limit=room.files)
     if missing := sorted(wanted - set(names)):
         rest = len(missing) - MOST_NAMED
         shown = ", ".join(missing[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
         raise SandboxFileMissing(f"The input sandbox lacks {shown}.", files=missing[:MOST_NAMED])
-    _check_sizes(files, settings)
+    _check_sizes(files, settings.ns.max_file_bytes, room.bytes)
 
 
-def _check_sizes(files: Sequence[File], settings: Settings) -> None:
-    limits = settings.ns
+def _check_sizes(files: Sequence[File], most: int, most_together: int) -> None:
     for file in files:
-        if not 0 <= file.size <= limits.max_file_bytes:
-            raise SandboxTooLarge(f"{file.name} has {file.size} bytes; the limit of one file is "
-                                  f"{limits.max_file_bytes}.", value=file.size, limit=limits.max_file_bytes)
+        if not 0 <= file.size <= most:
+            raise SandboxTooLarge(f"{file.name} has {file.size} bytes; the limit of one file is {most}.",
+                                  value=file.size, limit=most)
     total = sum(file.size for file in files)
-    if total > limits.max_sandbox_bytes:
-        raise SandboxTooLarge(f"The input sandbox has {total} bytes; the limit is {limits.max_sandbox_bytes}.",
-                              value=total, limit=limits.max_sandbox_bytes)
+    if total > most_together:
+        raise SandboxTooLarge(f"The input sandbox has {total} bytes; the limit is {most_together}.",
+                              value=total, limit=most_together)

@@ -68,7 +68,7 @@ class Jobs:
     async def limits(self, _call: Call) -> Limits:
         ns = self._limits
         return Limits(ns.max_file_bytes, ns.max_sandbox_bytes, ns.max_input_files, ns.max_output_files,
-                      ns.max_jdl_bytes, int(ns.min_proxy_s))
+                      ns.max_jdl_bytes, int(ns.min_proxy_s), ns.max_compound_files, ns.max_compound_sandbox_bytes)
 
     # -- register ----------------------------------------------------------------------------------------
 

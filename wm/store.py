@@ -111,11 +111,6 @@ def change_many(conn: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
                      [{"_" + name: value for name, value in row.items()} for row in rows])
 
 
-def wake_all(conn: sa.Connection, _now: float) -> None:
-    """The resources changed: the broker is to look at all lanes."""
-    note_topic(conn, TASKQUEUE)
-
-
 def forget(conn: sa.Connection, before: float) -> int:
     """Drop jobs that were over before `before`."""
     return conn.execute(jobs.delete().where(jobs.c.phase == OVER, jobs.c.due < before)).rowcount

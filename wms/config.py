@@ -46,6 +46,8 @@ class Ns(Section, frozen=True, kw_only=True):
     max_file_bytes: Annotated[Count, _about("limit of one sandbox file")] = 10_000_000
     max_sandbox_bytes: Annotated[Count, _about("limit of a whole input sandbox")] = 10_000_000
     max_input_files: Annotated[Count, _about("most files in an input sandbox")] = 100
+    max_compound_files: Annotated[Count, _about("most files in the input sandbox of a compound")] = 10_000
+    max_compound_sandbox_bytes: Annotated[Count, _about("limit of the whole input sandbox of a compound")] = 100_000_000
     max_output_files: Annotated[Count, _about("most files in an output sandbox")] = 100
     max_output_bytes: Annotated[Count, _about("limit of a whole output sandbox")] = 100_000_000
     max_jdl_bytes: Annotated[Count, _about("limit of the description of one job")] = 1_000_000

@@ -36,6 +36,21 @@ def file(name: str, size: int = 10) -> File:
     return File(name, size, "00")
 
 
+@pytest.mark.parametrize(("files", "says"), [
+    ([file(f"f{index}") for index in range(5)], ""), ([file(f"f{index}") for index in range(6)], "number"),
+    ([file("a", 100), file("b", 100)], ""), ([file("a", 100), file("b", 100), file("c", 1)], "201 bytes"),
+    ([file("a", 101)], "limit of one file is 100")])
+def test_a_compound_brings_more_than_a_job(files: list[File], says: str) -> None:
+    limits = Settings(ns=Ns(max_file_bytes=100, max_sandbox_bytes=150, max_input_files=3, max_compound_files=5,
+                            max_compound_sandbox_bytes=200))
+    asked = RegisterRequest('[ Type = "Collection"; Nodes = {[ Executable = "/x" ]} ]', "d", files=tuple(files))
+    if not says:
+        assert admit(asked, limits).compound is not None
+        return
+    with pytest.raises(SandboxTooLarge, match=says):
+        admit(asked, limits)
+
+
 def test_a_plain_job_is_admitted() -> None:
     admitted = admit(body('InputSandbox = {"/home/u/a.sh"}; MyProxyServer = "px.example";', (file("a.sh"),)), LIMITS)
     assert job(admitted).executable == "/bin/true"

@@ -6,7 +6,7 @@ A value is bool, int, float, str, list, dict, UNDEFINED or ERROR. How values com
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from wms.jdl.ast import ERROR, UNDEFINED, Ad, Attribute, ListNode, Literal, Node, Special
 
@@ -23,9 +23,15 @@ class Prepared(dict[str, Value]):
     __slots__ = ("folded", "spelling")
 
     def __init__(self, attributes: Mapping[str, Value]) -> None:
-        super().__init__((name.lower(), value) for name, value in attributes.items())
-        self.spelling = {name.lower(): name for name in attributes}
-        self.folded = {name: fold for name, value in self.items() if (fold := folded(value)) is not None}
+        names = [name.lower() for name in attributes]
+        super().__init__(zip(names, attributes.values(), strict=True))
+        self.spelling = dict(zip(names, attributes, strict=True))
+        self.folded: dict[str, str | frozenset[str]] = {}
+        for name, value in self.items():
+            if type(value) is str:
+                self.folded[name] = value.lower()
+            elif type(value) not in _READY and (fold := folded(value)) is not None:
+                self.folded[name] = fold
 
 
 def folded(value: Value) -> str | frozenset[str] | None:
@@ -41,7 +47,11 @@ def prepare(attributes: Mapping[str, Any]) -> Prepared:
     """A record ready for matching, made once per resource. None becomes UNDEFINED; mappings nest."""
     if isinstance(attributes, Prepared):
         return attributes
-    return Prepared({name: _value(item) for name, item in attributes.items()})
+    return Prepared({name: item if type(item) in _READY else _value(item) for name, item in attributes.items()})
+
+
+_READY: Final = frozenset({str, int, bool, float})
+"""Types of values that are what they are; most attributes of a resource are of one."""
 
 
 def _value(item: Any) -> Value:
@@ -52,7 +62,7 @@ def _value(item: Any) -> Value:
     if isinstance(item, Mapping):
         return prepare(item)
     if isinstance(item, Iterable):
-        return [_value(member) for member in item]
+        return [member if type(member) in _READY else _value(member) for member in item]
     raise TypeError(f"{type(item).__name__} is no attribute value")
 
 

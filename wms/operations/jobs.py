@@ -27,7 +27,10 @@ class Version(Record, frozen=True):
 
 
 class Limits(Record, frozen=True):
-    """What the service accepts; sizes in bytes, `min_proxy_s` in seconds of remaining lifetime."""
+    """What the service accepts; sizes in bytes, `min_proxy_s` in seconds of remaining lifetime.
+
+    A service that says 0 of compounds has the limits of jobs for them.
+    """
 
     max_file_bytes: int
     max_sandbox_bytes: int
@@ -35,6 +38,8 @@ class Limits(Record, frozen=True):
     max_output_files: int
     max_jdl_bytes: int
     min_proxy_s: int
+    max_compound_files: int = 0
+    max_compound_sandbox_bytes: int = 0
 
 
 class DelegationRequest(Record, frozen=True):
