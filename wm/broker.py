@@ -45,8 +45,10 @@ READING = 250
 """Reading a job's description takes as long as so many looks at a CE."""
 EXPLAINED = 200_000
 """CEs times classes whose lack of a match is told in figures in one round, as that takes time."""
-RELOAD_S, RESOLVE_S = 900.0, 60.0
-"""How old the number of waiting jobs, and what catalogues said, may be."""
+RELOAD_S, RESOLVE_S, UNRESOLVED_S = 900.0, 60.0, 15.0
+"""How old the number of waiting jobs may be, and what catalogues said, where they knew of all files or not."""
+UNTOLD_S = 60.0
+"""Jobs that wait without a reason, as they were about to go or catalogues were asked, are looked at after this."""
 
 T = TypeVar("T")
 Listener = Callable[[Decision], None]
@@ -176,7 +178,8 @@ class Broker:
         """Ask catalogues beside the work; the broker is woken when they say something new."""
         catalogues = self._catalogues
         for state in self.lanes.states.values() if catalogues is not None else ():
-            if catalogues is not None and state.data and now - state.resolved >= RESOLVE_S:
+            period = RESOLVE_S if state.request.replicas.complete else UNRESOLVED_S
+            if catalogues is not None and state.data and now - state.resolved >= period:
                 state.resolved = now
                 _ = background(self._ask(state, catalogues), self._kit.log)
 
@@ -189,7 +192,7 @@ class Broker:
     # -- carrying out ------------------------------------------------------------------------------------
 
     async def _carry_out(self, decision: Decision, fresh: Fresh, hopeless: Mapping[str, str]) -> int:
-        """Record what was decided; how many jobs were placed."""
+        """Record what was decided; how many jobs were placed, or are not there any more: others may go for them."""
         outcome, snapshot, now = decision.outcome, decision.snapshot, decision.inputs.now
         states, going = self.lanes.states, defaultdict[str, list[str]](list)
         for one in outcome.placements:
@@ -197,15 +200,16 @@ class Broker:
         wanted = {**{id: len(ces) for id, ces in going.items()}, **dict.fromkeys(hopeless, BATCH)}
         more = {id: number + 1 for id, number in wanted.items() if states[id].settled}
         older = await self._kit.database.read(lane_store.heads, more) if more else {}
-        decided = Decided(decision.inputs.id, refusing=list(fresh.refused))
+        decided, missing = Decided(decision.inputs.id, refusing=list(fresh.refused)), 0
         for id in sorted(fresh.by_lane.keys() | wanted.keys()):
             known, state = older.get(id, []), states[id]
             order = self._order(state, fresh.by_lane.get(id, ()), known, more.get(id, 0))
+            missing += max(0, len(going[id]) - len(order)) if len(known) < more.get(id, 0) else 0
             if id in hopeless:
                 decided.refusing += [(job, hopeless[id]) for job in order]
                 state.moved(len(order), (), 0.0)
             else:
-                self._share_out(decided, state, fresh, order, _told(state.request, going[id], snapshot))
+                self._share_out(decided, state, fresh, order, _told(state.request, going[id], snapshot), now)
         placed = await self._kit.database.transact(self._recorder.record, decided, now)
         self._reckoning.placed([(one.job.id, one.lane, one.ce.id) for one in decided.placing if one.job.id in placed],
                                now)
@@ -213,7 +217,7 @@ class Broker:
         for id, turn in outcome.served.items():
             states[id].served = turn
         self.lanes.tidy()
-        return len(placed)
+        return len(placed) + missing
 
     @staticmethod
     def _order(state: LaneState, new: Sequence[store.Job], known: Sequence[store.Job], asked: int) -> list[store.Job]:
@@ -226,13 +230,14 @@ class Broker:
         return sorted((*new, *settled), key=lambda job: (job.submitted, job.id))
 
     def _share_out(self, decided: Decided, state: LaneState, fresh: Fresh, order: Sequence[store.Job],
-                   ces: Sequence[tuple[ComputingElement, str]]) -> None:
+                   ces: Sequence[tuple[ComputingElement, str]], now: float) -> None:
         """The oldest jobs of a lane go, those that are new and do not go begin to wait."""
         going, left = order[:len(ces)], order[len(ces):]
         staying = [job for job in left if job.id in fresh.until]
         decided.placing += [Placing(job, state.row, *ce) for job, ce in zip(going, ces, strict=False)]
-        decided.settling += [Settling(job, state.row, fresh.until[job.id], state.said, state.decision or decided.id)
-                             for job in staying]
+        again = float("inf") if state.said else now + UNTOLD_S
+        decided.settling += [Settling(job, state.row, min(fresh.until[job.id], again), state.said,
+                                      state.decision or decided.id) for job in staying]
         state.moved(sum(job.id not in fresh.until for job in going), staying, left[0].submitted if left else 0.0)
 
     # -- list-match --------------------------------------------------------------------------------------

@@ -287,6 +287,37 @@ def test_a_restart_counts_those_that_are_settled(shell: Shell) -> None:
     assert desk.work() == ["0@a", "1@a", "2@a"]
 
 
+def test_the_slot_of_a_job_that_is_gone_goes_to_another_at_once(shell: Shell) -> None:
+    desk = Desk(shell, "wm: {lazy: true}")
+    desk.shelf.say(0.0, a={FREE: 0})
+    desk.submit("1")
+    desk.submit("2", jdl="Priority = -1;")
+    desk.work()
+    result(desk.kit.database.transact(store.change, "1", phase=store.OVER))
+    shell.advance(1.0)
+    desk.shelf.say(1.0, a={FREE: 1})
+    assert desk.work() == ["2@a"]
+    assert desk.broker.lanes.states == {}
+
+
+def test_who_was_about_to_go_and_does_not_is_told_why(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wm.broker.BATCH", 2)
+    desk = Desk(shell, "wm: {lazy: true}")
+    desk.shelf.say(0.0, a={FREE: 0})
+    desk.submit("1", "2")
+    desk.work()
+    shell.advance(1.0)
+    desk.shelf.say(1.0, a={FREE: 3})
+    desk.submit("3", "4")
+    assert desk.work() == ["1@a", "2@a", "3@a"]
+    assert len(desk.pending()) == 2
+    shell.advance(60.0)
+    desk.shelf.say(61.0, a={FREE: 0})
+    desk.work()
+    assert len(desk.pending()) == 3
+    assert [state.settled for state in desk.broker.lanes.states.values()] == [1]
+
+
 def test_a_job_that_cannot_be_read_ends_and_stops_no_other(shell: Shell) -> None:
     desk = Desk(shell, "")
     desk.shelf.say(0.0, a={})

@@ -37,6 +37,11 @@ class Replicas(msgspec.Struct, frozen=True):
     unanswered: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    @property
+    def complete(self) -> bool:
+        """All catalogues answered, and know of all files."""
+        return not self.unanswered and all(places for _, places in self.files)
+
 
 NOTHING = Replicas()
 

@@ -271,3 +271,11 @@ def test_the_named_checks_agree_with_the_match(
     matches = match(reads(*FILES, rank=rank, previous=previous, replicas=at(**here)), market(*ces, ses=SES))
     assert {one.ce.id for one in matches.ranked} == {one.ce for one in matches.verdicts if not one.refused_by}
     assert {one.refused_by for one in matches.verdicts} & {"the expressions as a whole"} == set()
+
+
+def test_answers_are_complete_when_all_files_are_known() -> None:
+    known = Replicas((("lfn:a", ("srm://se.org/a",)),))
+    assert Replicas().complete
+    assert known.complete
+    assert not Replicas((*known.files, ("lfn:b", ()))).complete
+    assert not Replicas(known.files, unanswered=("lfn:b",)).complete
