@@ -36,7 +36,6 @@ from wms.operations import (
     MatchList,
     OutputList,
     PurgeRequest,
-    Reason,
 )
 
 if TYPE_CHECKING:
@@ -194,12 +193,6 @@ class Client:
         request = ListMatchRequest(prepared.jdl, prepared.vo, explain)
         reply: MatchList = self._first_reached(lambda ns: ns.call(OPERATIONS["ns.list_match"], request))
         return reply
-
-    def reasons(self, statuses: Iterable[Status]) -> dict[str, Reason]:
-        """Why those of these jobs are not running that are not, by identifier; nothing of those nobody knows it of."""
-        from clients.reasons import of_statuses
-
-        return of_statuses(self, statuses)
 
     # -- acting on a job -----------------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ def command(session: Session, jobs: tuple[str, ...], input_file: str, every: boo
             nonodes: bool, watch: bool, output: str) -> int:
     """Tell where jobs stand."""
     from clients import choosing, documents, show
+    from clients.reasons import of_statuses
     from clients.selection import Selection
 
     if every and (jobs or input_file):
@@ -56,7 +57,7 @@ def command(session: Session, jobs: tuple[str, ...], input_file: str, every: boo
     level = session.settings.status_level if verbosity is None else verbosity
     records = [one for one in found.values() if not isinstance(one, WmsError)]
     errors = [one for one in found.values() if isinstance(one, WmsError)]
-    why = session.client().reasons(records) if level >= 1 or session.common.json else {}
+    why = of_statuses(session.client(), records) if level >= 1 or session.common.json else {}
     if records:
         said = {job: reason.sentence for job, reason in why.items()}
         session.deliver(show.statuses(records, level, time.ctime, nodes=not nonodes, why=said), output, STORED)
