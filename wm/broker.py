@@ -262,7 +262,7 @@ class Broker:
         matches = match(request, snapshot, now, self.site)
         checks = tuple((tally.check, tally.seen, tally.refused) for tally in matches.tallies)
         reason = "" if matches.ranked else why(matches)
-        return MatchAnswer(request.id, tuple((one.ce.id, one.rank) for one in matches.ranked), reason, checks,
+        return MatchAnswer(request.id, matches.destinations, reason, checks,
                            clauses=clauses(matches) if explain else ())
 
 

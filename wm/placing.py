@@ -108,9 +108,9 @@ def _journal(turn: Turn, job: store.Job, submit: Submit) -> Journal:
 def _place(turn: Turn, say: _Saying, one: Placing, decision: str) -> dict[str, Any]:
     """Hand the job to the Job Adapter; what changes in its row."""
     job, ce, submit = one.job, one.ce, one.job.request()
-    code = say(job, submit, ("Match", (("dest_id", ce.id),)), _HANDED_OVER)
-    turn.out.send(JOBADAPTER, Run(submit.job, job.attempt, submit.jdl, ce.id, ce.backend, ce.queue, submit.credential,
-                                  code, submit.files, broker_info=one.info), submit.job)
+    code = say(job, submit, ("Match", (("dest_id", ce.destination),)), _HANDED_OVER)
+    turn.out.send(JOBADAPTER, Run(submit.job, job.attempt, submit.jdl, ce.destination, ce.backend, ce.queue,
+                                  submit.credential, code, submit.files, broker_info=one.info), submit.job)
     return {"id": job.id, "phase": store.PLACED, "ce": ce.id, "lane": one.lane.id, "placed_at": turn.out.now,
             "due": turn.out.now, "sequence_code": code, "decision": decision}
 

@@ -28,7 +28,7 @@ def render(request: Request, ce: ComputingElement, snapshot: Snapshot) -> str:
     """
     if request.description.submit_to:
         return ""
-    bare = _ad(ComputingElement={"name": ce.id, "CloseStorageElements": []}, VirtualOrganisation=request.vo)
+    bare = _ad(ComputingElement={"name": ce.destination, "CloseStorageElements": []}, VirtualOrganisation=request.vo)
     tries = (_record(request, ce, snapshot, *more) for more in ((True, True), (False, True), (False, False)))
     texts = (pretty(record) + "\n" for record in tries)
     return next((text for text in texts if len(text) <= LONGEST), pretty(bare) + "\n")
@@ -41,7 +41,7 @@ def _record(request: Request, ce: ComputingElement, snapshot: Snapshot, attribut
     holding = dict.fromkeys(host_of(url) for _, urls in files for url in urls)
     known = {name: ses[name].prepared for name in (*near, *holding) if name in ses}
     return _ad(
-        ComputingElement={"name": ce.id, "CloseStorageElements": [
+        ComputingElement={"name": ce.destination, "CloseStorageElements": [
             _close(_spelled(name, ses), mount, said[name], attributes) for name, mount in near.items()]},
         StorageElements=[_storage(ses[name].id, se) for name, se in known.items()],
         InputFNs=[{"name": name, "SFNs": list(urls) if replicas else []} for name, urls in files],

@@ -123,7 +123,7 @@ class PartsFit(Fit):
     def _search(self, now: float) -> int:
         board, mask = self._board, self._board.alive(now)
         if self._pin:
-            mask &= 1 << board.places[self._pin] if self._pin in board.places else 0
+            mask &= board.mask(ce.id for ce in board.snapshot.by_destination.get(self._pin, ()))
         if self._profile.whole:
             matcher = Matcher(self.request, now, board.site)
             mask = board.answers.whole(self._key, self._profile.timely,

@@ -88,6 +88,14 @@ class Matches:
         return (*fewer, Check(PREVIOUS, lambda ce: ce.id in ranked or ce.host.casefold() not in past),
                 Check(WHOLE, lambda ce: ce.id in ranked))
 
+    @property
+    def destinations(self) -> tuple[tuple[str, float], ...]:
+        """What jobs are told of them, best first: a CE with several views that match is there once, with its rank."""
+        best: dict[str, float] = {}
+        for one in self.ranked:
+            best.setdefault(one.ce.destination, one.rank)
+        return tuple(best.items())
+
     @cached_property
     def tallies(self) -> tuple[Tally, ...]:
         """How each check in turn narrowed the set."""
@@ -154,10 +162,8 @@ class Matcher:
         self._wanted, self._allowed, self._rank = (request.bound(one, now) for one in (wanted, policy, rank))
 
     def offered(self, snapshot: Snapshot) -> Iterable[ComputingElement]:
-        """The CEs worth a look: the one that SubmitTo names, or all."""
-        if not self._pin:
-            return snapshot.ces.values()
-        return (snapshot.ces[self._pin],) if self._pin in snapshot.ces else ()
+        """The CEs worth a look: the one that SubmitTo names, with its views, or all."""
+        return snapshot.by_destination.get(self._pin, ()) if self._pin else snapshot.ces.values()
 
     def rank(self, ce: ComputingElement) -> float | None:
         """How well the CE fits, None if it may not run the job."""
@@ -189,7 +195,7 @@ def _checks(request: Request, now: float, site: Site, data: Holdings | None) -> 
     general = [Check(EXPIRED, lambda ce: ce.expires > now), Check(STATUS, lambda ce: _STATUS in ce.prepared)]
     general += [holds(name, conjunction(part, TRUE)) for name, part in site.requirements]
     if pin := request.description.submit_to:
-        return (Check(PIN, lambda ce: ce.id == pin), *general)
+        return (Check(PIN, lambda ce: ce.destination == pin), *general)
     if data:
         general.append(Check(data.label, data.admits))
     parts = conjuncts(request.description.requirements)

@@ -28,7 +28,7 @@ def deadline(request: Request, policy: Policy) -> float:
 def unknown_pin(request: Request, snapshot: Snapshot) -> str:
     """The CE that SubmitTo names and nobody knows; before the first purchase all are thought to be known."""
     pin = request.description.submit_to
-    known = not pin or not snapshot.version or pin in snapshot.ces or pin in snapshot.void
+    known = not pin or not snapshot.version or pin in snapshot.by_destination or pin in snapshot.void
     return "" if known else pin
 
 
