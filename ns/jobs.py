@@ -246,4 +246,4 @@ def _compound(job: store.Job, code: str, fqans: tuple[str, ...], now: float) -> 
     """The edges are all that travels of the nodes."""
     found = compound(job.jdl)
     return SubmitCompound(job.job, job.kind, job.number, job.owner, job.vo, code, now, found.edges,
-                          found.max_running_nodes, found.expiry_time or 0.0, fqans)
+                          found.max_running_nodes, found.expiry_time or 0.0, fqans, found.collocated)

@@ -22,7 +22,10 @@ from wms.event import Event
 from wms.eventlog import Journal
 from wms.httpd import Call, FileReply
 from wms.identity import same_dn
+from wms.jdl.ast import node as literal
 from wms.jdl.compounds.expansion import Expansion, Source, expansion
+from wms.jdl.parser import parse
+from wms.jdl.unparse import unparse
 from wms.jobid import JobId
 from wms.messages import WM, Input, NodeJob, Release, SubmitCompound, SubmitNodes, decode
 from wms.operations import File
@@ -75,8 +78,9 @@ class Nodes:
         assert isinstance(release, Release)
         parent = JobId.parse(release.job)
         job = await self._kit.database.read(store.job, parent.unique)
-        whole, nodes = await self._kit.thread(_described, job, parent, release.nodes)
-        return job.id, whole.alike, nodes
+        whole, nodes = await self._kit.thread(_described, job, parent, release.nodes, release.ce)
+        ahead = whole.collocated and not release.ce  # matched where it likes, unlike its siblings
+        return job.id, whole.alike and not ahead, nodes
 
     def _record(self, made: Sequence[tuple[str, bool, Sequence[Node]]], now: float, conn: sa.Connection) -> None:
         with Outbox(conn, now) as out:
@@ -169,14 +173,20 @@ def unstarted(job: store.Job, code: str, now: float) -> SubmitCompound:
     return SubmitCompound(job.job, store.COLLECTION, job.number, job.owner, job.vo, code, now, expires=now)
 
 
-def _described(job: store.Job, parent: JobId, indices: Sequence[int]) -> tuple[Expansion, list[Node]]:
+def _described(job: store.Job, parent: JobId, indices: Sequence[int], ce: str) -> tuple[Expansion, list[Node]]:
     whole = expansion(job.jdl, job.number)
     nodes = list[Node]()
     for index in indices:
-        jdl = whole.jdl(index)
+        jdl = _pinned(whole.jdl(index), ce) if ce else whole.jdl(index)
         nodes.append(Node(index, parent.subjob(None, index), whole.name(index), jdl, whole.inputs(index),
                           tags_of_node(jdl)))
     return whole, nodes
+
+
+def _pinned(jdl: str, ce: str) -> str:
+    """The text of a node that goes where its siblings are; one that names its place keeps it."""
+    ad = parse(jdl)
+    return jdl if "SubmitTo" in ad else unparse(ad.changed({"SubmitTo": literal(ce)}))
 
 
 def _may_read(parent: store.Job, other: store.Job) -> bool:

@@ -117,7 +117,8 @@ class Rescue:
     def _hand_over(out: Outbox, job: store.Job, whole: Expansion, call: Call) -> None:
         expires = whole.expires if whole.expires > out.now else 0.0
         out.send(WM, SubmitCompound(job.job, job.kind, job.number, job.owner, job.vo, job.sequence_code, out.now,
-                                    whole.edges, whole.most_running, expires, call.user.fqans), job.job)
+                                    whole.edges, whole.most_running, expires, call.user.fqans, whole.collocated),
+                 job.job)
         out.send(PROXYRENEWAL, Register(job.job, job.credential, job.owner, job.my_proxy, job.credential_ends), job.job)
 
 

@@ -62,6 +62,7 @@ class SubmitCompound(Record, frozen=True):
     """A started collection or DAG of `number` nodes, whose ids follow from its own (JobId.subjob).
 
     `edges` are (parent, child) indices; `most_running` 0: no limit; `expires` (epoch s) 0: by the site's rule.
+    `collocated`: all nodes go to one CE, which the Workload Manager notes here as `ce` once it is known.
     """
 
     job: str
@@ -75,6 +76,8 @@ class SubmitCompound(Record, frozen=True):
     most_running: int = 0
     expires: float = 0.0
     fqans: tuple[str, ...] = ()
+    collocated: bool = False
+    ce: str = ""
 
 
 class NodeJob(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -266,10 +269,11 @@ class NotPlaced(Record, frozen=True):
 
 
 class Release(Record, frozen=True):
-    """Make these nodes of a compound jobs of their own; the answer is SubmitNodes to the WM."""
+    """Make these nodes of a compound jobs of their own, for `ce` if given; the answer is SubmitNodes to the WM."""
 
     job: str
     nodes: tuple[int, ...]
+    ce: str = ""
 
 
 class Close(Record, frozen=True):

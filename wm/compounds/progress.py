@@ -77,6 +77,11 @@ def room(counts: Counts, waiting: int, throttles: Throttles, most: int) -> Room:
     return Room(nodes, idle < min(unsent, running))
 
 
+def ahead(room: Room, counts: Counts) -> Room:
+    """Of nodes that go to one place, which is not known yet, one goes alone; its placement brings the others."""
+    return Room(min(room.nodes, int(not counts.on_their_way)), idle=True)
+
+
 class Change(NamedTuple):
     """What ends of nodes mean: their colours, how many parents each child waits less for, and who is doomed."""
 

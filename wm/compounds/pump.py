@@ -149,13 +149,32 @@ class Pump:
     def _release(self, turn: Turn, row: Compound) -> bool:
         conn, throttles = turn.out.conn, Throttles(row.most_running, self._idle)
         room = progress.room(row.counts, store.waiting(conn, row.id), throttles, PORTION)
+        submit = row.request()
+        ce = _place(conn, row.id, submit) if submit.collocated else ""
+        if submit.collocated and not ce:
+            room = progress.ahead(room, row.counts)
         if room.idle:
             self._kept_back.add(row.id)
         chosen = _take(conn, row, room.nodes)
         if chosen:
             store.count(conn, row.id, {"next": len(chosen)})
-            turn.out.send(NS, Release(row.request().job, tuple(chosen)), row.request().job)
+            turn.out.send(NS, Release(submit.job, tuple(chosen), ce), submit.job)
         return bool(chosen)
+
+
+def _place(conn: sa.Connection, id: str, submit: SubmitCompound) -> str:
+    """The CE of all nodes of a collocated compound, "" while its first node has none. It is decided once.
+
+    It is where the first node was placed last when we look. Should that CE die, the first node may be resubmitted
+    elsewhere, but its siblings are pinned: they wait for the CE until they expire, or are aborted as soon as
+    the information system no longer knows it. A first node that ends without a place is followed by the next.
+    """
+    if submit.ce:
+        return submit.ce
+    ce = store.place(conn, id)
+    if ce:
+        store.change(conn, id, submit=msgspec.json.encode(msgspec.structs.replace(submit, ce=ce)))
+    return ce
 
 
 def _take(conn: sa.Connection, row: Compound, most: int) -> list[int]:

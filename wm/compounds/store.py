@@ -201,6 +201,13 @@ def waiting(conn: sa.Connection, id: str) -> int:
         jobs.c.parent == id, jobs.c.phase == queue.WAITING)).scalar_one())
 
 
+def place(conn: sa.Connection, id: str) -> str:
+    """The CE of the first of its jobs that has one, "" if none; one that waits again has lost its own."""
+    found: str | None = conn.scalar(sa.select(jobs.c.ce).where(
+        jobs.c.parent == id, jobs.c.phase != queue.WAITING, jobs.c.ce != "").order_by(jobs.c.node).limit(1))
+    return found or ""
+
+
 def known(conn: sa.Connection, ids: Collection[str]) -> set[int]:
     """Those of these nodes, by their ids, that are jobs here."""
     return set(conn.scalars(sa.select(jobs.c.node).where(jobs.c.id.in_(ids))))

@@ -24,7 +24,8 @@ USED: Final[Mapping[str, str]] = {
           "Parameters ParameterStart ParameterStep StepWeight PartitionNumber Prejob Postjob SignificantAttributes",
     "WM": "Requirements Rank FuzzyRank fuzzy_factor RetryCount ShallowRetryCount SubmitTo ExpiryTime Priority "
           "LazyMatching ShortDeadlineJob EnableWmsFeedback InputData DataAccessProtocol DataRequirements DataCatalog "
-          "StorageIndex OutputSE CpuNumber NodeNumber WholeNodes SMPGranularity HostNumber lrms_type",
+          "StorageIndex OutputSE CpuNumber NodeNumber WholeNodes SMPGranularity HostNumber lrms_type "
+          "NodesCollocation",
     "job adapter": "Executable Arguments StdInput StdOutput StdError InputSandbox OutputSandbox Environment Prologue "
                    "PrologueArguments Epilogue EpilogueArguments OutputData OutputSE HLRLocation JobType CpuNumber "
                    "NodeNumber WholeNodes SMPGranularity HostNumber PerusalFileEnable PerusalTimeInterval",

@@ -15,6 +15,7 @@ from wm.compounds.progress import (
     End,
     Room,
     Throttles,
+    ahead,
     end,
     ended,
     room,
@@ -124,6 +125,13 @@ def test_what_keeps_nodes_back() -> None:
     assert room(Counts(100, 10, 10), 10, Throttles(11, 50), 50) == Room(1, False)
     assert room(Counts(100, 10, 4), 4, Throttles(0, 10), 50) == Room(0, True)
     assert room(Counts(10, 10, 10), 10, Throttles(0, 3), 50) == Room(0, True)
+
+
+def test_who_goes_ahead_of_nodes_for_one_place() -> None:
+    assert ahead(Room(50, False), Counts(100)) == Room(1, True)
+    assert ahead(Room(50, False), Counts(100, 1)) == Room(0, True)
+    assert ahead(Room(50, False), Counts(100, 1, 1, failed=1)) == Room(1, True)
+    assert ahead(Room(0, False), Counts(100)) == Room(0, True)
 
 
 def test_the_end_of_a_compound() -> None:

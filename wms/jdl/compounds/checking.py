@@ -10,6 +10,7 @@ from wms.errors import JdlError, JdlInvalid
 from wms.jdl.ast import Ad
 from wms.jdl.attributes import JOB_TYPES
 from wms.jdl.description import describe
+from wms.jdl.evaluate import evaluate
 from wms.jdl.parser import parse
 
 HEAD: Final = "The following error(s) have been found while checking nodes:"
@@ -29,6 +30,21 @@ def refuse(attribute: str, message: str, ad: Ad) -> JdlInvalid:
     row, column = ad.position if written is None else written.position
     text = f"{attribute}: {message}"
     return JdlInvalid(text, problems=[{"attribute": attribute, "row": row, "column": column, "message": text}])
+
+
+def collocated(root: Ad) -> bool:
+    """NodesCollocation: do all nodes go to one computing element? Raises JdlInvalid.
+
+    It is chosen by what stands at the top of the compound, whatever its nodes say.
+    """
+    written = root.get("NodesCollocation")
+    value = False if written is None else evaluate(written, root)
+    if not isinstance(value, bool):
+        raise refuse("NodesCollocation", "wrong type caught for attribute (boolean expected)", root)
+    missing = [name for name in ("Requirements", "Rank") if name not in root]
+    if value and missing:
+        raise refuse("NodesCollocation", f"{' and '.join(missing)} must stand at the top of the compound", root)
+    return value
 
 
 class Checker:

@@ -75,6 +75,10 @@ class Expansion:
         return self._whole.alike
 
     @property
+    def collocated(self) -> bool:
+        return self._whole.collocated
+
+    @property
     def number(self) -> int:
         return self._rescues[0].number if self._rescues else self._whole.number
 

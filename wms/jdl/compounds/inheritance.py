@@ -10,6 +10,7 @@ from typing import Final
 from wms.errors import JdlInvalid
 from wms.jdl.ast import Ad, Call, Name, Node, Select, node, walk
 from wms.jdl.checks import job_letters
+from wms.jdl.compounds.checking import collocated
 from wms.jdl.compounds.model import Common
 from wms.jdl.description import DEFAULTS, describe
 from wms.jdl.evaluate import evaluate
@@ -45,7 +46,8 @@ def common(root: Ad, shown: Ad, letters: str) -> Common:
     aside = {"Nodes": _ONE_NODE[letters], **dict.fromkeys(("Dependencies", "max_running_nodes", *_FOR_NODES))}
     found = describe(shown.changed(aside))
     return Common(found.virtual_organisation, found.my_proxy_server, found.expiry_time,
-                  tuple(dict.fromkeys((*root.warnings, *found.warnings))), root.changed({"Nodes": None}))
+                  tuple(dict.fromkeys((*root.warnings, *found.warnings))), root.changed({"Nodes": None}),
+                  collocated(root))
 
 
 def most_running(ad: Ad) -> int:

@@ -41,13 +41,17 @@ class Nodes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What holds for a compound as a whole; `expiry_time` is epoch seconds, `warnings` do not refuse."""
+    """What holds for a compound as a whole; `expiry_time` is epoch seconds, `warnings` do not refuse.
+
+    `collocated`: all nodes go to one computing element.
+    """
 
     virtual_organisation: str
     my_proxy_server: str
     expiry_time: float | None
     warnings: tuple[Warned, ...]
     ad: Ad
+    collocated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,10 @@ class Compound:
     @property
     def expiry_time(self) -> float | None:
         return self.common.expiry_time
+
+    @property
+    def collocated(self) -> bool:
+        return self.common.collocated
 
     @property
     def warnings(self) -> tuple[Warned, ...]:
