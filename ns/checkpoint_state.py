@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Final, TypeAlias
 
-from wms.errors import JdlError, Refused
+from wms.errors import Refused
 from wms.jdl.ast import Ad, node
 from wms.jdl.description import JobDescription
 from wms.jdl.evaluate import evaluate
@@ -150,11 +150,3 @@ def _one_line(text: str) -> str:
 
 def _refused(what: str) -> Refused:
     return Refused(f"The state of the job cannot be used: {what}.")
-
-
-def readable(text: str) -> State:
-    """A state that came from a user's file; raises Refused, whatever is wrong with it."""
-    try:
-        return from_text(text)
-    except JdlError as error:
-        raise _refused(error.message) from None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ns.checkpoint_state import State, from_lines, from_text, initial, readable, to_lines, to_text
+from ns.checkpoint_state import State, from_lines, from_text, initial, to_lines, to_text
 from wms.errors import JdlError, Refused
 from wms.jdl.described import described
 
@@ -62,14 +62,6 @@ def test_a_state_of_steps_by_number() -> None:
 def test_what_is_no_state(text: str, what: str) -> None:
     with pytest.raises(Refused, match=what):
         from_text(text)
-
-
-def test_a_file_of_a_user_is_refused_whatever_it_is() -> None:
-    assert readable("[ JobSteps = 1 ]") == State(("0",))
-    with pytest.raises(JdlError):
-        from_text("[ JobSteps = ")
-    with pytest.raises(Refused, match="cannot be used"):
-        readable("[ JobSteps = ")
 
 
 def test_only_a_record_is_a_state() -> None:
