@@ -55,8 +55,7 @@ def to_text(state: State, job: str) -> str:
 
 
 def _state(record: Any) -> State:
-    if not isinstance(record, dict):
-        raise _refused("a state is a record")
+    assert isinstance(record, dict), "the description was checked"
     known = {name.lower(): value for name, value in record.items()}
     steps, current, data = known.get("jobsteps", 0), known.get("currentstep", 0), known.get("userdata", {})
     labels = list(map(str, range(steps))) if type(steps) is int else steps
