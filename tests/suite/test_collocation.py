@@ -96,6 +96,22 @@ def test_the_place_is_decided_once(world: World) -> None:
     assert places(world, job)[5] == place
 
 
+def test_nodes_wait_for_a_place_that_fell_silent(world: World) -> None:
+    job = submit(world, dag(6, ROOTS, TOP))
+    place = places(world, job)[0]
+    ces = {"hand": world.ce, **world.others}
+    ces[place].silent = True
+    world.advance(90)
+    token = world.token(node(job, 0))
+    world.start_payload(token)
+    world.finish_payload(token)
+    world.advance(900, step=10)
+    assert (world.state(node(job, 5)), places(world, job)[5]) == ("Waiting", "")
+    ces[place].silent = False
+    world.advance(330, step=10)
+    assert places(world, job)[5] == place
+
+
 def test_it_is_refused_without_what_chooses_the_place(world: World) -> None:
     with pytest.raises(WmsError, match="NodesCollocation: Requirements must stand at the top of the compound"):
         submit(world, SWEEP.replace("Requirements = true;", ""))
