@@ -6,7 +6,7 @@ The same answers as `match`. Not which of them is chosen, nor whether there is r
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from wm.matching.answers import Answers
@@ -39,6 +39,8 @@ class OnBoard(Protocol):
     answers: Answers
 
     def alive(self, now: float) -> int: ...
+
+    def mask(self, ids: Iterable[str]) -> int: ...
 
 
 class Fit(ABC):

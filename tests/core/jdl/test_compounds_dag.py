@@ -203,7 +203,7 @@ def test_a_partitionable_job_is_a_dag_of_checkpointable_jobs() -> None:
                   'Prejob = [ Executable = "/pre" ]; VirtualOrganisation = "vo"; '
                   'Postjob = [ Executable = "m.sh"; InputSandbox = {"m.sh", root.InputSandbox[0]} ];')
     assert [found.name(index) for index in range(4)] == ["Prejob", "Partition_0", "Partition_1", "Postjob"]
-    assert (found.kind, found.edges) == ("dag", ((0, 1), (0, 2), (1, 3), (2, 3)))
+    assert (found.kind, found.edges, found.index("Postjob")) == ("dag", ((0, 1), (0, 2), (1, 3), (2, 3)), 3)
     part = described(found.jdl(2))
     assert (part.job_types, part.job_steps, part.current_step) == (("Checkpointable",), ("c",), 0)
     assert parse(found.jdl(2)).get("JobState") == parse(

@@ -220,6 +220,37 @@ def test_nodes_that_are_read_together_get_the_output_of_others() -> None:
     assert found.inputs(1) == found.inputs(2) == (NodeInput("r", node=0, file="r"),)
 
 
+X = 'Executable = "/x";'
+
+
+@pytest.mark.parametrize("node", [
+    X + "InputSandbox = {root.InputSandbox[0], root.InputSandbox}", X + "InputSandbox = root.InputSandbox",
+    X + 'InputSandbox = {root["InputSandbox"]}', X + "InputSandbox = {root.nodes . Node_0.description.OutputSandbox}",
+    X + "InputSandbox = root.nodes.Node_0.description.OutputSandbox; InputSandboxDestFileName = {\"a\"}",
+    X + "InputSandbox = root.nodes.Node_0.description.OutputSandbox; InputSandboxDestFileName = {\"a\", \"b\"}",
+    X + 'InputSandbox = "a/b"; InputSandboxDestFileName = "b"', X + 'InputSandbox = {}', X + 'OutputSandbox = {self.X}',
+    X + "Rank = root.Mine ? other.X : -other.Y; Requirements = Member(root.Mine, {other.Z})[0]",
+    X + 'Requirements = other.A == "a" "b"'])
+def test_unusual_nodes_are_the_same_both_ways(node: str) -> None:
+    first = X + 'OutputSandbox = {"o", "p"}'
+    root = 'InputSandbox = {"/d/f"}; Mine = 5; Dependencies = {{Node_0, {Node_1, Node_2}}};'
+    text = listed(first, node, node, root=root, kind="DAG")
+    assert folded(text) == [True] * 3
+    assert same(text)
+
+
+@pytest.mark.parametrize("files", ["root.InputSandbox", '{root.InputSandbox[0], "d/x"}', "root.Shared"])
+def test_files_of_the_root_do_not_ask_for_reading_all_nodes(files: str) -> None:
+    text = listed(f"{X} InputSandbox = {files}", root='InputSandbox = {"/d/f"}; Shared = "/d/f";')
+    assert expanded(parse(text, folding=True)).inputs(0)[0] == NodeInput("f", shared="f")
+    assert same(text)
+
+
+def test_a_record_that_was_not_read_has_no_value() -> None:
+    with pytest.raises(JdlInvalid, match="was not read"):
+        evaluate(Folded())
+
+
 def test_a_mold_that_does_not_fit_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     text = listed('Executable = "/a"; StdOutput = "o"', 'Executable = "/b"; StdOutput = "o"', root="Here = 1;")
     monkeypatch.setattr(molds, "_NAME", 0)

@@ -82,11 +82,6 @@ class Checker:
             self.add(name, [f"JobType: {', '.join(strange)} is not allowed for a node"])
         return not strange
 
-    @property
-    def found(self) -> int:
-        """How many nodes have problems."""
-        return len(self._blocks) + self._left_out
-
     def add(self, name: str, messages: list[str], problems: Any = ()) -> None:
         if len(self._blocks) >= MOST_NODES:
             self._left_out += 1

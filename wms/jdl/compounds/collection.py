@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from wms.errors import JdlError, JdlInvalid
 from wms.jdl.ast import Ad, ListNode, Node
 from wms.jdl.compounds.checking import refuse
-from wms.jdl.compounds.inheritance import common, most_running
+from wms.jdl.compounds.inheritance import common, most_running, without_nodes
 from wms.jdl.compounds.listed import complete, refuse_file
 from wms.jdl.compounds.model import COLLECTION, Compound, NodeInput
 from wms.jdl.compounds.molded import Taken
@@ -39,11 +39,12 @@ class _Collection:
 def collection(root: Ad) -> Compound:
     """The compound of a collection; raises JdlInvalid with what is wrong with all nodes."""
     records = _records(root)
-    nodes = Taken(root, _Collection(root))
+    beside = without_nodes(root)
+    nodes = Taken(beside, _Collection(beside))
     for index, record in enumerate(records):
         _take(nodes, f"Node_{index}", record)
     nodes.checker.refuse_problems()
-    own = [base_name(file) for file in entries(root, root) if isinstance(file, str)]
+    own = [base_name(file) for file in entries(beside, beside) if isinstance(file, str)]
     return Compound(COLLECTION, len(records), nodes, common(root, root, "K"), nodes.sandbox(own),
                     max_running_nodes=most_running(root), alike=nodes.likeness.holds)
 

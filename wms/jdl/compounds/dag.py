@@ -10,7 +10,7 @@ from wms.errors import JdlInvalid
 from wms.jdl.ast import Ad, Folded, ListNode, Literal, Name, Node
 from wms.jdl.compounds.checking import refuse
 from wms.jdl.compounds.graph import MOST_EDGES, Edge, Graph
-from wms.jdl.compounds.inheritance import NAMES, common, most_running
+from wms.jdl.compounds.inheritance import NAMES, common, most_running, without_nodes
 from wms.jdl.compounds.listed import LONGEST_NAME, complete, refuse_file
 from wms.jdl.compounds.model import DAG, Compound, NodeInput
 from wms.jdl.compounds.molded import Taken
@@ -40,9 +40,10 @@ class _Dag:
 
     def __init__(self, root: Ad, allowed: str) -> None:
         self._root = root
+        self.beside = without_nodes(root)
         self._named = isinstance(root.get("Nodes"), Ad)
         self._graph: Graph | None = None
-        self.nodes = Taken(root, self, allowed)
+        self.nodes = Taken(self.beside, self, allowed)
         self.parts = self._taken_apart()
 
     def taken(self) -> tuple[Edge, ...]:
@@ -60,14 +61,14 @@ class _Dag:
     def alone(self, index: int, name: str, own: Ad) -> tuple[Ad, tuple[NodeInput, ...]]:
         files: list[str | OutputOf] = []
         sources: dict[str, NodeInput] = {}
-        for file in entries(own, self._root):
+        for file in entries(own, self.beside):
             if isinstance(file, str):
                 files.append(file)
                 continue
             for place, source in enumerate(self.outputs(file, index)):
                 files.append(OutputOf(file.node, place, f"{source.node}/{source.file}"))
                 sources[f"{source.node}/{source.file}"] = source
-        return complete(own, self._root, name, files, sources)
+        return complete(own, self.beside, name, files, sources)
 
     def outputs(self, wanted: OutputOf, index: int) -> list[NodeInput]:
         """The output files of a node that comes before this one, which is looked at only while nodes are taken."""
@@ -117,7 +118,7 @@ def dag(root: Ad, allowed: str = "NM") -> Compound:
     _refuse_unknown(root)
     made = _Dag(root, allowed)
     edges = made.taken()
-    own = [base_name(file) for file in entries(root, root) if isinstance(file, str)]
+    own = [base_name(file) for file in entries(made.beside, made.beside) if isinstance(file, str)]
     return Compound(DAG, len(made.parts.names), made.nodes, common(root, root, "D"), made.nodes.sandbox(own), edges,
                     _most_running(root), made.nodes.likeness.holds)
 

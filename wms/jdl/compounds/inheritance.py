@@ -81,8 +81,12 @@ def letters_of(ad: Ad) -> str:
 
 
 def _reader(ad: Ad) -> Reader:
-    """The nodes, which may be many, have no part in what the compound is."""
-    return Reader(ad.changed(dict.fromkeys(_NODES)), DEFAULTS)
+    return Reader(without_nodes(ad), DEFAULTS)
+
+
+def without_nodes(root: Ad) -> Ad:
+    """The compound as its nodes see it: what stands beside them, which may be many."""
+    return root.changed(dict.fromkeys(_NODES))
 
 
 def checked_letters(ad: Ad) -> str:
