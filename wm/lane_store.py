@@ -55,7 +55,8 @@ def add(conn: sa.Connection, rows: Collection[LaneRow]) -> None:
 def backlogs(conn: sa.Connection) -> list[Backlog]:
     """All lanes in which settled jobs wait."""
     counted = (sa.select(jobs.c.lane, sa.func.count().label("waiting"), sa.func.min(jobs.c.submitted).label("head"))
-               .where(jobs.c.phase == WAITING, jobs.c.lane != "", jobs.c.decision != "").group_by(jobs.c.lane).subquery())
+               .where(jobs.c.phase == WAITING, jobs.c.lane != "", jobs.c.decision != "")
+               .group_by(jobs.c.lane).subquery())
     found = conn.execute(sa.select(lanes, counted.c.waiting, counted.c.head)
                          .join(counted, counted.c.lane == lanes.c.id).order_by(lanes.c.id))
     return [Backlog(LaneRow(*row[:-2]), row[-2], row[-1]) for row in found]
