@@ -21,6 +21,7 @@ from wms.jdl.unparse import unparse, unparse_scalar
 MOST: Final = 2_000
 """Forms of one compound, and molds of one form."""
 
+_STRING = re.compile('("[^"]*")')
 _CUT = re.compile(r'("[^"]*"|(?i:(?<=root\.nodes\.))[A-Za-z_]\w*(?=(?i:\.description\.outputsandbox)))', re.ASCII)
 _FILES, _NAME = -1, -2
 _HOLE = re.compile('"\ue000(-?\\d+)"')
@@ -92,7 +93,7 @@ class Unusual(Exception):
 
 def cut(text: str) -> tuple[str, list[str]]:
     """A text without its strings, and these, with their quotes, in order. So are names of nodes that give files."""
-    parts = _CUT.split(text)
+    parts = (_CUT if ".nodes." in text.lower() else _STRING).split(text)
     return "\0".join(parts[::2]), parts[1::2]
 
 
