@@ -206,6 +206,7 @@ def test_what_is_wrong_with_nodes_is_said_at_once_and_bounded() -> None:
 def test_what_a_node_is() -> None:
     found = job('JobType = {"Parametric", "MPICH"}; CpuNumber = 2; DefaultNodeRetryCount = 7; MyProxyServer = "px"; '
                 'Environment = "A=1"; VirtualOrganisation = "vo"; NodesCollocation = true; ExpiryTime = 9;'
+                'Requirements = true; Rank = 1;'
                 .replace('JobType = {"Parametric", "MPICH"};', ""))
     node = described(found.jdl(1))
     assert node.job_types == ("Normal",)
