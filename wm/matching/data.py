@@ -12,7 +12,6 @@ from wm.matching.replicas import Replicas
 from wm.matching.storage import FILE, close, host_of, protocols
 from wm.supply.supermarket import Snapshot
 from wms.jdl.ast import Name, Node, Select, Unary
-from wms.jdl.values import prepare
 from wms.resource import ComputingElement
 
 COST = "dataaccesscost"
