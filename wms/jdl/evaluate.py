@@ -34,6 +34,7 @@ from wms.jdl.ast import (
     walk,
 )
 from wms.jdl.functions import FUNCTIONS, Function
+from wms.jdl.gangs import usable
 from wms.jdl.lazy import LAZY, conditional
 from wms.jdl.limits import MAX_STRING
 from wms.jdl.operators import BINARY, UNARY, select, subscript, truth
@@ -167,6 +168,9 @@ class _Compiler:
         if isinstance(here, Scope):
             return self._whole(special(key, here)) if key in SPECIAL else self._reference(here, key)
         base = self.compile(node.base)
+        if key == "closeses" and isinstance(node.base, Select) and node.base.name.lower() == "storage" \
+                and place(node.base.base, scope) is Side.OTHER and scope.root().ad.get("VirtualOrganisation"):
+            return usable(base, self._reference(scope.root(), "virtualorganisation"))
         return lambda run: select(base(run), key)
 
     def _reference(self, scope: Scope, name: str) -> Code:

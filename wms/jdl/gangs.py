@@ -75,6 +75,18 @@ def close_storage(compiler: Compiler, arguments: Arguments, scope: Scope) -> Cod
     return code
 
 
+def usable(storage: Code, vo: Code) -> Code:
+    """`other.storage.CloseSEs` as a job of a VO sees it: without those that the VO may not use."""
+    def code(run: Run) -> Value:
+        records, asking = select(storage(run), "closeses"), vo(run)
+        if not (isinstance(records, list) and isinstance(asking, str)):
+            return records
+        run.spend(weight(records))
+        return [one for one in records if not isinstance(one, Prepared) or _admits(one, asking.lower())]
+
+    return code
+
+
 def _admits(record: Prepared, vo: str) -> bool:
     """A storage element that publishes no rule is open to all."""
     rules = record.get("gluesaaccesscontrolbaserule", UNDEFINED)

@@ -69,9 +69,12 @@ def _reads(node: Node) -> tuple[set[str], tuple[Node, ...]]:
 
 
 def _chain(base: str, names: list[str]) -> set[str]:
-    """Of `base.names`, the last name first: one that ends in a record as a whole means all of it."""
+    """Of `base.names`, the last name first: one that ends in a record as a whole means all of it.
+
+    What is stored near the other side is told to each VO as far as it may use it.
+    """
     if base in _ELSEWHERE:
-        return set()
+        return {"virtualorganisation"} if "storage" in names else set()
     if [*names, base][0] in SPECIAL:
         return {ALL}
     return {name for name in (*names, base) if name not in SPECIAL}

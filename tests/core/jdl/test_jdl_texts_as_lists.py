@@ -21,6 +21,9 @@ OTHER = prepare({"storage": {"CloseSEs": [
 ]}})
 
 
+ALL_SES = ["open", "named", "rule", "group", "other"]
+
+
 def value(text, other=None):
     return evaluate(parse_expression(text), MY, other)
 
@@ -149,6 +152,24 @@ def test_names_of_attributes_are_found_by_pattern(text, expected):
 )
 def test_close_storage_that_the_vo_may_use(text, expected):
     assert value(text, OTHER) == expected
+
+
+@pytest.mark.parametrize(
+    ("vo", "seen"),
+    [
+        ('"atlas"', ["open", "named", "rule", "group"]),
+        ('"cms"', ["open", "named"]),
+        ("undefined", ["open", "named", "rule", "group", "other"]),
+        ("1/0", ["open", "named", "rule", "group", "other"]),
+    ],
+)
+def test_a_job_sees_the_close_storage_that_its_vo_may_use(vo, seen):
+    my = parse(f"VirtualOrganisation = {vo}; Nested = [ Here = other.storage.CloseSEs ]")
+    for text in ("other.storage.CloseSEs.GlueSEUniqueID", "Nested.Here.GlueSEUniqueID"):
+        found = evaluate(parse_expression(text), my, OTHER)
+        assert [name for name in found if isinstance(name, str)] == [name for name in ALL_SES if name in seen]
+    assert evaluate(parse_expression("other.storage.CloseSEs"), my, {"storage": {"CloseSEs": "x"}}) == "x"
+    assert evaluate(parse_expression("other.store.CloseSEs"), my, OTHER) is UNDEFINED
 
 
 def test_a_resource_without_storage_has_no_close_storage():

@@ -85,6 +85,7 @@ def test_what_is_taken_is_text() -> None:
     my = Ad().changed({"A": Literal(1)})
     assert taken(frozenset({"a", "b", ALL}), my) == (("*", "[ A = 1 ]"), ("a", "1"), ("b", ""))
     assert own(None, my, frozenset({"a"})) == (frozenset({"a"}), False)
+    assert own(parse_expression("other.storage.CloseSEs"), my).names == {"virtualorganisation"}
     assert own(parse_expression("time()"), my).timely
 
 
