@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+TOGETHER := tests/daemons tests/suite tests/properties tests/conformance
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: demo test check core bench soak install dev packages docs clean
@@ -26,13 +27,14 @@ $(VENV)/.dev: setup.cfg pyproject.toml
 packages:
 	sh tests/testbed/packages.sh
 
-# The pure core under coverage (100 % or failure), then everything else.
+# The pure core under coverage (100 % or failure), then daemons without processes, then everything real, one at a time.
 test: dev packages core
-	$(BIN)/python -m pytest --ignore=tests/core
+	$(BIN)/python -m pytest --numprocesses=2 $(TOGETHER)
+	$(BIN)/python -m pytest $(patsubst %,--ignore=%,tests/core $(TOGETHER))
 
 core: dev
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest tests/core
+	$(BIN)/coverage run -m pytest --numprocesses=2 tests/core
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -98,7 +98,7 @@ def _parts(node: Node) -> tuple[int, Sequence[Part]]:
         case Select(base=base, name=name):
             return _POSTFIX, [*_apart(base, _POSTFIX), ".", quoted_name(name)]
         case Subscript(base=base, index=index):
-            return _POSTFIX, [(base, _POSTFIX), "[", (index, _LOOSEST), "]"]
+            return _POSTFIX, [*_apart(base, _POSTFIX), "[", (index, _LOOSEST), "]"]
         case Unary(operator=operator, operand=operand):
             return _UNARY, [operator, *(_apart(operand, _UNARY) if operator == "-" else [(operand, _UNARY)])]
         case Operation(operators=operators, operands=operands):
@@ -117,7 +117,7 @@ def _negative(value: Scalar) -> bool:
 
 
 def _apart(node: Node, level: int) -> list[Part]:
-    """A number gets brackets where it would melt into what stands beside it: `(5).a`, `-(5)`."""
+    """A number gets brackets where it would melt into what stands beside it: `(5).a`, `-(5)`, `-(5)[0]`."""
     if isinstance(node, Literal) and isinstance(node.value, int | float):
         return ["(", (node, _LOOSEST), ")"]
     return [(node, level)]

@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from jdl_trees import ADS, HOSTILE, NODES
 
 from wms.errors import JdlError
-from wms.jdl.ast import Ad, ListNode, Literal, Name, Operation, Select, Unary
+from wms.jdl.ast import Ad, ListNode, Literal, Name, Operation, Select, Subscript, Unary
 from wms.jdl.parser import parse, parse_expression
 from wms.jdl.unparse import pretty, unparse
 
@@ -15,6 +15,7 @@ from wms.jdl.unparse import pretty, unparse
 @example(Select(Literal(-5), "a"))
 @example(Select(Literal(1.0), "e"))
 @example(Unary("-", Unary("-", Literal(0))))
+@example(Unary("-", Subscript(Literal(0), Literal(False))))
 @example(Literal(-(2**63)))
 @example(Operation(("-",), (Literal(1), Literal(-1))))
 @example(Name("it's"))
