@@ -34,10 +34,8 @@ class Prepared(dict[str, Value]):
                 self.folded[name] = fold
 
 
-def folded(value: Value) -> str | frozenset[str] | None:
-    """Lower case of a string, set of lower cases of a list of strings, None for anything else."""
-    if isinstance(value, str):
-        return value.lower()
+def folded(value: Value) -> frozenset[str] | None:
+    """The set of lower cases of a list of strings, None for anything else."""
     if isinstance(value, list) and all(type(item) is str for item in value):
         return frozenset(map(str.lower, value))
     return None
