@@ -171,6 +171,6 @@ def test_a_sandbox_file_that_is_one_byte_too_large(user: Person):
     assert str(LIMIT) in message
 
 
-def test_kinds_of_jobs_that_are_not_run_here(user: Person):
-    user.writes("job.jdl", f'{TRUE} JobType = "Interactive";')
+def test_kinds_of_jobs_that_cannot_be_combined(user: Person):
+    user.writes("job.jdl", f'{TRUE} JobType = {{"Interactive", "MPICH"}}; CpuNumber = 2;')
     assert user.types("job-submit", "job.jdl").status == 1
