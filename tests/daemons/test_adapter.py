@@ -93,9 +93,11 @@ def test_a_refusal_is_told_and_the_job_tried_elsewhere(world: World, ce: MoodyCe
     ce.refuse = "the queue is closed"
     job = world.submit(AGAIN)
     world.advance(5)
-    assert world.state(job) == "Aborted"
-    assert phases(world, job) == [store.STOPPED, store.STOPPED], "once, and once more"
-    assert "the queue is closed" in told(world, job)
+    assert world.state(job) == "Waiting"
+    assert phases(world, job) == [store.STOPPED, store.STOPPED], "once, once more at once, the rest later"
+    assert "the queue is closed; the next one is in" in told(world, job)
+    world.advance(30)
+    assert set(phases(world, job)[2:]) == {store.STOPPED}
 
 
 def test_a_credential_that_is_gone_stops_the_submission(world: World, ce: MoodyCe):

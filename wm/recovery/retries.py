@@ -93,11 +93,14 @@ class Retries:
         journal.add("Resubmission", result=result,
                     reason=decision.reason if moved else f"{decision.reason}; {message.reason}")
         delay = 0.0 if message.replan else delay_s(job.attempt - job.replans, self._rng.random())
+        waits = f"the last attempt failed: {message.reason}" if delay else ""
+        if waits:
+            journal.add("Pending", reason=f"{waits}; the next one is in {delay:.0f} s")
         hosts = [*filter(None, job.previous.split("\n")), job.ce.partition(":")[0]]
         store.change(turn.out.conn, job.id, phase=store.WAITING, attempt=job.attempt + 1, deep=counted.deep,
                      shallow=counted.shallow, site_faults=counted.site_faults, replans=counted.replans,
                      previous="\n".join(dict.fromkeys(hosts)), due=turn.out.now + delay, lane="",
-                     reason=f"the last attempt failed: {message.reason}" if delay else "", sequence_code=journal.code)
+                     reason=waits, sequence_code=journal.code)
         turn.out.log(journal.events)
         note_topic(turn.out.conn, store.TASKQUEUE)
 
