@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-TOGETHER := tests/daemons tests/suite tests/properties tests/conformance
+TOGETHER := tests/daemons tests/suite tests/properties tests/conformance $(wildcard tests/e2e/test_wrapper_*.py)
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: demo test check core bench soak install dev packages docs clean

@@ -23,7 +23,7 @@ Settings = dict[str, str]
 Start = Callable[..., Settings]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on now."""
     with socket.socket() as probe:
