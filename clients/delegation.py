@@ -9,7 +9,7 @@ import secrets
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from wms import proxy
+from wms.x509 import proxy
 
 LIFETIME_S = 10 * 365 * 86400.0  # as long as the user's own proxy
 

@@ -189,7 +189,7 @@ def prepare(site: Site, slots: int) -> None:
 
 def _lasts(proxy: Path, until: float) -> bool:
     from wms.errors import BadCredential
-    from wms.proxy import identify, load
+    from wms.x509.proxy import identify, load
 
     try:
         return identify(load(proxy.read_bytes()).chain, time.time()).not_after >= until
@@ -198,7 +198,7 @@ def _lasts(proxy: Path, until: float) -> bool:
 
 
 def _make_certificates(site: Site, now: float) -> None:
-    from wms.authority import host_certificate, make_authority, trust_files, user_certificate
+    from wms.x509.authority import host_certificate, make_authority, trust_files, user_certificate
 
     authority = make_authority(now, serial=_serial())
     names = [site_host(), socket.gethostname(), "127.0.0.1"]
@@ -213,7 +213,7 @@ def _make_certificates(site: Site, now: float) -> None:
 
 def make_proxy(site: Site, now: float) -> None:
     """A proxy (RFC 3820) of the suite's user."""
-    from wms.proxy import certificates, dump, load_key, new_key, new_proxy
+    from wms.x509.proxy import certificates, dump, load_key, new_key, new_proxy
 
     directory = site.proxy.parent
     chain, key = certificates((directory / "cert.pem").read_bytes()), load_key((directory / "key.pem").read_bytes())
@@ -257,7 +257,7 @@ def _software() -> list[str]:
 
 def _user_dn(site: Site) -> str:
     """The suite's user, who administrates it too."""
-    from wms.proxy import certificates, identify
+    from wms.x509.proxy import certificates, identify
 
     return identify(certificates((site.root / "user/cert.pem").read_bytes()), time.time()).dn
 

@@ -18,8 +18,8 @@ from wms.files import write_private
 from wms.httpd import Call
 from wms.identity import canonical_dn
 from wms.operations import DelegationChain, DelegationInfo, DelegationRequest
-from wms.proxy import accept, request, require_life
 from wms.service import Kit
+from wms.x509.proxy import accept, request, require_life
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 

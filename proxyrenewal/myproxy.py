@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from wms import der
 from wms.errors import BadCredential, Refused, Unavailable
-from wms.proxy import Proxy
+from wms.x509.proxy import Proxy
 
 DEFAULT_PORT = 7512
 NO_DELEGATION = b"0"  # GSI: the handshake is not followed by a delegation

@@ -15,10 +15,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from proxyrenewal import myproxy
-from wms import proxy, tls
+from wms import tls
 from wms.clienttls import client_context
 from wms.errors import Refused, TimedOut, Unavailable, UntrustedCredential
-from wms.rfc3820 import ATTRIBUTE_CERTIFICATES, raw_extension
+from wms.x509 import proxy
+from wms.x509.rfc3820 import ATTRIBUTE_CERTIFICATES, raw_extension
 
 T = TypeVar("T")
 

@@ -23,10 +23,10 @@ from wms.eventlog import Journal
 from wms.files import write_private
 from wms.messages import JOBADAPTER, PROXYRENEWAL, ProxyRenewed, Register, Unregister, decode
 from wms.outbox import Outbox
-from wms.proxy import identify, load
 from wms.queue import Message
 from wms.seqcode import START, Source
 from wms.service import Daemon, Kit, Ticker, within
+from wms.x509.proxy import identify, load
 
 BATCH = 100
 FAILURES_TOLD = 2

@@ -1,6 +1,6 @@
 """Who may do what: decisions about an identity and a record, made from their facts alone.
 
-Not who is calling (wms.proxy, wms.httpd) and not what happens after a refusal.
+Not who is calling (wms.x509.proxy, wms.httpd) and not what happens after a refusal.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """TLS for clients on the standard library alone, so that a command starts fast.
 
-Not for servers (`wms.tls`), and it does not judge a proxy: that is `wms.proxy`, before anything is sent.
+Not for servers (`wms.tls`), and it does not judge a proxy: that is `wms.x509.proxy`, before anything is sent.
 """
 
 from __future__ import annotations

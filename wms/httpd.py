@@ -36,9 +36,9 @@ from wms.errors import (
 )
 from wms.identity import Identity
 from wms.operations import Operation
-from wms.proxy import identify
 from wms.streaming import Flow, StreamReply
 from wms.tls import peer_chain
+from wms.x509.proxy import identify
 
 MAX_JSON_BYTES = 4_000_000
 IDLE_TIMEOUT_S = 90

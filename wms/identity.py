@@ -1,6 +1,6 @@
 """Who somebody is on the grid: the distinguished name as text, and the facts a verified chain gives.
 
-Not here: reading certificates (`wms.proxy`) and deciding what an identity may do (`wms.authz`).
+Not here: reading certificates (`wms.x509.proxy`) and deciding what an identity may do (`wms.authz`).
 """
 
 from __future__ import annotations

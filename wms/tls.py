@@ -1,6 +1,6 @@
 """TLS on the server side: contexts that accept proxy chains, and the certificates a caller showed.
 
-Who these certificates speak for is decided in `wms.proxy`; clients use `wms.clienttls`.
+Who these certificates speak for is decided in `wms.x509.proxy`; clients use `wms.clienttls`.
 """
 
 from __future__ import annotations

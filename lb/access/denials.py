@@ -14,9 +14,9 @@ from lb.access.rights import BUILT_IN, Action, Owned, Policy, Rules, View, polic
 from wms.errors import ConfigError, NotAuthorized, NotPermitted, WmsError
 from wms.identity import Identity, same_dn
 from wms.jobstatus import JobStatus
-from wms.proxy import certificates
-from wms.rfc3820 import subject_dn
 from wms.service import Kit
+from wms.x509.proxy import certificates
+from wms.x509.rfc3820 import subject_dn
 
 LOOK_S = 1.0
 READ = "READ"

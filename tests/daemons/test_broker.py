@@ -22,12 +22,12 @@ from wm.supply.supermarket import EMPTY, Kind, Snapshot, Source, Supermarket
 from wm.tables import jobs, lanes, usage
 from wm.turn import Turns
 from wm.usage import Usage
-from wms.authority import make_authority
 from wms.database import metadata
 from wms.messages import NodeJob, Run, Submit, SubmitCompound, SubmitNodes, decode
 from wms.queue import Message
 from wms.seqcode import START
 from wms.service import Kit
+from wms.x509.authority import make_authority
 
 FREE = "GlueCEStateFreeJobSlots"
 

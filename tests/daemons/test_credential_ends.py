@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from wm.recovery.credentials import Credentials
-from wms.authority import make_authority
 from wms.messages import Submit
+from wms.x509.authority import make_authority
 
 NOW = 1_700_000_000.0
 

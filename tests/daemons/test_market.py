@@ -20,11 +20,11 @@ from tests.testbed.glue import Queue, glue13
 from wm.supply import sources
 from wm.supply.market import Market
 from wm.supply.report import information
-from wms.authority import host_certificate, make_authority, trust_files
 from wms.config import Settings, parse
 from wms.database import Database
 from wms.errors import ConfigError, Unavailable
 from wms.service import Kit
+from wms.x509.authority import host_certificate, make_authority, trust_files
 
 NOW = 1_700_000_000.0
 CRIC = {"LONG": {"queues": [{"ce_endpoint": "ce.example.org:9619", "ce_flavour": "HTCONDOR-CE",

@@ -17,11 +17,12 @@ from ns import store as ns_store
 from proxyrenewal import store
 from proxyrenewal.store import Registration
 from tests.suite.world import ALICE, NOW, World
-from wms import proxy, queue
-from wms.authority import Issued, host_certificate, make_authority, trust_files, user_certificate
+from wms import queue
 from wms.config import Tls
 from wms.errors import JdlInvalid
 from wms.messages import PROXYRENEWAL, Register
+from wms.x509 import proxy
+from wms.x509.authority import Issued, host_certificate, make_authority, trust_files, user_certificate
 
 LIFE_S = 3600.0
 PLAIN = 'Executable = "/bin/true";'

@@ -24,9 +24,9 @@ from wms.clienttls import client_context
 from wms.event import Event, Source, duplicate_key, event
 from wms.jobid import JobId
 from wms.operations.logging import Logged
-from wms.proxy import certificates, identify
 from wms.seqcode import START
 from wms.ulm import to_ulm
+from wms.x509.proxy import certificates, identify
 
 Key = tuple[str, str, str, str, int, str, str, str]
 NS, WM, JC = Source.NETWORK_SERVER, Source.WORKLOAD_MANAGER, Source.JOB_CONTROLLER

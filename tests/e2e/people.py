@@ -14,8 +14,8 @@ from deployment import PATIENCE_S, Deployment
 
 from clients import credential, settings
 from clients.api import Client
-from wms import authority, proxy
-from wms.authority import Issued
+from wms.x509 import authority, proxy
+from wms.x509.authority import Issued
 
 LIFE_S = 43_200.0
 

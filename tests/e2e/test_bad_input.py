@@ -12,7 +12,7 @@ import pytest
 from deployment import Deployment, free_ports, until
 from people import Person, owner, someone
 
-from wms.authority import make_authority
+from wms.x509.authority import make_authority
 
 TRUE = 'Executable = "/bin/true";'
 ECHO = 'Executable = "/bin/echo"; Arguments = "hello"; StdOutput = "out"; OutputSandbox = {"out"};'

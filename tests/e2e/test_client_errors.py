@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
-from wms import authority, proxy
+from wms.x509 import authority, proxy
 
 JOB = "https://localhost:{port}/AAAAAAAAAAAAAAAAAAAAAA"
 GOOD = 'Executable = "/bin/date"; StdOutput = "o"; OutputSandbox = {"o"};'

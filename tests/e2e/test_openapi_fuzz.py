@@ -28,8 +28,8 @@ from wms.capability import issue
 from wms.clienttls import client_context
 from wms.openapi import document
 from wms.operations import OPERATIONS, Operation
-from wms.proxy import identify, load
 from wms.secret import NAME
+from wms.x509.proxy import identify, load
 
 EXAMPLES = 8
 SEED = 20_260_101

@@ -20,8 +20,8 @@ from deployment import Deployment, until
 from wms.clienttls import client_context
 from wms.event import Event, Source, event
 from wms.jobid import JobId
-from wms.proxy import identify, load
 from wms.seqcode import START
+from wms.x509.proxy import identify, load
 
 HOSTILE = "<img src=x onerror=\"window.hacked = 1\"><script>window.hacked = 1</script>"
 STEPS: tuple[tuple[Source, str, dict[str, Any]], ...] = (

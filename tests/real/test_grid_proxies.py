@@ -9,8 +9,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from wms import authority, proxy, tls
+from wms import tls
 from wms.errors import BadCredential, CredentialExpired, UntrustedCredential
+from wms.x509 import authority, proxy
 
 ALICE = "/DC=org/DC=example/OU=People/CN=alice"
 Program = Callable[..., CompletedProcess[str]]

@@ -12,8 +12,8 @@ from subprocess import CompletedProcess
 import pytest
 
 from proxyrenewal.renewer import renew
-from wms import proxy
 from wms.errors import BadCredential, CredentialExpired, Refused, TimedOut, Unavailable, UntrustedCredential
+from wms.x509 import proxy
 
 ALICE = "/DC=org/DC=example/OU=People/CN=alice"
 NAME = "renewable"

@@ -28,7 +28,6 @@ import wm.service
 from ns import store as ns_store
 from ns.delegation import credential_id
 from wms import queue
-from wms.authority import host_certificate, make_authority, trust_files
 from wms.capability import Capability
 from wms.ce import CeJob, CeState, Phase, Rejected, Submitted
 from wms.config import Settings, parse
@@ -38,6 +37,7 @@ from wms.httpd import Call
 from wms.identity import Identity
 from wms.operations import OPERATIONS, OutcomeReport, RegisterRequest, StartRequest
 from wms.service import Daemon, Kit, Suite
+from wms.x509.authority import host_certificate, make_authority, trust_files
 
 ALICE, BOB = "/DC=org/DC=example/CN=alice", "/DC=org/DC=example/CN=bob"
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from cryptography import x509
 
 from wms.errors import WmsError
 from wms.messages import Submit
-from wms.proxy import certificates
+from wms.x509.proxy import certificates
 
 LOOK_S = 30.0
 """A file is not read more often than this: many jobs have the same credential."""

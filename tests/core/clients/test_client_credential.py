@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clients import credential
-from wms import authority, proxy
 from wms.errors import BadCredential, CredentialExpired, CredentialNotFound, CredentialTooShort
+from wms.x509 import authority, proxy
 
 NOW = 1_800_000_000.0
 DAY = 86400.0

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from clients import logging_options as options
 from clients.errors import ArgumentMissing, ArgumentWrong
 from clients.subject import subject
-from wms import authority, proxy
 from wms.errors import BadSequenceCode
 from wms.event import EVENT_TYPES
 from wms.seqcode import START, SequenceCode, Source
+from wms.x509 import authority, proxy
 
 NOW = 1_700_000_000.0
 CODE = SequenceCode(ui=1, wm=2, app=3)

@@ -20,9 +20,9 @@ import pytest
 from clients import credential
 from clients.files import receive
 from clients.transport import Connection
-from wms import authority
 from wms.errors import NoServer, Overloaded, RemoteError, TimedOut, UntrustedCredential
 from wms.operations import OPERATIONS, File, PurgeRequest
+from wms.x509 import authority
 
 DROP, HANG = b"drop", b"hang"
 VERSION = {"version": "1", "server": "here"}

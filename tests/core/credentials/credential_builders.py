@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from wms import authority, proxy
-from wms.proxy import Proxy
-from wms.rfc3820 import INHERIT_ALL, LIMITED, PROXY_CERT_INFO, ProxyInfo
+from wms.x509 import authority, proxy
+from wms.x509.proxy import Proxy
+from wms.x509.rfc3820 import INHERIT_ALL, LIMITED, PROXY_CERT_INFO, ProxyInfo
 
 NOW = 1_800_000_000.0
 DAY = 86400.0

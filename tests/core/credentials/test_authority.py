@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from OpenSSL import crypto
 
-from wms import authority, proxy
-from wms.rfc3820 import subject_dn
+from wms.x509 import authority, proxy
+from wms.x509.rfc3820 import subject_dn
 
 
 def values(alphabet: str) -> st.SearchStrategy[str]:

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxyrenewal import myproxy
-from wms import authority, der, proxy
+from wms import der
 from wms.errors import BadCredential, Refused, Unavailable
+from wms.x509 import authority, proxy
 
 OLD = delegate(person(), kind="rsa:2048")
 CERTS = [cert.public_bytes(Encoding.DER) for cert in OLD.chain]

@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wms import proxy
 from wms.errors import (
     BadCredential,
     CredentialExpired,
@@ -29,6 +28,7 @@ from wms.errors import (
     UntrustedCredential,
 )
 from wms.identity import Identity
+from wms.x509 import proxy
 
 USER = person()
 PEM = Encoding.PEM

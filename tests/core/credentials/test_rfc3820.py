@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from wms import der
 from wms.errors import BadCredential
-from wms.proxy import Proxy, identify
-from wms.rfc3820 import (
+from wms.x509.proxy import Proxy, identify
+from wms.x509.rfc3820 import (
     DRAFT_CERT_INFO,
     INDEPENDENT,
     INHERIT_ALL,

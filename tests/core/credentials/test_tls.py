@@ -15,9 +15,10 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
-from wms import authority, proxy, tls
+from wms import tls
 from wms.clienttls import client_context
 from wms.errors import BadCredential, ConfigError, CredentialNotFound, UntrustedCredential
+from wms.x509 import authority, proxy
 
 PAST = 1_600_000_000.0
 CENTURY = 36500.0

@@ -1,7 +1,7 @@
 """Proxy credentials: read and write their files, tell whose they are, issue and accept delegations.
 
 Bytes in, records out: no files and no clock. The path from the end entity to a trusted CA is checked by
-OpenSSL where a connection is made (`wms.tls`); the rules between the proxies are `wms.rfc3820`.
+OpenSSL where a connection is made (`wms.tls`); the rules between the proxies are `wms.x509.rfc3820`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from wms.errors import (
     UntrustedCredential,
 )
 from wms.identity import Identity, same_dn
-from wms.rfc3820 import (
+from wms.x509.rfc3820 import (
     INHERIT_ALL,
     LIMITED,
     PROXY_CERT_INFO,

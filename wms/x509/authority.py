@@ -18,8 +18,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from wms import der
 from wms.identity import SHORT_NAMES
-from wms.proxy import PrivateKey, key_pem, load_key, new_key
-from wms.rfc3820 import subject_dn
+from wms.x509.proxy import PrivateKey, key_pem, load_key, new_key
+from wms.x509.rfc3820 import subject_dn
 
 _PEM = serialization.Encoding.PEM
 _DAY_S = 86400
@@ -42,7 +42,7 @@ class Issued:
 
 def make_authority(now: float, *, serial: int, dn: str = "/DC=local/DC=wms/CN=Private CA", days: float = 3650,
                    kind: str = "rsa:2048") -> Issued:
-    """A new authority; `serial` is a random positive number, `kind` as in `wms.proxy.new_key`."""
+    """A new authority; `serial` is a random positive number, `kind` as in `wms.x509.proxy.new_key`."""
     key, name = new_key(kind), name_of(dn)
     builder = _builder(name, name, key, now, days, serial)
     builder = builder.add_extension(x509.BasicConstraints(True, None), critical=True)

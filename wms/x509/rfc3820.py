@@ -1,6 +1,6 @@
 """The rules of RFC 3820: which certificates of a chain are proxies, and whether each may stand there.
 
-Not here: signatures and trust (`wms.proxy` link by link, OpenSSL for the path to a CA), files, keys.
+Not here: signatures and trust (`wms.x509.proxy` link by link, OpenSSL for the path to a CA), files, keys.
 """
 
 from __future__ import annotations
