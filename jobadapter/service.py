@@ -138,7 +138,7 @@ class Adapter:
 
     def _proxy(self, credential: str) -> bytes:
         try:
-            return self._kit.credential_path(credential).read_bytes()
+            return self._kit.credentials.read(credential)
         except FileNotFoundError:
             raise Refused("X509 proxy not found: the delegated credential is gone.") from None
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from ns import checkpoint_state, store
 from ns.application import PER_S, Rate, application_event
 from ns.running import attempt_of, check_live, place
-from wms.authz import require_owner
+from wms.authz.relations import require_owner
 from wms.errors import NotFound, Overloaded, Refused, SandboxTooLarge
 from wms.httpd import Call, Page
 from wms.jdl.described import described

@@ -13,8 +13,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from ns import store
+from wms.credentials import PENDING
 from wms.errors import CredentialExpired, DelegationNeeded, NotFound, Refused
-from wms.files import write_private
 from wms.httpd import Call
 from wms.identity import canonical_dn
 from wms.operations import DelegationChain, DelegationInfo, DelegationRequest
@@ -77,14 +77,14 @@ class Delegations:
     async def request(self, call: Call) -> DelegationRequest:
         pending = self._pending(call)
         key, csr = await self._kit.thread(request)
-        await self._kit.thread(write_private, pending, key)
+        await self._kit.thread(self._kit.credentials.write, pending, key, PENDING)
         return DelegationRequest(csr.decode())
 
     async def put(self, call: Call) -> DelegationInfo:
         body, pending = call.body, self._pending(call)
         assert isinstance(body, DelegationChain)
         try:
-            key = pending.read_bytes()
+            key = self._kit.credentials.read(pending, PENDING)
         except FileNotFoundError:
             raise NotFound("No delegation of this name was requested.", hint="Request it first.") from None
         now = self._kit.now()
@@ -93,10 +93,10 @@ class Delegations:
         require_life(identity, now, self._kit.settings.ns.min_proxy_s)
         name = call.params["delegation"]
         credential = credential_id(call.user.dn, name)
-        await self._kit.thread(write_private, self._kit.credential_path(credential), pem)
+        await self._kit.thread(self._kit.credentials.write, credential, pem)
         await self._kit.database.transact(
             store.put_delegation, credential, name, call.user.dn, identity.not_after)
-        pending.unlink(missing_ok=True)
+        self._kit.credentials.remove(pending, PENDING)
         return DelegationInfo(name, identity.dn, identity.not_after)
 
     async def info(self, call: Call) -> DelegationInfo:
@@ -106,9 +106,10 @@ class Delegations:
             raise NotFound("No delegation of this name is here.")
         return DelegationInfo(name, found[0], found[1])
 
-    def _pending(self, call: Call) -> Path:
+    @staticmethod
+    def _pending(call: Call) -> str:
+        """The credential that is asked for."""
         name = call.params["delegation"]
         if NAME.fullmatch(name) is None:
             raise Refused("A delegation is named with 1 to 128 letters, digits, '.', '_' or '-'.", value=name[:128])
-        path = self._kit.credential_path(credential_id(call.user.dn, name))
-        return path.with_suffix(".pending")
+        return credential_id(call.user.dn, name)

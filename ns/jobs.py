@@ -18,7 +18,7 @@ from ns.matching import ListMatches
 from ns.nodes import unstarted
 from ns.once import once
 from ns.tags import tags
-from wms.authz import require_owner
+from wms.authz.relations import require_owner
 from wms.errors import (
     CancelNotAllowed,
     NotAllowedNow,

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from ns import files, store
 from ns.tags import Tags, tags_of_node
-from wms.authz import require_owner
+from wms.authz.relations import require_owner
 from wms.consumer import Record
 from wms.errors import NotFound, Refused, Unavailable
 from wms.event import Event

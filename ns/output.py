@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ns import files, store
 from ns.once import once
-from wms.authz import require_owner
+from wms.authz.relations import require_owner
 from wms.errors import ChecksumMismatch, NotAllowedNow, NotFound, OutputNotAllowed, OutputNotReady, OutputRetrieved
 from wms.eventlog import Journal
 from wms.httpd import Call, FileReply

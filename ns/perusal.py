@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from ns import files, store
 from ns.growth import Slice, end, runs, spot, surplus
 from ns.running import attempt_of, check_live, place
-from wms.authz import require_owner
+from wms.authz.relations import require_owner
 from wms.errors import NotAllowedNow, NotFound, OutputRetrieved, Refused
 from wms.httpd import Call, Page
 from wms.jdl.described import described

@@ -12,7 +12,7 @@ from uuid import uuid4
 from ns import store
 from ns.questions import Questions
 from ns.standing import Standing, standing
-from wms.authz import may_read, require_owner
+from wms.authz.relations import may_read, require_owner
 from wms.errors import NoSuchJob, Refused, TimedOut
 from wms.httpd import Call
 from wms.identity import Identity

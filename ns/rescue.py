@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from ns import files, store
 from ns.delegation import still_usable, usable
 from ns.once import once
-from wms.authz import require_owner
+from wms.authz.relations import require_owner
 from wms.errors import NotAllowedNow
 from wms.eventlog import Journal
 from wms.httpd import Call

@@ -117,7 +117,7 @@ class Keeper:
     async def _forget_credentials(self, before: float) -> None:
         """No key is kept that nothing needs any more."""
         idle = await self._kit.database.read(store.idle_credentials, before, BATCH)
-        directory = self._kit.credential_path("").parent
+        directory = self._kit.credentials.directory
         removed = await self._kit.thread(remove_files, directory, idle, before)
         if removed:
             await self._kit.database.transact(store.forget_delegations, removed, before)

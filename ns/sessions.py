@@ -17,7 +17,7 @@ from ns.application import application_event
 from ns.listening import Listening
 from ns.running import attempt_of, check_live, place
 from ns.session_files import INPUT, OUTPUT, SessionFiles
-from wms.authz import require_owner
+from wms.authz.relations import require_owner
 from wms.config import split_address
 from wms.errors import NotAllowedNow, Refused, SandboxTooLarge
 from wms.httpd import Call, Handler, Page, Reply

@@ -74,6 +74,14 @@ delegations = sa.Table(
     sa.Column("name", sa.String(128), nullable=False),
     sa.Column("owner", sa.String(1024), nullable=False),
     sa.Column("not_after", sa.Float, nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False, server_default="certificate", comment="certificate or token"),
+    sa.Column("vo", sa.String(255), nullable=False, server_default=""),
+    sa.Column("fqans", sa.Text, nullable=False, server_default="[]", comment="JSON list, in order"),
+    sa.Column("issuer", sa.String(1024), nullable=False, server_default="", comment="of a token, or the CA"),
+    sa.Column("limited", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("strength", sa.Integer, nullable=False, server_default="0", comment="bits of the key"),
+    sa.Column("not_before", sa.Float, nullable=False, server_default="0", comment="epoch s"),
+    sa.Index("ns_delegations_owner", "owner"),
 )
 replies = sa.Table(
     "ns_replies", metadata,

@@ -20,7 +20,6 @@ from wms.consumer import Consumer
 from wms.errors import Refused, Unavailable, WmsError
 from wms.event import Event
 from wms.eventlog import Journal
-from wms.files import write_private
 from wms.messages import JOBADAPTER, PROXYRENEWAL, ProxyRenewed, Register, Unregister, decode
 from wms.outbox import Outbox
 from wms.queue import Message
@@ -79,7 +78,7 @@ class Renewals:
         """A credential without a MyProxy server is only watched to its end."""
         when = next_renewal(asked.not_after, now, self._kit.rng)
         at = when.at if isinstance(when, Due) and asked.myproxy else asked.not_after
-        return Registration(asked.credential, str(self._kit.credential_path(asked.credential)), asked.owner,
+        return Registration(asked.credential, str(self._kit.credentials.path(asked.credential)), asked.owner,
                             asked.myproxy, asked.not_after, at)
 
     # -- renewal -----------------------------------------------------------------------------------------
@@ -108,10 +107,11 @@ class Renewals:
 
     def _fetch(self, entry: Registration) -> bytes:
         """In a thread: ask MyProxy, put the new file in the place of the old."""
-        tls, path = self._kit.settings.tls, self._kit.credential_path(entry.credential)
-        pem = renew(*server_address(entry.myproxy), tls.certificate, tls.key, tls.ca_dir, path.read_bytes(),
-                    self._settings.lifetime_s, self._settings.timeout_s, clock=self._kit.now)
-        write_private(path, pem)
+        tls, credentials = self._kit.settings.tls, self._kit.credentials
+        pem = renew(*server_address(entry.myproxy), tls.certificate, tls.key, tls.ca_dir,
+                    credentials.read(entry.credential), self._settings.lifetime_s, self._settings.timeout_s,
+                    clock=self._kit.now)
+        credentials.write(entry.credential, pem)
         return pem
 
     def _succeeded(self, conn: sa.Connection, entry: Registration, not_after: float, now: float) -> None:

@@ -22,6 +22,10 @@ registrations = sa.Table(
     sa.Column("next_try", sa.Float(53), nullable=False, index=True),
     sa.Column("failures", sa.Integer, nullable=False, default=0),
     sa.Column("last_error", sa.Text, nullable=False, default=""),
+    sa.Column("kind", sa.String(16), nullable=False, server_default="certificate", comment="certificate or token"),
+    sa.Column("begins", sa.Float(53), nullable=False, server_default="0", comment="epoch s of the life that now runs"),
+    sa.Column("warned", sa.Float(53), nullable=False, server_default="0", comment="epoch s, 0: not in this life"),
+    sa.Column("renewals", sa.Integer, nullable=False, server_default="0"),
 )
 registered_jobs = sa.Table(
     "registered_jobs", metadata,
@@ -44,6 +48,10 @@ class Registration(msgspec.Struct, frozen=True):
     next_try: float
     failures: int = 0
     last_error: str = ""
+    kind: str = "certificate"
+    begins: float = 0.0
+    warned: float = 0.0
+    renewals: int = 0
 
 
 def register(conn: sa.Connection, entry: Registration, jobs: Collection[str]) -> None:

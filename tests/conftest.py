@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,11 @@ settings.load_profile("wms")
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 for _name in ("WMS_DIR", "WMS_ENDPOINT", "WMS_LB", "WMS_CONFIG", "X509_USER_PROXY", "X509_CERT_DIR"):
     os.environ.pop(_name, None)
+
+# A run in the background is born with these ignored, and a shell that is born so cannot trap them.
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
 MARK = f"WMS_TEST_SESSION={os.getpid()}-{os.urandom(6).hex()}"
 os.environ["WMS_TEST_SESSION"] = MARK.partition("=")[2]

@@ -79,7 +79,7 @@ class Broker:
             self.site = site(texts, kit.host)
         except JdlError as error:
             raise ConfigError(f"wm.requirements: {error.message}") from None
-        self.lanes = Lanes(settings, self.site, Credentials(kit.credential_path).ends)
+        self.lanes = Lanes(settings, self.site, Credentials(kit.credentials.read).ends)
         self.rules = Rules(settings.quotas, settings.shares, settings.half_life_s)
         self.decided: list[Listener] = []
         self._board = Board(self.site)

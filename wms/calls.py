@@ -15,6 +15,8 @@ import msgspec
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from wms.authz.gate import Gate
+from wms.callers import Callers, Chains, NoTokens, Tokens, VerifiedChains
 from wms.capability import Capability
 from wms.errors import NotFound, Unauthenticated, WrongMethod
 from wms.identity import Identity
@@ -71,8 +73,8 @@ class Call:
     def user(self) -> Identity:
         """The caller; Unauthenticated when there is none."""
         if self.identity is None:
-            raise Unauthenticated("This operation needs a client certificate or proxy.",
-                                  hint="Make a proxy and point X509_USER_PROXY at it.")
+            raise Unauthenticated("This operation needs a client certificate, a proxy or a token.",
+                                  hint="Make a proxy (wms proxy init) or get a token (wms login).")
         return self.identity
 
 
@@ -99,8 +101,15 @@ class Router:
     secret: bytes
     max_upload: int
     routes: list[Route] = field(default_factory=list)
+    gate: Gate = field(default_factory=Gate)
     served: int = 0
     most_bytes: int = 0
+    chains: Chains = field(default_factory=VerifiedChains)
+    tokens: Tokens = field(default_factory=NoTokens)
+    callers: Callers = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.callers = Callers(self.clock, self.gate, self.chains, self.tokens)
 
     def mount(self, handlers: Mapping[str, Handler]) -> None:
         """Serve these operations too. Of several paths that fit a request the first in the table counts."""

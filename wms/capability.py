@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from wms.errors import BadCredential, CredentialExpired
 
-_PREFIX = "wmscap1."
+PREFIX = "wmscap1."
 _HEAD = struct.Struct(">Qd")
 _MAC_SIZE = hashlib.sha256().digest_size
 _LEAST_SECRET = 16
@@ -36,8 +36,8 @@ def issue(secret: bytes, job: str, attempt: int, expires: float) -> str:
     if not math.isfinite(expires):
         raise ValueError("a capability needs an end")
     claim = _HEAD.pack(attempt, expires) + job.encode()
-    mac = hmac.digest(secret, _PREFIX.encode() + claim, "sha256")
-    return _PREFIX + base64.urlsafe_b64encode(mac + claim).rstrip(b"=").decode()
+    mac = hmac.digest(secret, PREFIX.encode() + claim, "sha256")
+    return PREFIX + base64.urlsafe_b64encode(mac + claim).rstrip(b"=").decode()
 
 
 def verify(secret: bytes, token: str, now: float) -> Capability:
@@ -58,7 +58,7 @@ def verify(secret: bytes, token: str, now: float) -> Capability:
 def _claimed(token: str) -> Capability | None:
     """What a token says of itself, not yet believed; None for what is no token at all."""
     try:
-        body = token.removeprefix(_PREFIX).encode("ascii")
+        body = token.removeprefix(PREFIX).encode("ascii")
         claim = base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4))[_MAC_SIZE:]
         attempt, expires = _HEAD.unpack_from(claim)
         job = claim[_HEAD.size :].decode()

@@ -36,7 +36,33 @@ class Tls(Section, frozen=True, kw_only=True):
 
     certificate: Annotated[str, _about("host certificate (and chain)")] = "/etc/grid-security/hostcert.pem"
     key: Annotated[str, _about("private key of the host certificate, mode 0600")] = "/etc/grid-security/hostkey.pem"
-    ca_dir: Annotated[str, _about("directory of trusted CAs, hashed layout")] = "/etc/grid-security/certificates"
+    ca_dir: Annotated[str, _about("directory of trusted CAs, hashed layout; with *.r0 revocation lists and "
+                                  "*.signing_policy")] = "/etc/grid-security/certificates"
+    crl: Annotated[str, _about("revocation lists: required (of each CA, not older than it says), checked (where there "
+                               "is one), ignored")] = "checked"
+    signing_policy: Annotated[str, _about("signing policies of CAs: required, checked (where there is one), "
+                                          "ignored")] = "checked"
+    reload_s: Annotated[Seconds, _about("changes of ca_dir and vomsdir are noticed after this long")] = 30.0
+    legacy_proxies: Annotated[bool, _about("accept proxies from before RFC 3820 too (CN=proxy)")] = False
+    vomsdir: Annotated[str, _about("directory of VO/HOST.lsc: who may sign VOMS attributes")] = \
+        "/etc/grid-security/vomsdir"
+    vomses: Annotated[tuple[str, ...], _about("files or directories that name VOMS servers, asked again at "
+                                              "renewal")] = ("/etc/vomses",)
+
+
+class Tokens(Section, frozen=True, kw_only=True):
+    """Tokens of the WLCG profile."""
+
+    issuers: Annotated[dict[str, dict[str, Any]],
+                       _about("trusted issuers by URL: {vo: NAME, client_id: ID, client_secret_file: PATH}; the client "
+                              "is for exchange and refresh, without it delegated tokens are not renewed")] = {}
+    audiences: Annotated[tuple[str, ...], _about("what `aud` of a token may be; empty: https://HOST:PORT of this "
+                                                 "service; the profile's `any` is accepted too")] = ()
+    keys_s: Annotated[Seconds, _about("the keys of an issuer are fetched again after this long")] = 3600.0
+    keys_keep_s: Annotated[Seconds, _about("and are used this long while the issuer does not answer")] = 86_400.0
+    skew_s: Annotated[Seconds, _about("how wrong clocks may be")] = 60.0
+    timeout_s: Annotated[Seconds, _about("longest wait for an issuer's answer")] = 15.0
+    job_s: Annotated[Seconds, _about("a running job gets a new token when less than this remains")] = 900.0
 
 
 class Ns(Section, frozen=True, kw_only=True):
@@ -61,6 +87,9 @@ class Ns(Section, frozen=True, kw_only=True):
     max_checkpoint_bytes: Annotated[Count, _about("limit of a saved state of a checkpointable job")] = 65_536
     max_checkpoints: Annotated[Count, _about("most saved states of a job; the oldest go")] = 100
     min_proxy_s: Annotated[Seconds, _about("least remaining lifetime of a proxy at submission")] = 300.0
+    short_credentials: Annotated[str, _about("a credential that cannot be renewed and ends before the job may: warn or "
+                                             "refuse")] = "warn"
+    max_delegations: Annotated[Count, _about("most delegated credentials of one user")] = 100
     register_timeout_s: Annotated[Seconds, _about("a job registered but not started is aborted after this")] = 86_400.0
     output_keep_s: Annotated[Seconds, _about("an output nobody fetched is purged after this")] = 604_800.0
     list_match_timeout_s: Annotated[Seconds, _about("longest wait for the matchmaker's answer")] = 60.0
@@ -91,6 +120,7 @@ class Wm(Section, frozen=True, kw_only=True):
     black_hole_fast_s: Annotated[Seconds, _about("a failure is fast when its attempt lasted less than this")] = 300.0
     black_hole_rest_s: Annotated[Seconds, _about("how long a black hole rests before one job tries it, doubled "
                                                  "each time")] = 900.0
+    short_credentials: Annotated[str, _about("the same at each match: warn (an event) or abort")] = "warn"
     replan: Annotated[bool, _about("move jobs with EnableWmsFeedback out of queues in which they are stuck")] = True
     replan_after_s: Annotated[Seconds, _about("a job is stuck when it has been queued this long")] = 3600.0
     max_replans: Annotated[Count, _about("most times a job is moved")] = 5
@@ -182,6 +212,11 @@ class ProxyRenewal(Section, frozen=True, kw_only=True):
     lifetime_s: Annotated[Seconds, _about("lifetime asked of MyProxy")] = 36_000.0
     timeout_s: Annotated[Seconds, _about("longest duration of one renewal")] = 60.0
     parallel: Annotated[Count, _about("renewals at the same time")] = 8
+    myproxy: Annotated[tuple[str, ...], _about("MyProxy servers tried after the one of the job, host or "
+                                               "host:port")] = ()
+    myproxy_hosts: Annotated[tuple[str, ...], _about("MyProxy servers that jobs may name, *.example.org for all below; "
+                                                     "empty: any")] = ()
+    grace_s: Annotated[Seconds, _about("a job ends Aborted this long after its credential ended")] = 60.0
 
 
 class Settings(Section, frozen=True, kw_only=True):
@@ -191,7 +226,12 @@ class Settings(Section, frozen=True, kw_only=True):
     vo: Annotated[str, _about("virtual organisation of users who name none")] = ""
     state_dir: Annotated[str, _about("directory for sandboxes, credentials and spools")] = "/var/lib/wms"
     database: Annotated[str, _about("SQLAlchemy URL; empty: SQLite in state_dir")] = ""
+    seal_key: Annotated[str, _about("file of at least 32 random bytes that seals credentials at rest; empty: the "
+                                    "credential wms-seal.key of systemd if there is one, else not sealed")] = ""
+    policy: Annotated[str, _about("file of the policy: who may do what (etc/policy.yaml); empty: everybody who is "
+                                  "known may do all with what is his")] = ""
     tls: Tls = Tls()
+    tokens: Tokens = Tokens()
     ns: Ns = Ns()
     wm: Wm = Wm()
     information: Information = Information()

@@ -28,11 +28,12 @@ from wms.database import Database, make_engine
 from wms.errors import ConfigError, WmsError
 from wms.heartbeat import Heartbeat
 from wms.httpd import Call, Factory, Handler, Reply, Router
-from wms.secret import read_or_make
+from wms.secret import read_or_make, sealing_key
 from wms.service import Daemon, Kit, Part, Suite
 from wms.sole import Sole
 from wms.systemd import notify
 from wms.tls import ServerContext
+from wms.vault import Vault
 from wms.version import VERSION
 from wms.wakeups import wakeups
 
@@ -148,7 +149,8 @@ class Process:
         self._database = self._shared_database() if self._shares_database else _own_database()
         return Kit(settings, self._database, reactor, random.SystemRandom(), self._backends(), self._log,
                    settings.host, settings.lb_address(), read_or_make(settings.state_dir),
-                   instance=f"{socket.gethostname()}/{self._name}", linger_s=LINGER_S)
+                   instance=f"{socket.gethostname()}/{self._name}", linger_s=LINGER_S,
+                   vault=Vault(sealing_key(settings.seal_key, os.environ)))
 
     @property
     def _shares_database(self) -> bool:

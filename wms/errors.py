@@ -162,6 +162,99 @@ class CredentialExpired(BadCredential):
     code = "UI_PROXY_EXPIRED"
 
 
+class CredentialNotYetValid(BadCredential):
+    code = "WMS_PROXY_NOT_YET_VALID"
+
+
+class CredentialRevoked(BadCredential):
+    """A certificate of the chain is on its authority's revocation list."""
+
+    code = "WMS_PROXY_REVOKED"
+
+
+class RevocationUnknown(BadCredential):
+    """The revocation list of an authority is missing, too old or forged."""
+
+    code = "WMS_CRL_UNUSABLE"
+
+
+class SigningPolicyViolated(BadCredential):
+    """The authority signed a name that its signing policy does not let it sign."""
+
+    code = "WMS_SIGNING_POLICY"
+
+
+class LegacyProxy(BadCredential):
+    """A proxy from before RFC 3820."""
+
+    code = "WMS_PROXY_LEGACY"
+
+
+class ProxyRuleBroken(BadCredential):
+    """A chain that breaks a rule of RFC 3820: path length, names, key usage, policies."""
+
+    code = "WMS_PROXY_RULES"
+
+
+class LimitedProxy(BadCredential):
+    """A limited proxy where a full one is needed."""
+
+    code = "WMS_PROXY_LIMITED"
+    status = 403
+
+
+class BadAttributes(BadCredential):
+    """A VOMS attribute certificate that is not acceptable."""
+
+    code = "WMS_VOMS_INVALID"
+
+
+class AttributesExpired(BadAttributes):
+    code = "WMS_VOMS_EXPIRED"
+
+
+class AttributesUntrusted(BadAttributes):
+    """Signed by nobody whom vomsdir names for this VO, or not for this holder or host."""
+
+    code = "WMS_VOMS_UNTRUSTED"
+
+
+class BadToken(BadCredential):
+    """A token that is malformed, forged or of an issuer who is not trusted here."""
+
+    code = "WMS_TOKEN_INVALID"
+
+
+class TokenExpired(BadToken):
+    code = "WMS_TOKEN_EXPIRED"
+
+
+class TokenNotYetValid(BadToken):
+    code = "WMS_TOKEN_NOT_YET_VALID"
+
+
+class TokenIssuerUnknown(BadToken):
+    code = "WMS_TOKEN_ISSUER"
+
+
+class TokenKeyUnknown(BadToken):
+    """None of the issuer's keys has the id that the token names."""
+
+    code = "WMS_TOKEN_KEY"
+
+
+class TokenAudience(BadToken):
+    """The token was issued for somebody else."""
+
+    code = "WMS_TOKEN_AUDIENCE"
+
+
+class SealBroken(WmsError):
+    """A credential at rest that cannot be opened."""
+
+    code = "WMS_SEAL_BROKEN"
+
+
 class CredentialNotFound(BadCredential):
     code = "UI_PROXY_NOT_FOUND"
 
@@ -172,6 +265,49 @@ class CredentialTooShort(BadCredential):
 
 class UntrustedCredential(BadCredential):
     code = "UI_PROXY_UNTRUSTED"
+
+
+class Banned(NotAuthorized):
+    """On a ban list."""
+
+    code = "WMS_BANNED"
+
+
+class Forbidden(NotAuthorized):
+    """No rule of the policy allows it, or one denies it."""
+
+    code = "WMS_POLICY"
+
+
+class ScopeMissing(NotAuthorized):
+    """The token does not carry the scope that the action needs (WLCG profile: compute.*)."""
+
+    code = "WMS_TOKEN_SCOPE"
+
+
+class CapabilityMisused(NotAuthorized):
+    """A capability token of another job or attempt."""
+
+    code = "WMS_CAPABILITY_FOREIGN"
+
+
+class DelegationMismatch(UntrustedCredential):
+    """A delegated credential that belongs to somebody else, or carries other attributes than the caller's."""
+
+    code = "WMS_DELEGATION_FOREIGN"
+
+
+class DelegationReplayed(Refused):
+    """A chain for a signing request that was answered before, or never made."""
+
+    code = "WMS_DELEGATION_REPLAYED"
+    status = 409
+
+
+class Draining(Unavailable):
+    """The service takes no new jobs for now; what it has goes on."""
+
+    code = "NS_DRAINING"
 
 
 class DelegationNeeded(Refused):

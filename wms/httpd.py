@@ -17,6 +17,7 @@ from twisted.protocols.basic import FileSender
 from twisted.python.failure import Failure
 from twisted.web import http
 
+from wms.callers import Caller
 from wms.calls import Call as Call
 from wms.calls import FileReply as FileReply
 from wms.calls import Handler as Handler
@@ -24,9 +25,9 @@ from wms.calls import Page as Page
 from wms.calls import Reply as Reply
 from wms.calls import Route as Route
 from wms.calls import Router as Router
-from wms.capability import Capability, verify
+from wms.capability import PREFIX, Capability, verify
 from wms.errors import (
-    NotAuthorized,
+    CapabilityMisused,
     Refused,
     SandboxTooLarge,
     TimedOut,
@@ -34,11 +35,8 @@ from wms.errors import (
     WmsError,
     WrongMethod,
 )
-from wms.identity import Identity
 from wms.operations import Operation
 from wms.streaming import Flow, StreamReply
-from wms.tls import peer_chain
-from wms.x509.proxy import identify
 
 MAX_JSON_BYTES = 4_000_000
 IDLE_TIMEOUT_S = 90
@@ -124,8 +122,12 @@ class Request(http.Request):
             self.setHeader(b"server", b"wms")
             route, params = self.router.find(self.method.decode("latin-1"), self.path.decode("latin-1"))
             name = route.operation.name
-            call = self._call(route.operation, params)
-            user = call.identity.dn if call.identity else (call.capability.job if call.capability else "-")
+            token = self._bearer()
+            capability = self._capability(route.operation, params, token)
+            caller = await self._caller("" if capability else token)
+            user = caller.identity.dn if caller.identity else (capability.job if capability else "-")
+            self.router.gate.check(route.operation, caller.identity, self._peer)
+            call = self._call(route.operation, params, caller, capability)
             reply = await route.handler(call)
             await self._reply(reply)
         except WmsError as refused:
@@ -138,26 +140,27 @@ class Request(http.Request):
             self._incident()
         self.router.served += 1
         self.router.log.info("{operation} {code} for {user}", operation=name, code=self.code, user=user,
-                             error=error, peer=str(getattr(self.client, "host", "-")),
+                             error=error, peer=self._peer or "-",
                              path=self.path.decode("latin-1")[:200],
                              ms=round(1000 * (self.router.clock.seconds() - began), 1))
 
-    def _call(self, operation: Operation, params: Mapping[str, str]) -> Call:
-        identity, chain = self._caller()
-        shown = operation.right == "logger" and self.requestHeaders.hasHeader(b"authorization")
-        capability = self._capability() if operation.right == "attempt" or shown else None
+    @property
+    def _peer(self) -> str:
+        return str(getattr(self.client, "host", ""))
+
+    def _call(self, operation: Operation, params: Mapping[str, str], caller: Caller,
+              capability: Capability | None) -> Call:
+        identity, chain = caller
         if operation.right not in ("anyone", "attempt", "reader") and identity is None and capability is None:
-            raise Unauthenticated("This operation needs a client certificate or proxy.",
-                                  hint="Make a proxy and point X509_USER_PROXY at it.")
-        if capability is not None and operation.right == "attempt":
-            _require_same(capability, params)
+            raise Unauthenticated("This operation needs a client certificate, a proxy or a token.",
+                                  hint="Make a proxy (wms proxy init) or get a token (wms login).")
         limit = self.router.max_upload if operation.stream == "up" else operation.most_bytes or MAX_JSON_BYTES
         if self.received > limit:
             raise _too_large(f"The body of {self.received} bytes", limit)
         query = self._query()
         return Call(operation, params, query, identity, chain, capability, self._body(operation),
                     self._key(operation), self.content, self.received,
-                    self._header(b"digest"), self._header(b"accept"), str(getattr(self.client, "host", "")),
+                    self._header(b"digest"), self._header(b"accept"), self._peer,
                     self._question(), self._header(b"last-event-id"))
 
     def _query(self) -> dict[str, str]:
@@ -191,22 +194,32 @@ class Request(http.Request):
         value: str | bytes | None = self.getHeader(name)
         return value.decode("latin-1") if isinstance(value, bytes) else value or ""
 
-    def _caller(self) -> tuple[Identity | None, tuple[Any, ...]]:
-        """Identity of the connection's certificate chain, read once per connection, its end each time."""
-        transport: Any = self.channel.transport
-        known: tuple[Identity | None, tuple[Any, ...]] | None = getattr(transport, "wms_caller", None)
-        now = self.router.clock.seconds()
-        if known is None or (known[0] is not None and known[0].not_after <= now):
-            chain = tuple(peer_chain(transport))
-            known = (identify(chain, now) if chain else None, chain)
-            transport.wms_caller = known
-        return known
+    async def _caller(self, token: str) -> Caller:
+        """By the token if there is one, else by the certificate chain of the connection."""
+        return await self.router.callers.who(self.channel.transport, token)
 
-    def _capability(self) -> Capability:
-        scheme, _, token = self._header(b"authorization").partition(" ")
-        if scheme.lower() != "bearer" or not token:
+    def _bearer(self) -> str:
+        """The token that the request bears, empty without one."""
+        given = self.requestHeaders.getRawHeaders(b"authorization") or []
+        if len(given) > 1:
+            raise Unauthenticated("The request has more than one Authorization header.")
+        scheme, _, token = (given[0] if given else b"").decode("latin-1").partition(" ")
+        if scheme and (scheme.lower() != "bearer" or not token.strip()):
+            raise Unauthenticated("The Authorization header must be: Bearer TOKEN.")
+        return token.strip()
+
+    def _capability(self, operation: Operation, params: Mapping[str, str], token: str) -> Capability | None:
+        """What the token grants if it is an attempt's; such a one is good for calls of attempts and for logging."""
+        if operation.right != "attempt" and not token.startswith(PREFIX):
+            return None
+        if not token:
             raise Unauthenticated("This operation needs the attempt's capability token.")
-        return verify(self.router.secret, token.strip(), self.router.clock.seconds())
+        capability = verify(self.router.secret, token, self.router.clock.seconds())
+        if operation.right == "attempt":
+            _require_same(capability, params)
+        elif operation.right != "logger":
+            raise CapabilityMisused("A capability token is for the job's own calls only.")
+        return capability
 
     async def _reply(self, reply: Reply) -> None:
         if self._gone:
@@ -283,11 +296,11 @@ class Request(http.Request):
 
 
 def _require_same(capability: Capability, params: Mapping[str, str]) -> None:
-    """Raises NotAuthorized unless the path names the job and the attempt of the token."""
+    """Raises CapabilityMisused unless the path names the job and the attempt of the token."""
     if capability.job.rsplit("/", 1)[-1] != params.get("unique"):
-        raise NotAuthorized("This token is for another job.")
+        raise CapabilityMisused("This token is for another job.")
     if str(capability.attempt) != params.get("attempt"):
-        raise NotAuthorized("This token is for another attempt.")
+        raise CapabilityMisused("This token is for another attempt.")
 
 
 def _too_large(what: str, limit: int) -> SandboxTooLarge:

@@ -1,6 +1,6 @@
-"""Who somebody is on the grid: the distinguished name as text, and the facts a verified chain gives.
+"""Who somebody is on the grid: the distinguished name as text, and the facts a verified credential gives.
 
-Not here: reading certificates (`wms.x509.proxy`) and deciding what an identity may do (`wms.authz`).
+Not here: reading certificates (`wms.x509`) and tokens (`wms.tokens`), deciding what an identity may do (`wms.authz`).
 """
 
 from __future__ import annotations
@@ -35,12 +35,18 @@ _ATTRIBUTE = re.compile(r"/(?=(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)=)")
 _ESCAPE = re.compile(r"\\x[0-9A-F]{2}")
 
 
+CERTIFICATE, TOKEN = "certificate", "token"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """A caller as its verified certificates tell it.
+    """A caller as the verified credential tells it.
 
-    `not_after` is the end of the whole chain (epoch seconds); `chain_length` counts the certificates
-    from the leaf to the end entity, so 1 is a plain certificate and 2 a first-level proxy.
+    `dn` is the name under which records are kept: the subject of the certificate, `sub:ISSUER#SUBJECT` of a token,
+    or the owner that the policy says both belong to; then `shown` keeps the name that was shown. `not_after` is the
+    end of the whole credential (epoch seconds); `chain_length` counts the certificates from the leaf to the end
+    entity, so 1 is a plain certificate and 2 a first-level proxy. `groups` are those of a token (wlcg.groups) or
+    the groups of `fqans`; `scopes` those of a token.
     """
 
     dn: str = field(kw_only=False)
@@ -49,6 +55,23 @@ class Identity:
     limited: bool = False
     not_after: float
     chain_length: int = 1
+    kind: str = CERTIFICATE
+    issuer: str = ""
+    subject: str = ""
+    groups: tuple[str, ...] = ()
+    scopes: frozenset[str] = frozenset()
+    vo: str = ""
+    shown: str = ""
+
+    @property
+    def credential_name(self) -> str:
+        """What the credential itself says, for logs."""
+        return self.shown or self.dn
+
+
+def token_name(issuer: str, subject: str) -> str:
+    """The name of the subject of a token among distinguished names (spec: lb, names of users)."""
+    return f"sub:{issuer}#{subject}"
 
 
 def dn_text(attributes: Iterable[tuple[str, str]]) -> str:

@@ -173,6 +173,14 @@ class Explain(Record, frozen=True):
     reply_topic: str
 
 
+class CredentialEnded(Record, frozen=True):
+    """The credential of these jobs has ended and cannot be renewed; `reason` is a sentence."""
+
+    credential: str
+    jobs: tuple[str, ...]
+    reason: str
+
+
 class Finished(Record, frozen=True):
     """The job reached a terminal state through the Log Monitor."""
 
@@ -213,8 +221,15 @@ class Clean(Record, frozen=True):
 
 
 class ProxyRenewed(Record, frozen=True):
+    """To the Job Adapter, and to the Network Server: there is a fresh credential in the old one's place.
+
+    `not_after` is epoch s, `kind` certificate or token.
+    """
+
     credential: str
     jobs: tuple[str, ...]
+    not_after: float = 0.0
+    kind: str = "certificate"
 
 
 # -- to the Log Monitor ----------------------------------------------------------------------------------
@@ -341,18 +356,37 @@ class Expand(Record, frozen=True):
 
 
 class Register(Record, frozen=True):
+    """A job needs this credential, of `kind` certificate or token; its life began at `begins` (epoch s, 0: unknown)."""
+
     job: str
     credential: str
     owner: str
     myproxy: str
     not_after: float
+    kind: str = "certificate"
+    begins: float = 0.0
+
+
+class Redelegated(Record, frozen=True):
+    """The owner himself has put a fresh credential in the old one's place."""
+
+    credential: str
+    begins: float
+    not_after: float
+
+
+class Destroyed(Record, frozen=True):
+    """The owner took his credential back."""
+
+    credential: str
 
 
 class Unregister(Record, frozen=True):
     job: str
 
 
-AnyMessage = (Submit | SubmitCompound | SubmitNodes | Resubmit | Buried | Cancel | ListMatch | Explain | Finished | Run
-              | Kill | Clean | ProxyRenewed | Watch | Reported | CancelAsked | Withdrawn | NotPlaced | Release | Close
-              | Ended | MatchAnswer | ExplainAnswer | Expand | Register | Unregister)
+AnyMessage = (Submit | SubmitCompound | SubmitNodes | Resubmit | Buried | Cancel | ListMatch | Explain | CredentialEnded
+              | Finished | Run | Kill | Clean | ProxyRenewed | Watch | Reported | CancelAsked | Withdrawn | NotPlaced
+              | Release | Close | Ended | MatchAnswer | ExplainAnswer | Expand | Register | Redelegated | Destroyed
+              | Unregister)
 decode = msgspec.json.Decoder(AnyMessage).decode

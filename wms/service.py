@@ -19,7 +19,9 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from wms.credentials import Credentials
 from wms.errors import TimedOut
+from wms.vault import UNSEALED, Vault
 
 if TYPE_CHECKING:
     from wms.ce import Backend
@@ -43,7 +45,8 @@ class Part(Protocol):
 class Kit:
     """Everything a daemon may touch: a plain record, handed to `make`.
 
-    `secret` signs capability tokens; `instance` names this process to the queue, the same after a restart.
+    `secret` signs capability tokens, `vault` seals credentials at rest; `instance` names this process to the queue, the
+    same after a restart.
     A loop that is woken again within `linger_s` of its last round waits that long, so that work gathers to batches.
     """
 
@@ -59,14 +62,16 @@ class Kit:
     instance: str = ""
     poll_s: float = 5.0
     linger_s: float = 0.0
+    vault: Vault = UNSEALED
 
     def now(self) -> float:
         """Epoch seconds."""
         return self.clock.seconds()
 
-    def credential_path(self, credential: str) -> Path:
-        """Where a delegated credential lies; NS writes it, Proxy Renewal replaces it."""
-        return Path(self.settings.state_dir) / "credentials" / f"{credential}.pem"
+    @property
+    def credentials(self) -> Credentials:
+        """The credentials that users delegated; NS writes them, Proxy Renewal replaces them."""
+        return Credentials(Path(self.settings.state_dir) / "credentials", self.vault)
 
     def later(self, call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """Have `call` run on the reactor soon, from any thread (at once, with a hand-moved clock)."""

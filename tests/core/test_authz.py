@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wms.authz import may_read, require_owner
+from wms.authz.relations import may_read, require_owner
 from wms.errors import NotAuthorized
 from wms.identity import Identity
 

@@ -101,7 +101,7 @@ def test_a_refusal_is_told_and_the_job_tried_elsewhere(world: World, ce: MoodyCe
 
 
 def test_a_credential_that_is_gone_stops_the_submission(world: World, ce: MoodyCe):
-    world.kit.credential_path(world.credentials[ALICE]).unlink()
+    world.kit.credentials.path(world.credentials[ALICE]).unlink()
     job = world.submit(ONCE)
     world.advance(5)
     assert (world.state(job), ce.asked) == ("Aborted", 0)
@@ -170,7 +170,7 @@ def test_a_renewed_proxy_reaches_the_live_jobs_of_its_credential_and_no_others(w
     world.start_payload(gone)
     world.finish_payload(gone)
     world.advance(5)
-    world.kit.credential_path(world.credentials[ALICE]).write_bytes(b"fresh")
+    world.kit.credentials.path(world.credentials[ALICE]).write_bytes(b"fresh")
     send(world, ProxyRenewed(world.credentials[ALICE], (queued, running)))
     world.advance(1)
     assert {name: text for name, text in ce.outputs.items() if name.endswith(".proxy")} == {
@@ -181,7 +181,7 @@ def test_a_renewed_proxy_reaches_the_live_jobs_of_its_credential_and_no_others(w
 def test_the_next_attempt_has_the_renewed_proxy(world: World, ce: MoodyCe):
     job = world.submit(AGAIN)
     token = world.token(job)
-    world.kit.credential_path(world.credentials[ALICE]).write_bytes(b"fresh")
+    world.kit.credentials.path(world.credentials[ALICE]).write_bytes(b"fresh")
     world.finish_payload(token, failure="Cannot download the input", report=False)
     world.advance(15)
     assert world.token(job) != token

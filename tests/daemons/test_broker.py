@@ -206,7 +206,7 @@ def test_a_waiting_job_ends_with_its_credential_as_renewed(shell: Shell, tmp_pat
     desk.submit("1", "2", ends=now + 50)
     desk.submit("3", ends=now + 50, credential="renewed")
     desk.work()
-    path = desk.kit.credential_path("renewed")
+    path = desk.kit.credentials.path("renewed")
     path.parent.mkdir(parents=True)
     path.write_bytes(make_authority(now, serial=1, kind="ec").certificate)
     shell.advance(49.0)

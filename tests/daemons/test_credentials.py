@@ -44,7 +44,7 @@ def written(path: Path, when: float) -> None:
 
 
 def file_of(world: World, owner: str) -> Path:
-    return world.kit.credential_path(world.credentials[owner])
+    return world.kit.credentials.path(world.credentials[owner])
 
 
 def until_it_may_go(world: World) -> None:

@@ -17,6 +17,7 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from wms.callers import Caller
 from wms.capability import issue
 from wms.errors import NoSuchJob
 from wms.httpd import IDLE_TIMEOUT_S, MAX_JSON_BYTES, Call, Factory, FileReply, Page, Reply, Router, served_paths
@@ -71,7 +72,7 @@ class Service:
         assert channel is not None
         transport: Any = StringTransport()
         if user is not None:
-            transport.wms_caller = (user, ())
+            transport.wms_caller = Caller(user)
         self.transports.append((channel, transport))
         channel.makeConnection(transport)
         return channel, transport

@@ -19,6 +19,7 @@ from ns import store
 from ns.listening import Listening
 from ns.perusal import Perusals
 from ns.sessions import BEAT_S, WAIT_S, Sessions
+from wms.callers import Caller
 from wms.capability import issue
 from wms.database import metadata
 from wms.eventlog import decode_events
@@ -43,7 +44,7 @@ class Line:
         self.channel: Any = Factory(ns.router, ns.shell.clock).buildProtocol(None)
         self.transport: Any = StringTransport()
         if user is not None:
-            self.transport.wms_caller = (user, ())
+            self.transport.wms_caller = Caller(user)
         self.channel.makeConnection(self.transport)
 
     def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> None:
@@ -112,15 +113,15 @@ class Ns:
 
     def user(self, method: str, path: str, body: object = b"", user: Identity = ALICE) -> tuple[int, Any]:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self._said(self.line(user), method, f"/ns/v1/jobs/abc{path}", content)
+        return self._said(self.line(user), method, f"/ns/v1/jobs/abc{path}", content, {})
 
     def wrapper(self, method: str, path: str, body: bytes = b"", attempt: int = 1) -> tuple[int, Any]:
-        return self._said(self.line(None), method, f"/ns/v1/attempts/abc/{attempt}{path}", body, attempt)
+        shown = {"Authorization": f"Bearer {issue(SECRET, JOB, attempt, 1e6)}"}
+        return self._said(self.line(None), method, f"/ns/v1/attempts/abc/{attempt}{path}", body, shown)
 
     @staticmethod
-    def _said(line: Line, method: str, path: str, body: bytes, attempt: int = 1) -> tuple[int, Any]:
-        token = issue(SECRET, JOB, attempt, 1e6)
-        line.ask(method, path, body, Authorization=f"Bearer {token}")
+    def _said(line: Line, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any]:
+        line.ask(method, path, body, **headers)
         answer = line.answer()
         assert answer is not None, "no answer yet"
         status, content = answer

@@ -36,7 +36,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     world.settings = msgspec.structs.replace(world.settings, tls=host_files(world, authority))
     world.reborn()
     credential = world.credentials[ALICE]
-    world.kit.credential_path(credential).write_bytes(alices_proxy(authority))
+    world.kit.credentials.path(credential).write_bytes(alices_proxy(authority))
     with world.engine.begin() as conn:
         ns_store.put_delegation(conn, credential, "p", ALICE, NOW + LIFE_S)
     yield world
@@ -172,7 +172,7 @@ def test_an_address_without_sense_is_refused_at_once(world: World):
 
 def test_a_credential_that_is_gone_is_a_failure_that_is_told(world: World, nobody: str):
     job = world.submit(renewable(nobody))
-    world.kit.credential_path(world.credentials[ALICE]).unlink()
+    world.kit.credentials.path(world.credentials[ALICE]).unlink()
     while not tags(world, job):
         world.advance(60, step=30)
     assert "No such file" in tags(world, job)["proxy_renewal"]

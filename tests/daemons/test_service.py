@@ -279,4 +279,4 @@ def test_a_kit_on_a_hand_moved_clock_does_everything_at_once(shell: Shell) -> No
     assert result(kit.thread(max, 2, 3)) == 3
     assert isinstance(fired(kit.thread(int, "x"))[0].value, ValueError)
     assert kit.now() == shell.clock.seconds()
-    assert kit.credential_path("c") == Path(kit.settings.state_dir) / "credentials" / "c.pem"
+    assert kit.credentials.path("c") == Path(kit.settings.state_dir) / "credentials" / "c.pem"

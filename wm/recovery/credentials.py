@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from cryptography import x509
 
@@ -16,10 +15,10 @@ LOOK_S = 30.0
 
 
 class Credentials:
-    """`ends` reads a file, found by `path`, only when the end that is known has come; call it outside transactions."""
+    """`ends` uses `read` only when the end that is known has come; call it outside transactions."""
 
-    def __init__(self, path: Callable[[str], Path]) -> None:
-        self._path = path
+    def __init__(self, read: Callable[[str], bytes]) -> None:
+        self._read = read
         self._looked: dict[str, float] = {}
         self._renewed: dict[str, float] = {}
 
@@ -34,7 +33,7 @@ class Credentials:
     def _on_disk(self, credential: str) -> float:
         """The first end in the chain; 0 for a file that is gone or cannot be read."""
         try:
-            chain = certificates(self._path(credential).read_bytes())
+            chain = certificates(self._read(credential))
         except (OSError, WmsError):
             return 0.0
         return min(map(_end, chain), default=0.0)

@@ -11,6 +11,7 @@ from wms.operations import (
     bookkeeping,
     checkpoints,
     compounds,
+    delegations,
     explain,
     figures,
     jobs,
@@ -84,7 +85,7 @@ __all__ = [
 
 # a router takes the first row that fits: rows with a fixed path come before `/{unique}`
 _ROWS = (
-    *jobs.ROWS, *compounds.ROWS, *sessions.ROWS, *perusal.ROWS, *checkpoints.ROWS, *explain.ROWS,
+    *jobs.ROWS, *delegations.ROWS, *compounds.ROWS, *sessions.ROWS, *perusal.ROWS, *checkpoints.ROWS, *explain.ROWS,
     *logging.ROWS, *notifications.ROWS, *upkeep.ROWS, *figures.ROWS, *pages.ROWS, *bookkeeping.ROWS,
 )
 

@@ -42,7 +42,7 @@ ROWS: tuple[Operation, ...] = (
         reply=NodePage, query=("cursor", "limit")),
     ns("rescue", "POST", "/jobs/{unique}/rescue", "owner",
         "Submit those nodes of an ended compound job again that are not done.",
-        request=RescueRequest, reply=Rescued, idempotency_key=True),
+        request=RescueRequest, reply=Rescued, idempotency_key=True, action="submit"),
     ns("attempt_shared", "GET", "/attempts/{unique}/{attempt}/shared/{name}", "attempt",
         "An input file of the compound that the job is a node of.", stream="down"),
     ns("attempt_related", "GET", "/attempts/{unique}/{attempt}/nodes/{node}/{name}", "attempt",

@@ -63,7 +63,7 @@ class ReasonList(Record, frozen=True):
 
 ROWS: tuple[Operation, ...] = (
     ns("reasons", "POST", "/reasons", "user", "Why jobs are not running, up to 100 of the caller's at once.",
-        request=ReasonsRequest, reply=ReasonList),
+        request=ReasonsRequest, reply=ReasonList, action="read"),
     ns("reason", "GET", "/jobs/{unique}/reason", "owner",
         "Why a job is not running; `parent` names the compound of a node that is not released yet.",
         reply=Reason, query=("parent",)),

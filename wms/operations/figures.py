@@ -90,15 +90,16 @@ ROWS: tuple[Operation, ...] = (
         "kind=rate&state=Running: jobs that entered a state, a second; kind=dwell&state=Running: seconds they were in "
         "it; kind=duration&from_state=Submitted&to_state=Running: seconds between. Done is `Done OK` or `Done FAILED`, "
         "or both; of a destination or ALL; since and until in epoch seconds, without them the last ten minutes.",
-        reply=Statistics, query=(*_WHAT, "since", "until")),
+        reply=Statistics, query=(*_WHAT, "since", "until"), action="statistics"),
     lb("statistics_series", "GET", "/lb/v1/statistics/series", "user",
         "The same for each slot of a resolution (10, 60, 900 or 3600 s), as far back as it is kept.",
-        reply=Series, query=(*_WHAT, "resolution", "until")),
+        reply=Series, query=(*_WHAT, "resolution", "until"), action="statistics"),
     lb("statistics_destinations", "GET", "/lb/v1/statistics/destinations", "user",
-        "Destinations with statistics.", reply=Destinations),
-    lb("counters", "GET", "/lb/v1/counters", "user", "What the server has counted, over restarts.", reply=Counts),
+        "Destinations with statistics.", reply=Destinations, action="statistics"),
+    lb("counters", "GET", "/lb/v1/counters", "user", "What the server has counted, over restarts.", reply=Counts,
+        action="statistics"),
     lb("configuration", "GET", "/lb/v1/configuration", "user", "What the server says of itself.",
-        reply=Configuration),
+        reply=Configuration, action="look"),
     lb("version", "GET", "/lb/v1/version", "anyone", "Version of the service.", reply=Version),
     lb("openapi", "GET", "/lb/v1/openapi.json", "anyone", "These operations as an OpenAPI document.", reply=dict),
 )

@@ -53,9 +53,22 @@ class DelegationChain(Record, frozen=True):
 
 
 class DelegationInfo(Record, frozen=True):
+    """A delegated credential of `kind` certificate or token; `subject` is whose it is, `not_after` its first end
+    (epoch s), `jobs` how many jobs that are not over need it, `next_renewal` 0 when it cannot be renewed.
+    """
+
     id: str
     subject: str
     not_after: float
+    kind: str = "certificate"
+    vo: str = ""
+    fqans: tuple[str, ...] = ()
+    limited: bool = False
+    issuer: str = ""
+    strength: int = 0
+    not_before: float = 0.0
+    jobs: int = 0
+    next_renewal: float = 0.0
 
 
 class RegisterRequest(Record, frozen=True):
@@ -170,27 +183,28 @@ ROWS: tuple[Operation, ...] = (
     ns("openapi", "GET", "/openapi.json", "anyone", "These operations as an OpenAPI document.", reply=dict),
     ns("limits", "GET", "/limits", "anyone", "Limits a client should respect before it uploads.", reply=Limits),
     ns("request_delegation", "POST", "/delegations/{delegation}", "user",
-        "A new key here and its signing request; the key never travels.", reply=DelegationRequest),
+        "A new key here and its signing request; the key never travels.", reply=DelegationRequest, action="delegate"),
     ns("put_delegation", "PUT", "/delegations/{delegation}", "user",
-        "The signed proxy for the pending key.", request=DelegationChain, reply=DelegationInfo),
+        "The signed proxy for the pending key.", request=DelegationChain, reply=DelegationInfo, action="delegate"),
     ns("delegation", "GET", "/delegations/{delegation}", "user", "One of the caller's delegations.",
         reply=DelegationInfo),
     ns("register", "POST", "/jobs", "user", "Register a job; with `start`, submit it in one go.",
-        request=RegisterRequest, reply=Registered, idempotency_key=True, most_bytes=REGISTER_BYTES),
+        request=RegisterRequest, reply=Registered, idempotency_key=True, most_bytes=REGISTER_BYTES, action="submit"),
     ns("upload", "PUT", "/jobs/{unique}/input/{name}", "owner", "One input sandbox file.", reply=File,
-        stream="up"),
+        stream="up", action="submit"),
     ns("start", "POST", "/jobs/{unique}/start", "owner", "Start a registered job.", reply=JobReply,
-        idempotency_key=True),
+        idempotency_key=True, action="submit"),
     ns("cancel", "POST", "/jobs/{unique}/cancel", "owner", "Ask for cancellation.", reply=JobReply,
-        idempotency_key=True),
+        idempotency_key=True, action="cancel"),
     ns("list_match", "POST", "/match", "user", "The CEs that match a job description, best first.",
-        request=ListMatchRequest, reply=MatchList),
+        request=ListMatchRequest, reply=MatchList, action="match"),
     ns("list_output", "GET", "/jobs/{unique}/output", "owner", "The output sandbox files of a job.",
         reply=OutputList),
-    ns("output", "GET", "/jobs/{unique}/output/{name}", "owner", "One output sandbox file.", stream="down"),
+    ns("output", "GET", "/jobs/{unique}/output/{name}", "owner", "One output sandbox file.", stream="down",
+        action="fetch"),
     ns("purge", "POST", "/jobs/{unique}/purge", "owner",
         "Confirm what was received and give the sandbox back; the job becomes Cleared.",
-        request=PurgeRequest, reply=JobReply, idempotency_key=True),
+        request=PurgeRequest, reply=JobReply, idempotency_key=True, action="clear"),
     ns("attempt_input", "GET", "/attempts/{unique}/{attempt}/input/{name}", "attempt",
         "One input sandbox file, for the wrapper.", stream="down"),
     ns("attempt_start", "POST", "/attempts/{unique}/{attempt}/start", "attempt",

@@ -30,11 +30,13 @@ class Perusal(Record, frozen=True):
 
 ROWS: tuple[Operation, ...] = (
     ns("perusal_set", "PUT", "/jobs/{unique}/perusal", "owner",
-        "Look at these files while the job runs; at none: no more.", request=PerusalFiles, reply=Empty),
+        "Look at these files while the job runs; at none: no more.", request=PerusalFiles, reply=Empty,
+        action="modify"),
     ns("perusal", "GET", "/jobs/{unique}/perusal", "owner", "Which files are looked at and what is here of them.",
         reply=Perusal),
     ns("perusal_piece", "GET", "/jobs/{unique}/perusal/{number}/{name}/{offset}", "owner",
-        "Bytes of a file of an attempt from there on, up to the end of the run or 1 MiB.", stream="down"),
+        "Bytes of a file of an attempt from there on, up to the end of the run or 1 MiB.", stream="down",
+        action="fetch"),
     ns("attempt_perusal", "GET", "/attempts/{unique}/{attempt}/perusal", "attempt",
         "The files to look at, for the wrapper, one a line: how many bytes are here, the name as part of a URL, "
         "the name.", stream="down"),

@@ -105,6 +105,7 @@ ROWS: tuple[Operation, ...] = (
         "Take the events of a log, ULM or JSON lines; with `file`, those of a file of the server.",
         reply=Loaded, stream="up", query=("file",)),
     lb("purge", "POST", "/lb/v1/purge", "user",
-        "Forget old jobs; 202 and how far it is if it goes on behind.", request=Purge, reply=Purged),
+        "Forget old jobs; 202 and how far it is if it goes on behind.", request=Purge, reply=Purged,
+        action="purge"),
     lb("purge_progress", "GET", "/lb/v1/purge", "user", "How far the last purge is.", reply=Purged),
 )

@@ -1,0 +1,4 @@
+"""Tokens of the WLCG profile: read, verified, exchanged and refreshed.
+
+Pure here; the keys of issuers are fetched and kept by `wms.issuers`.
+"""
