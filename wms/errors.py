@@ -263,6 +263,20 @@ class CredentialTooShort(BadCredential):
     code = "UI_PROXY_DURATION"
 
 
+class TokenNotFound(BadToken):
+    code = "WMS_TOKEN_NOT_FOUND"
+
+
+class TokenTooShort(BadToken):
+    code = "WMS_TOKEN_DURATION"
+
+
+class TokenWithheld(BadToken):
+    """A token is not sent to a service that neither the configuration nor the token itself names."""
+
+    code = "WMS_TOKEN_WITHHELD"
+
+
 class UntrustedCredential(BadCredential):
     code = "UI_PROXY_UNTRUSTED"
 
