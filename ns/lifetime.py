@@ -1,31 +1,10 @@
-"""Does a credential outlive its job? What a job needs is read from its own Requirements. Pure."""
+"""Does a credential outlive its job? What a user is told at the submission. Pure."""
 
 from __future__ import annotations
 
-from wms.jdl.ast import Literal, Node, Operation, Select, walk
-from wms.jdl.description import JobDescription
+from wms.lifetime import DEFAULT_NEED_S, needed_s
 
-DEFAULT_NEED_S = 3600.0
-"""Assumed for a job that does not say how long it runs."""
-_MINUTES = frozenset({"gluecepolicymaxwallclocktime", "gluecepolicymaxcputime",
-                      "gluecepolicymaxobtainablewallclocktime", "gluecepolicymaxobtainablecputime"})
-
-
-def needed_s(description: JobDescription) -> float:
-    """Seconds the job may run: the longest time limit it demands of a CE (GLUE limits are in minutes)."""
-    asked = [minutes for node, _ in walk(description.requirements) for minutes in _demand(node)]
-    return max([60.0 * minutes for minutes in asked], default=DEFAULT_NEED_S)
-
-
-def _demand(node: Node) -> list[float]:
-    """[N] for `other.<time limit> > N` and `>= N`, else []."""
-    match node:
-        case Operation(operators=(">" | ">=",), operands=(Select(name=name), Literal(value=value))):
-            if name.lower() in _MINUTES and isinstance(value, int | float) and not isinstance(value, bool):
-                return [float(value)]
-            return []
-        case _:
-            return []
+__all__ = ["DEFAULT_NEED_S", "needed_s", "shortfall"]
 
 
 def shortfall(needed: float, remaining: float, *, renewable: bool) -> str:

@@ -41,6 +41,7 @@ class Submit(Record, frozen=True):
     """A started job, to be matched. `credential_ends` is epoch s; `parent` (unique part) and `node` of a node.
 
     `expires` (epoch s) is known of nodes that are alike, 0: by the site's rule; below 0 the description tells.
+    `renewable`: the credential can be renewed, so that its end says nothing of how long the job may go on.
     """
 
     job: str
@@ -56,6 +57,7 @@ class Submit(Record, frozen=True):
     parent: str = ""
     node: int = -1
     expires: float = -1.0
+    renewable: bool = False
 
 
 class SubmitCompound(Record, frozen=True):
@@ -95,7 +97,7 @@ class NodeJob(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SubmitNodes(Record, frozen=True):
-    """Released nodes of one compound, to be matched; `alike`: matching cannot tell them apart."""
+    """Released nodes of one compound, to be matched; `alike`: matching cannot tell them apart; `renewable` as above."""
 
     parent: str
     owner: str
@@ -106,6 +108,7 @@ class SubmitNodes(Record, frozen=True):
     submitted: float
     nodes: tuple[NodeJob, ...]
     alike: bool = False
+    renewable: bool = False
 
 
 class Resubmit(Record, frozen=True):
@@ -269,6 +272,15 @@ class Withdrawn(Record, frozen=True):
     attempt: int
 
 
+class GivenUp(Record, frozen=True):
+    """The attempt is to fail now for this reason, which no other attempt can help; one that has ended has ended."""
+
+    job: str
+    attempt: int
+    reason: str
+    sequence_code: str
+
+
 class NotPlaced(Record, frozen=True):
     """The Job Adapter could not hand the attempt to the CE; `retry` is False when another cannot help."""
 
@@ -386,7 +398,7 @@ class Unregister(Record, frozen=True):
 
 
 AnyMessage = (Submit | SubmitCompound | SubmitNodes | Resubmit | Buried | Cancel | ListMatch | Explain | CredentialEnded
-              | Finished | Run | Kill | Clean | ProxyRenewed | Watch | Reported | CancelAsked | Withdrawn | NotPlaced
-              | Release | Close | Ended | MatchAnswer | ExplainAnswer | Expand | Register | Redelegated | Destroyed
-              | Unregister)
+              | Finished | Run | Kill | Clean | ProxyRenewed | Watch | Reported | CancelAsked | Withdrawn | GivenUp
+              | NotPlaced | Release | Close | Ended | MatchAnswer | ExplainAnswer | Expand | Register | Redelegated
+              | Destroyed | Unregister)
 decode = msgspec.json.Decoder(AnyMessage).decode

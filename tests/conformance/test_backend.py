@@ -329,6 +329,54 @@ def test_renew_replaces_the_proxy_of_a_live_payload(ce: Backend, tmp_path: Path)
     assert run(ce.output("one")) == "old\nnew\n600\n"
 
 
+def test_a_token_is_a_private_file_that_the_payload_finds_and_that_is_renewed(ce: Backend, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    script = f"""echo "${{X509_USER_PROXY-no proxy}} ${{BEARER_TOKEN-no value}}"; cat "$BEARER_TOKEN_FILE"
+        read -r line <{gate}; cat "$BEARER_TOKEN_FILE"; stat -c %a "$BEARER_TOKEN_FILE" """
+    submit(ce, job("one", script, bearer=b"old\n"))
+    reaches(ce, ["one"], Phase.RUNNING)
+    writer = os.open(gate, os.O_RDWR)
+    until(lambda: "old" in "".join(output(ce, "one")))
+    run(ce.renew(["one", "never"], b"", b"new\n"))
+    os.write(writer, b"go\n")
+    reaches(ce, ["one"], Phase.ENDED)
+    os.close(writer)
+    assert run(ce.output("one")) == "no proxy no value\nold\nnew\n600\n"
+
+
+def test_only_what_is_given_is_renewed(ce: Backend, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    submit(ce, job("one", f'echo here; read -r line <{gate}; cat "$X509_USER_PROXY" "$BEARER_TOKEN_FILE"',
+                   proxy=b"proxy\n", bearer=b"token\n"))
+    writer = os.open(gate, os.O_RDWR)
+    until(lambda: "here" in "".join(output(ce, "one")))
+    run(ce.renew(["one"], b"newer proxy\n"))
+    os.write(writer, b"go\n")
+    reaches(ce, ["one"], Phase.ENDED)
+    os.close(writer)
+    assert run(ce.output("one")) == "here\nnewer proxy\ntoken\n"
+
+
+def test_a_job_without_credentials_has_no_files_of_them(ce: Backend) -> None:
+    submit(ce, job("one", 'echo "${X509_USER_PROXY-none} ${BEARER_TOKEN_FILE-none}"'))
+    reaches(ce, ["one"], Phase.ENDED)
+    assert run(ce.output("one")) == "none none\n"
+
+
+def test_credentials_go_with_the_job(ce: Backend, tmp_path: Path) -> None:
+    submit(ce, job("one", f'echo "$X509_USER_PROXY $BEARER_TOKEN_FILE" >{tmp_path}/places; sleep 1000',
+                   proxy=b"proxy", bearer=b"token"))
+    until(lambda: (tmp_path / "places").exists() and (tmp_path / "places").read_text().endswith("\n"))
+    places = [Path(name) for name in (tmp_path / "places").read_text().split()]
+    assert [place.read_bytes() for place in places] == [b"proxy", b"token"]
+    run(ce.clean(["one"]))
+    run(ce.renew(["one"], b"late", b"late"))
+    assert [place.exists() for place in places] == [False, False]
+    assert run(ce.known()) == []
+
+
 def output(ce: Backend, token: str) -> list[str]:
     found: list[str] = []
     _ = ensureDeferred(ce.output(token)).addCallback(found.append)

@@ -87,8 +87,9 @@ class HandCe:
     async def clean(self, tokens: Collection[str]) -> None:
         await self.cancel(tokens)
 
-    async def renew(self, tokens: Collection[str], proxy: bytes) -> None:
-        self.outputs.update({token + ".proxy": proxy.decode() for token in tokens})
+    async def renew(self, tokens: Collection[str], proxy: bytes, bearer: bytes = b"") -> None:
+        for name, content in (("proxy", proxy), ("token", bearer)):
+            self.outputs.update({f"{token}.{name}": content.decode() for token in tokens if content})
 
     async def output(self, token: str) -> str:
         return self.outputs.get(token, "")

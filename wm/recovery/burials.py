@@ -29,6 +29,7 @@ class Fate(Enum):
 FATES = {
     "Submit": Fate.REFUSE, "SubmitCompound": Fate.REFUSE, "": Fate.ABORT, "Run": Fate.ABORT, "Watch": Fate.ABORT,
     "NotPlaced": Fate.ABORT, "Close": Fate.ABORT, "Resubmit": Fate.ABORT, "Finished": Fate.FINISH,
+    "GivenUp": Fate.ABORT,
     "Release": Fate.NODES, "SubmitNodes": Fate.NODES,
     "Ended": Fate.AGAIN,
 }

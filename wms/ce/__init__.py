@@ -29,6 +29,8 @@ class Phase(StrEnum):
 class CeJob(msgspec.Struct, frozen=True):
     """One submission. `token` ([A-Za-z0-9_-]+) is ours and makes it idempotent; a limit of 0 means none.
 
+    `proxy` (PEM) and `bearer` (an access token) are the credentials of the payload, empty for none: it finds the paths
+    of their files in X509_USER_PROXY and BEARER_TOKEN_FILE.
     `cpus` in all, on `hosts` hosts (0: as it comes) with at least `smp` CPUs each (0: as it comes); `whole_nodes`:
     nobody else on them.
     """
@@ -45,6 +47,7 @@ class CeJob(msgspec.Struct, frozen=True):
     hosts: int = 0
     smp: int = 0
     whole_nodes: bool = False
+    bearer: bytes = b""
 
 
 class CeState(msgspec.Struct, frozen=True):
@@ -95,8 +98,8 @@ class Backend(Protocol):
         """Forget the tokens and remove their files; a live payload is cancelled first."""
         ...
 
-    async def renew(self, tokens: Collection[str], proxy: bytes) -> None:
-        """Replace the proxy file of each live job, atomically."""
+    async def renew(self, tokens: Collection[str], proxy: bytes, bearer: bytes = b"") -> None:
+        """Replace the credential files of each live job, atomically; an empty one stays as it is."""
         ...
 
     async def output(self, token: str) -> str:

@@ -176,9 +176,9 @@ class Local:
             send([claim.pid for claim in claims.values() if claim and alive(claim)], signal.SIGKILL)
             send(pids, signal.SIGKILL)
 
-    async def renew(self, tokens: Collection[str], proxy: bytes) -> None:
+    async def renew(self, tokens: Collection[str], proxy: bytes, bearer: bytes = b"") -> None:
         for token in set(tokens) - self._spool.finished():
-            self._spool.set_proxy(token, proxy)
+            self._spool.set_credentials(token, proxy, bearer)
 
     async def output(self, token: str) -> str:
         return self._spool.output(token).decode("utf-8", "replace")

@@ -31,6 +31,7 @@ if [ "$3" -gt 0 ]; then ulimit -S -t "$3"; ulimit -H -t $(($3 + 30)); fi
 if [ "$4" -gt 0 ]; then ulimit -v "$4"; fi
 export HOME="${HOME:-$PWD}"
 if [ -f proxy ]; then export X509_USER_PROXY="$PWD/proxy"; fi
+if [ -f token ]; then export BEARER_TOKEN_FILE="$PWD/token"; fi
 /bin/sh ./script </dev/null >>output 2>&1
 printf '%s\n' "$?" >"$1/ended/$2"
 """

@@ -92,8 +92,8 @@ class Spool:
         limits = Limits(job.job, job.queue, job.wall_s, job.cpu_s, job.memory_mb, job.cpus)
         _write(f"{place}/script", job.script.encode())
         _write(f"{place}/limits", msgspec.json.encode(limits))
-        if job.proxy:
-            _write(f"{place}/proxy", job.proxy)
+        for name, content in _credentials(job.proxy, job.bearer):
+            _write(f"{place}/{name}", content)
         _write(f"{self.queue}/{order}.{job.token}", b"")
         os.rename(place, f"{self.jobs}/{job.token}")
 
@@ -216,12 +216,15 @@ class Spool:
         """Seconds since its runner began; None if none did."""
         return _age(f"{self.jobs}/{token}/claim", now)
 
-    def set_proxy(self, token: str, proxy: bytes) -> None:
-        """Replace the proxy file atomically, if the job is here."""
+    def set_credentials(self, token: str, proxy: bytes, bearer: bytes) -> None:
+        """Replace the credential files atomically, if the job is here; one that is not given stays."""
         place = f"{self.jobs}/{token}"
-        if os.path.exists(place):
-            _write(f"{place}/proxy.new", proxy)
-            os.rename(f"{place}/proxy.new", f"{place}/proxy")
+        for name, content in _credentials(proxy, bearer):
+            try:
+                _write(f"{place}/{name}.new", content)
+                os.rename(f"{place}/{name}.new", f"{place}/{name}")
+            except FileNotFoundError:  # the job is gone, or goes
+                return
 
     def output(self, token: str) -> bytes:
         """The last `OUTPUT_BYTES` of what the wrapper said; empty for an unknown token."""
@@ -241,6 +244,11 @@ class Spool:
             os.write(file, kept)
         finally:
             os.close(file)
+
+
+def _credentials(proxy: bytes, bearer: bytes) -> list[tuple[str, bytes]]:
+    """Names and contents of the files of a job that has these."""
+    return [(name, content) for name, content in (("proxy", proxy), ("token", bearer)) if content]
 
 
 def _write(path: str, content: bytes) -> None:
