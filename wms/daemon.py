@@ -28,6 +28,7 @@ from wms.database import Database, make_engine
 from wms.errors import ConfigError, WmsError
 from wms.heartbeat import Heartbeat
 from wms.httpd import Call, Factory, Handler, Reply, Router
+from wms.issuers import Issuers, configured
 from wms.secret import read_or_make, sealing_key
 from wms.service import Daemon, Kit, Part, Suite
 from wms.sole import Sole
@@ -132,12 +133,13 @@ class Process:
         daemons = [maker(name)(kit) for name in installed() if name in self._names]
         self._heartbeat = Heartbeat(kit, self._name, daemons)
         sole = [Sole(kit, name) for name in self._names if name in ONE_AT_A_TIME]
-        parts: list[Part] = [*sole, self._heartbeat.ticker, *kit.backends.values()]
+        tokens = Issuers(kit)
+        parts: list[Part] = [*sole, self._heartbeat.ticker, *kit.backends.values(), tokens]
         if self._shares_database and (kit.database.postgresql or len(daemons) < len(installed())):
             parts.append(wakeups(kit.database, reactor))
         self._suite = Suite([Daemon("process", parts), *daemons], reactor, self._log)
         await self._suite.start()
-        self._listen(kit, daemons, tls)
+        self._listen(kit, daemons, tls, tokens)
         await self._heartbeat.ready()
         garbage.settle()
         notify(f"READY=1\nSTATUS={', '.join(self._names)} {VERSION}")
@@ -167,14 +169,14 @@ class Process:
             return {}
         return {name: backend(name, given, self._settings) for name, given in self._settings.ce.items()}
 
-    def _listen(self, kit: Kit, daemons: Sequence[Daemon], tls: ServerContext) -> None:
+    def _listen(self, kit: Kit, daemons: Sequence[Daemon], tls: ServerContext, tokens: Issuers) -> None:
         """One listener an address; daemons that share an address share it."""
         settings, routers = self._settings, dict[str, Router]()
         addresses = {"ns": settings.ns.listen, "lb": settings.lb.listen}
         for daemon in daemons:
             if daemon.operations:
                 upload = max(settings.ns.max_file_bytes, settings.ns.max_output_bytes)
-                fresh = Router(reactor, self._log, kit.secret, upload)
+                fresh = Router(reactor, self._log, kit.secret, upload, tokens=tokens)
                 router = routers.setdefault(addresses[daemon.name], fresh)
                 router.mount(self._calls.counted(daemon.operations))
         for address, router in routers.items():
@@ -344,6 +346,7 @@ def check(context: click.Context) -> None:
         backend(name, given, settings)
     for address in (settings.ns.listen, settings.lb.listen):
         split_address(address)
+    configured(settings)
     click.echo("The configuration is sound.")
 
 

@@ -17,6 +17,7 @@ from twisted.protocols.basic import FileSender
 from twisted.python.failure import Failure
 from twisted.web import http
 
+from wms.authz.gate import Passed
 from wms.callers import Caller
 from wms.calls import Call as Call
 from wms.calls import FileReply as FileReply
@@ -37,6 +38,7 @@ from wms.errors import (
 )
 from wms.operations import Operation
 from wms.streaming import Flow, StreamReply
+from wms.tokens.challenge import challenge
 
 MAX_JSON_BYTES = 4_000_000
 IDLE_TIMEOUT_S = 90
@@ -126,8 +128,8 @@ class Request(http.Request):
             capability = self._capability(route.operation, params, token)
             caller = await self._caller("" if capability else token)
             user = caller.identity.dn if caller.identity else (capability.job if capability else "-")
-            self.router.gate.check(route.operation, caller.identity, self._peer)
-            call = self._call(route.operation, params, caller, capability)
+            passed = self.router.gate.check(route.operation, caller.identity, self._peer)
+            call = self._call(route.operation, params, caller, capability, passed)
             reply = await route.handler(call)
             await self._reply(reply)
         except WmsError as refused:
@@ -149,7 +151,7 @@ class Request(http.Request):
         return str(getattr(self.client, "host", ""))
 
     def _call(self, operation: Operation, params: Mapping[str, str], caller: Caller,
-              capability: Capability | None) -> Call:
+              capability: Capability | None, passed: Passed) -> Call:
         identity, chain = caller
         if operation.right not in ("anyone", "attempt", "reader") and identity is None and capability is None:
             raise Unauthenticated("This operation needs a client certificate, a proxy or a token.",
@@ -161,7 +163,7 @@ class Request(http.Request):
         return Call(operation, params, query, identity, chain, capability, self._body(operation),
                     self._key(operation), self.content, self.received,
                     self._header(b"digest"), self._header(b"accept"), self._peer,
-                    self._question(), self._header(b"last-event-id"))
+                    self._question(), self._header(b"last-event-id"), passed.jobs, passed.drained)
 
     def _query(self) -> dict[str, str]:
         """The parameters of the URL; one without a value is there with an empty one."""
@@ -271,6 +273,8 @@ class Request(http.Request):
     def _refuse(self, error: WmsError) -> None:
         if isinstance(error, WrongMethod):
             self.setHeader(b"allow", ", ".join(error.details["allow"]).encode())
+        if told := challenge(error):
+            self.setHeader(b"www-authenticate", told.encode())
         self._send(error.status, msgspec.json.encode(error.record()), "application/json")
 
     def _incident(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wms.errors import BadToken, ScopeMissing, Unauthenticated, WmsError
+from wms.errors import BadToken, ScopeMissing, WmsError
 
 REALM = 'Bearer realm="wms"'
 
@@ -16,7 +16,7 @@ def challenge(error: WmsError) -> str:
             scope = error.details.get("scope")
             more = f', scope="{_quoted(str(scope))}"' if scope else ""
             return f'{REALM}, error="insufficient_scope", error_description="{_quoted(error.message)}"{more}'
-        case Unauthenticated():
+        case WmsError(status=401):
             return REALM
         case _:
             return ""
