@@ -19,16 +19,26 @@ from uuid import uuid4
 
 from clients import credential as credentials
 from clients import submission
-from clients.credential import Credential
+from clients.credential import TOKEN, Credential
 from clients.files import check_sizes, has_arrived, make_directory, receive
 from clients.settings import NS_PORT, Place, Settings, place, resolve
-from clients.submission import Submission
+from clients.submission import Delegation, Made, Submission
 from clients.transport import Connection
-from wms.errors import NoServer, NoSuchJob, OutputNotReady, RemoteError, SandboxTooLarge, Unavailable, WmsError
+from wms.errors import (
+    NoServer,
+    NoSuchJob,
+    OutputNotReady,
+    RemoteError,
+    SandboxTooLarge,
+    TokenWithheld,
+    Unavailable,
+    WmsError,
+)
 from wms.jdl.ast import Node
 from wms.jobid import JobId
 from wms.operations import (
     OPERATIONS,
+    DelegationInfo,
     File,
     JobIds,
     Limits,
@@ -75,10 +85,11 @@ class Client:
 
     @classmethod
     def from_environment(cls, endpoint: str = "", *, needed_s: float = 0.0) -> Self:
-        """With the proxy and the services that environment and configuration files name."""
-        proxy, ca_dir = credentials.find(os.environ, os.getuid())
+        """With the proxy or token and the services that environment and configuration files name."""
         settings = resolve(os.environ, endpoint=endpoint)
-        return cls(settings, credentials.look(proxy, ca_dir, time.time(), needed_s))
+        token_s = settings.min_token_s if needed_s else 0.0
+        found = credentials.from_environment(os.environ, os.getuid(), time.time(), needed_s, token_s)
+        return cls(settings, found)
 
     def __enter__(self) -> Self:
         return self
@@ -99,11 +110,13 @@ class Client:
 
         return self.send(prepare(jdl, directory, os.environ, self.settings, file=file, attributes=attributes))
 
-    def send(self, prepared: Prepared) -> Submission:
+    def send(self, prepared: Prepared, delegation: Delegation | None = None) -> Submission:
         """Submit what was prepared. NotStarted names the job when it stopped half-way."""
         self._check_sizes(prepared)
-        request = submission.request(prepared, self.credential.delegation)
-        return self._first_reached(lambda ns: submission.send(ns, request, prepared.files, prepared.warnings))
+        wanted = delegation or Delegation()
+        request = submission.request(prepared, wanted.name or self.credential.delegation)
+        return self._first_reached(
+            lambda ns: submission.send(ns, request, prepared.files, prepared.warnings, wanted))
 
     def _check_sizes(self, prepared: Prepared) -> None:
         """Within the usual limits nobody is asked; beyond them the service may allow more."""
@@ -123,9 +136,9 @@ class Client:
         reply: Limits = self._first_reached(lambda ns: ns.call(OPERATIONS["ns.limits"]))
         return reply
 
-    def delegate(self) -> None:
-        """Give the Network Server a proxy of its own, under the id that this credential always has."""
-        self._first_reached(submission.delegate)
+    def delegate(self, name: str = "") -> DelegationInfo | None:
+        """Give the Network Server a credential of its own, under this name or the one this credential always has."""
+        return self._first_reached(lambda ns: submission.delegate(ns, name))
 
     # -- looking -------------------------------------------------------------------------------------------
 
@@ -188,10 +201,14 @@ class Client:
                     break
                 query["cursor"] = page.cursor
 
-    def list_match(self, prepared: Prepared, *, explain: bool = False) -> MatchList:
-        """The CEs that match a description now, best first; with `explain`, what each clause leaves and costs."""
+    def list_match(self, prepared: Prepared, *, explain: bool = False,
+                   delegation: Delegation | None = None) -> MatchList:
+        """The CEs that match a description now, best first; with `explain`, what each clause leaves and costs.
+
+        Matching needs no delegation; one that is asked for is made, or must be there.
+        """
         request = ListMatchRequest(prepared.jdl, prepared.vo, explain)
-        reply: MatchList = self._first_reached(lambda ns: ns.call(OPERATIONS["ns.list_match"], request))
+        reply: MatchList = self._first_reached(lambda ns: _matched(ns, request, delegation))
         return reply
 
     # -- acting on a job -----------------------------------------------------------------------------------
@@ -248,12 +265,25 @@ class Client:
 
     # -- connections ---------------------------------------------------------------------------------------
 
-    def at(self, place: Place) -> Connection:
-        """The connection to a service."""
+    def at(self, place: Place, *, chosen: bool = False) -> Connection:
+        """The connection to a service. A token goes only where the user (`chosen`), the configuration or it says."""
         if place not in self._connections:
+            if not chosen:
+                self._check_sharing(place)
             self._connections[place] = Connection(place.host, place.port, self.credential,
                                                   self.settings.request_s, self.trace)
         return self._connections[place]
+
+    def _check_sharing(self, place: Place) -> None:
+        """Whoever receives a token can use it, so an identifier from anywhere must not name its receiver."""
+        if self.credential.kind != TOKEN or place in (*self.settings.ns, *self.settings.lb):
+            return
+        from clients.tokens import is_meant_for
+
+        if not is_meant_for(self.credential.token, place.host, place.port):
+            raise TokenWithheld(f"Your token is not sent to {place}, which is none of the configured services.",
+                                hint="If you trust it: name it in WMS_LB, LBAddresses or NSAddresses.",
+                                server=str(place))
 
     def _first_reached(self, act: Callable[[Connection], T]) -> T:
         """Act at the first Network Server with which a connection is made."""
@@ -289,3 +319,11 @@ class Client:
         """By the status record; if it names none, or there is only one, the one configured."""
         servers, named = self.settings.network_servers(), status.get("network_server", "")
         return place(named, NS_PORT) if named and len(servers) > 1 else servers[0]
+
+
+def _matched(ns: Connection, request: ListMatchRequest, delegation: Delegation | None) -> Any:
+    if delegation is not None and delegation.made is Made.NOW:
+        submission.delegate(ns, delegation.name)
+    elif delegation is not None and delegation.made is Made.BEFORE:
+        ns.call(OPERATIONS["ns.delegation"], delegation=delegation.name)
+    return ns.call(OPERATIONS["ns.list_match"], request)

@@ -88,7 +88,8 @@ class Bookkeeping:
     def server(self) -> Connection:
         """The server to ask where no identifier names one."""
         named = self.given or variable(os.environ, "QUERY_SERVER")
-        return self.client.at(place(named, LB_PORT) if named else self.client.settings.bookkeepers()[0])
+        at = place(named, LB_PORT) if named else self.client.settings.bookkeepers()[0]
+        return self.client.at(at, chosen=True)
 
     def keeper(self, id: JobId) -> Connection:
         """The server of a job, unless the user or QUERY_SERVER_OVERRIDE=yes wants another."""

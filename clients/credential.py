@@ -1,7 +1,7 @@
-"""The user's proxy file: where it is, whether it is still good, and what its delegation is called.
+"""The user's credential, a proxy file or a token: which one it is, whether it is still good, what its delegation is
+called. Found out before anything is sent and without loading a cryptography library.
 
-Found out here, before anything is sent and without loading a cryptography library. Whether it can be trusted
-is for the services to say.
+Whether it can be trusted is for the services to say. Tokens are read in `clients.tokens`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,26 @@ import hashlib
 import os
 import re
 from calendar import timegm
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from wms import der
-from wms.errors import BadCredential, CredentialExpired, CredentialNotFound, CredentialTooShort
+from wms.errors import (
+    BadCredential,
+    BadToken,
+    ConfigError,
+    CredentialExpired,
+    CredentialNotFound,
+    CredentialTooShort,
+    TokenExpired,
+    TokenNotFound,
+    TokenTooShort,
+    Unavailable,
+)
 
+CERTIFICATE, TOKEN = "certificate", "token"
 CA_DIR = "/etc/grid-security/certificates"
-HINT = "Make one: voms-proxy-init --rfc (or grid-proxy-init -rfc), or point X509_USER_PROXY at it."
+HINT = "Make one: wms proxy init (or voms-proxy-init --rfc), or point X509_USER_PROXY at it. Or get a token: wms login."
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 _UTC_TIME, _GENERALIZED_TIME, _VERSION = 0x17, 0x18, 0xA0
 _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z")
@@ -26,13 +38,59 @@ _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z")
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A proxy file that was looked at. `not_after` is when the first of its certificates ends (epoch s)."""
+    """A credential that was looked at. `not_after`: when the token, or the first of the certificates, ends (epoch s).
+
+    `path` is that of its file, empty for a token from the environment; `token` is empty for a proxy.
+    """
 
     path: str
     ca_dir: str
     not_after: float
     delegation: str
     warnings: tuple[str, ...] = ()
+    kind: str = CERTIFICATE
+    token: str = field(default="", repr=False)
+
+
+def from_environment(environment: Mapping[str, str], uid: int, now: float, needed_s: float = 0.0,
+                     token_s: float = 0.0, tell: Callable[[str], None] = lambda _sentence: None) -> Credential:
+    """The credential to use, in this order: the token that the environment has or names, the proxy that it names,
+    the proxy at its usual place, the token at its usual places. A proxy must last `needed_s`, a token `token_s`.
+
+    A token of `wms login` that does not last is renewed if that can be, and the user told.
+    """
+    from clients import tokens
+
+    proxy, ca_dir = find(environment, uid)
+    token = tokens.find(environment, uid)
+    if not token.sure and (environment.get("X509_USER_PROXY") or os.path.lexists(proxy)):
+        return look(proxy, ca_dir, now, needed_s)
+    if not token.sure and not os.path.lexists(token.path) and not _is_renewable(environment, token.path):
+        return look(proxy, ca_dir, now, needed_s)
+    try:
+        return tokens.look(token, ca_dir, now, token_s, uid)
+    except (TokenExpired, TokenTooShort, TokenNotFound) as lost:
+        if not _is_renewable(environment, token.path):
+            raise
+        tell(_renewed(environment, lost))
+    return tokens.look(token, ca_dir, now, token_s, uid)
+
+
+def _is_renewable(environment: Mapping[str, str], path: str) -> bool:
+    from clients import login
+
+    return login.renewable(environment, path)
+
+
+def _renewed(environment: Mapping[str, str], lost: BadToken) -> str:
+    """A sentence about the renewal; raises `lost` with the reason why there is none."""
+    from clients import login
+
+    try:
+        return f"Your token was renewed at {login.renew(environment).issuer}."
+    except (BadToken, Unavailable, ConfigError) as error:
+        raise type(lost)(f"{lost.message} It could not be renewed: {error.message}",
+                         hint="Log in again: wms login.", **lost.details) from None
 
 
 def find(environment: Mapping[str, str], uid: int) -> tuple[str, str]:

@@ -134,6 +134,10 @@ output_report = click.option("--output", "-o", default="", metavar="FILE",
                              help="Write the report to this file.")
 since_time = click.option("--from", "since", default="", metavar=_WHEN, help="Not before this local time.")
 until_time = click.option("--to", "until", default="", metavar=_WHEN, help="Not after this local time.")
+delegation_name = click.option("--delegationid", "-d", default="", metavar="ID",
+                               help="Use the credential that was delegated under this name.")
+delegation_anew = click.option("--autm-delegation", "-a", is_flag=True,
+                               help="Delegate the credential now, under a new name.")
 verbosity_level = click.option("--verbosity", "-v", type=click.IntRange(0, 3), default=None, metavar="0-3",
                                help="How much to tell. Default: as configured, else 1.")
 

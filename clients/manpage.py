@@ -24,6 +24,8 @@ EXIT_STATUS = (
 )
 ENVIRONMENT = (
     ("X509_USER_PROXY", "The user's proxy file. Default: /tmp/x509up_u and the numerical user id."),
+    ("BEARER_TOKEN, BEARER_TOKEN_FILE", "A bearer token, or the file that holds it; before any proxy. Without these and "
+                                        "without a proxy: bt_u and the user id in XDG_RUNTIME_DIR, then in /tmp."),
     ("X509_CERT_DIR", "Directory of CA certificates. Default: /etc/grid-security/certificates."),
     ("WMS_ENDPOINT", "The Network Server, https://HOST:PORT."),
     ("WMS_LB", "The LB server to ask where no job identifier names one. Default: as the Network Server."),
@@ -44,7 +46,7 @@ LB_ENVIRONMENT = (
 
 def environment(name: str) -> Sequence[tuple[str, str]]:
     """(variable, its meaning) of a command."""
-    return (*ENVIRONMENT[:2], ENVIRONMENT[3], *LB_ENVIRONMENT) if name.startswith("lb-") and name != "lb-logevent" \
+    return (*ENVIRONMENT[:3], ENVIRONMENT[4], *LB_ENVIRONMENT) if name.startswith("lb-") and name != "lb-logevent" \
         else ENVIRONMENT
 
 

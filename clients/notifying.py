@@ -44,7 +44,7 @@ def server_of(book: Bookkeeping, environment: Mapping[str, str], id: str = "") -
         found = place(id, LB_PORT)
         return book.client.at(Place(found.host, found.port))
     named = variable(environment, "NOTIF_SERVER")
-    return book.client.at(place(named, LB_PORT)) if named and not book.given else book.server()
+    return book.client.at(place(named, LB_PORT), chosen=True) if named and not book.given else book.server()
 
 
 def unique(id: str) -> str:

@@ -9,6 +9,7 @@ import time
 from clients import choosing, moments
 from clients.errors import ArgumentsExclusive, ArgumentWrong, BadInputFile, JdlFileMissing
 from clients.session import Session
+from clients.submission import Delegation
 from wms.errors import JdlError, UnknownResource
 from wms.jdl.ast import Ad, Node, node
 
@@ -36,6 +37,16 @@ def _checked_ce(ce: str) -> str:
     if "/" not in ce or any(char.isspace() for char in ce):
         raise UnknownResource(f"not the identifier of a CE: {ce!r}", hint="HOST:PORT/jobmanager-TYPE-QUEUE")
     return ce
+
+
+def delegation(session: Session, name: str, anew: bool) -> Delegation:
+    """Which delegated credential; without an option the configured one, else this credential's own."""
+    if name and anew:
+        raise ArgumentsExclusive("--delegationid and --autm-delegation exclude each other.")
+    if anew:
+        return Delegation.anew()
+    configured = name or session.settings.delegation
+    return Delegation.named(configured) if configured else Delegation()
 
 
 def jdl_attributes(session: Session, *, resource: str = "", input_file: str = "", lrms: str = "",

@@ -43,7 +43,11 @@ def _waiting(statuses: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any
 
 
 def _answers(client: Client, place: Place, jobs: list[Asked]) -> tuple[Reason, ...]:
-    connection = replace(client.at(place), request_s=ASK_S, _http=None, _used=False)
+    try:
+        connection = replace(client.at(place), request_s=ASK_S, _http=None, _used=False)
+    except WmsError as error:
+        client.trace(f"{place} is not asked why jobs wait: {error.message}")
+        return ()
     try:
         found: tuple[Reason, ...] = connection.call(OPERATIONS["ns.reasons"], ReasonsRequest(tuple(jobs))).reasons
     except WmsError as error:

@@ -60,14 +60,17 @@ class Session:
         return self._settings
 
     def client(self, needed_s: float = 0.0) -> Client:
-        """The client, after the local look at the proxy, which must live `needed_s` more seconds."""
+        """The client, after the local look at the credential; a proxy must live `needed_s` more seconds, a token,
+        when anything is needed, as long as is configured for tokens.
+        """
         if self._client is None:
             import time
 
             from clients import credential
             from clients.api import Client
 
-            found = credential.look(*credential.find(os.environ, os.getuid()), time.time(), needed_s)
+            token_s = self.settings.min_token_s if needed_s else 0.0
+            found = credential.from_environment(os.environ, os.getuid(), time.time(), needed_s, token_s, self.note)
             self.warn(*found.warnings)
             self._client = Client(self.settings, found, self.trace)
         return self._client
@@ -78,6 +81,12 @@ class Session:
         """Text for people, on stdout; not with --json or --nomsg."""
         if not (self.common.json or self.quiet):
             click.echo(text)
+
+    def note(self, sentence: str) -> None:
+        """A sentence beside the result, on stderr; not with --json or --nomsg."""
+        self.trace(sentence)
+        if not (self.common.json or self.quiet):
+            click.echo(sentence, err=True)
 
     def warn(self, *sentences: str, code: str = "UI_WARNING") -> None:
         for sentence in sentences:

@@ -53,6 +53,12 @@ class Settings:
     status_level: int = 1
     logging_level: int = 1
     min_proxy_s: float = 1200.0
+    min_token_s: float = 60.0
+    delegation: str = ""
+    token_issuer: str = ""
+    token_client: str = ""
+    token_scope: str = ""
+    token_audience: str = ""
     request_s: float = 90.0
     files: tuple[str, ...] = ()
 
@@ -196,6 +202,7 @@ def _settings(found: Ad, **known: Any) -> Settings:
             problems.append(f"{row.name} must be a number from {row.low} to {row.high}")
     if problems:
         raise ConfigError("\n".join(problems), files=list(known["files"]))
+    known |= {key: text(found.get(name)) for name, key in _TEXTS if text(found.get(name))}
     known |= {key: os.path.expanduser(os.path.expandvars(text(found.get(name))))
               for name, key in _DIRECTORIES if text(found.get(name))}
     return Settings(jdl_defaults=_jdl_defaults(found), **known)
@@ -214,8 +221,11 @@ _NUMBERS = (
     _Number("DefaultLoggingLevel", "logging_level", 0, 3, 1),
     _Number("DefaultLogInfoLevel", "logging_level", 0, 3, 1),
     _Number("DefaultProxyValidity", "min_proxy_s", 0, 10_000, 60.0),
+    _Number("DefaultTokenValidity", "min_token_s", 0, 10_000, 60.0),
     _Number("RequestTimeout", "request_s", 1, 3600, 1.0),
 )
+_TEXTS = (("DelegationId", "delegation"), ("TokenIssuer", "token_issuer"), ("TokenClientId", "token_client"),
+          ("TokenScope", "token_scope"), ("TokenAudience", "token_audience"))
 _DIRECTORIES = (("OutputStorage", "output_storage"), ("ErrorStorage", "error_storage"))
 
 

@@ -5,18 +5,24 @@ A job that got an id but was not started is never reported as submitted. Which s
 
 from __future__ import annotations
 
+import os
+import re
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
-from clients.errors import NotStarted
+from clients.credential import TOKEN
+from clients.errors import ArgumentWrong, NotStarted
 from clients.files import LocalFile
 from clients.transport import Connection
 from wms.errors import DelegationNeeded, RemoteError, SandboxFileMissing, TimedOut, WmsError
 from wms.jobid import JobId
-from wms.operations import OPERATIONS, DelegationChain, File, Registered, RegisterRequest
+from wms.operations import OPERATIONS, DelegationChain, DelegationInfo, File, Registered, RegisterRequest
+from wms.operations.delegations import TokenDelegation
 
 if TYPE_CHECKING:
     from clients.preparing import Prepared
@@ -27,6 +33,51 @@ T = TypeVar("T")
 DELEGATION_TRIES = 3
 MOST_CHILDREN = 10_000
 """A compound of more nodes is named by its own identifier alone."""
+
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+
+
+class Made(Enum):
+    """When a delegation is made: if the service asks for it, before anything else, or by the user beforehand."""
+
+    WHEN_ASKED = "when asked"
+    NOW = "now"
+    BEFORE = "before"
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """Under which name a job's credential is, and when it is made. Without a name: that of the credential."""
+
+    name: str = ""
+    made: Made = Made.WHEN_ASKED
+
+    @classmethod
+    def anew(cls) -> Delegation:
+        """Under a name that nothing else has."""
+        return cls(secrets.token_hex(16), Made.NOW)
+
+    @classmethod
+    def named(cls, name: str) -> Delegation:
+        """One that is there; raises ArgumentWrong."""
+        return cls(checked_name(name), Made.BEFORE)
+
+    def act(self, ns: Connection, act: Callable[[], T]) -> T:
+        """Do what needs the delegation."""
+        if self.made is Made.WHEN_ASKED:
+            return delegated(ns, act)
+        if self.made is Made.NOW:
+            delegate(ns, self.name)
+        return act()
+
+
+def checked_name(name: str) -> str:
+    """The name of a delegation; ArgumentWrong when it cannot be one."""
+    if _NAME.fullmatch(name) is None:
+        raise ArgumentWrong(f"not the name of a delegation: {name!r}",
+                            hint="1 to 128 letters, digits, '.', '_' and '-'.")
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +102,10 @@ def children(job: str, compound: Compound) -> dict[str, str]:
     return {compound.name(index): str(parent.subjob(None, index)) for index in range(count)}
 
 
-def send(ns: Connection, wanted: RegisterRequest, files: Sequence[LocalFile],
-         warnings: tuple[str, ...] = ()) -> Submission:
+def send(ns: Connection, wanted: RegisterRequest, files: Sequence[LocalFile], warnings: tuple[str, ...] = (),
+         delegation: Delegation | None = None) -> Submission:
     """Submit. Raises NotStarted, which names the job, when it stopped after the registration."""
-    registered = _register(ns, wanted)
+    registered = _register(ns, wanted, delegation or Delegation())
     if not wanted.start:
         _upload(ns, registered, files, wanted.files)
         _start(ns, registered.job)
@@ -62,9 +113,9 @@ def send(ns: Connection, wanted: RegisterRequest, files: Sequence[LocalFile],
     return Submission(registered.job, f"https://{ns.place}", (*warnings, *news))
 
 
-def _register(ns: Connection, wanted: RegisterRequest) -> Registered:
+def _register(ns: Connection, wanted: RegisterRequest, delegation: Delegation) -> Registered:
     key = uuid4().hex
-    reply: Registered = delegated(ns, lambda: ns.call(OPERATIONS["ns.register"], wanted, key=key))
+    reply: Registered = delegation.act(ns, lambda: ns.call(OPERATIONS["ns.register"], wanted, key=key))
     return reply
 
 
@@ -80,21 +131,38 @@ def delegated(ns: Connection, act: Callable[[], T]) -> T:
     raise AssertionError("the last try returns or raises")
 
 
-def delegate(ns: Connection, tolerant: bool = False) -> None:
-    """One delegation. Another command may be delegating the same proxy at this moment and take the pending
-    key: `tolerant` leaves the refusal to the repetition of the call that needed the delegation.
-    """
-    from clients.delegation import sign
+def delegate(ns: Connection, name: str = "", *, tolerant: bool = False) -> DelegationInfo | None:
+    """One delegation of the credential, of whichever kind it is.
 
-    name = ns.credential.delegation
-    pending = ns.call(OPERATIONS["ns.request_delegation"], delegation=name)
-    with open(ns.credential.path, "rb") as file:
-        chain = sign(pending.csr_pem, file.read(), time.time())
+    Another command may be delegating the same proxy at this moment and take the pending key: `tolerant` leaves the
+    refusal to the repetition of the call that needed the delegation, and returns None.
+    """
+    put = _put_token if ns.credential.kind == TOKEN else _put_proxy
     try:
-        ns.call(OPERATIONS["ns.put_delegation"], DelegationChain(chain), delegation=name)
+        return put(ns, name or ns.credential.delegation)
     except RemoteError:
         if not tolerant:
             raise
+        return None
+
+
+def _put_proxy(ns: Connection, name: str) -> DelegationInfo:
+    from clients.delegation import sign
+
+    pending = ns.call(OPERATIONS["ns.request_delegation"], delegation=name)
+    with open(ns.credential.path, "rb") as file:
+        chain = sign(pending.csr_pem, file.read(), time.time())
+    reply: DelegationInfo = ns.call(OPERATIONS["ns.put_delegation"], DelegationChain(chain), delegation=name)
+    return reply
+
+
+def _put_token(ns: Connection, name: str) -> DelegationInfo:
+    """The token of this connection, and what renews it if `wms login` has that and may share it."""
+    from clients.login import shareable
+
+    renewal, client = shareable(ns.credential, os.environ)
+    reply: DelegationInfo = ns.call(OPERATIONS["ns.delegate_token"], TokenDelegation(renewal, client), delegation=name)
+    return reply
 
 
 def _upload(ns: Connection, registered: Registered, files: Sequence[LocalFile],

@@ -15,9 +15,10 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from clients.credential import Credential
+from clients.credential import TOKEN, Credential
 from wms.clienttls import client_context
 from wms.errors import (
+    BadToken,
     NoBookkeeping,
     NoServer,
     Overloaded,
@@ -96,7 +97,7 @@ class Connection:
     def call(self, operation: Operation, body: Any = None, *, key: str = "",
              query: Mapping[str, str] | None = None, wait_s: float = 0.0, **params: object) -> Any:
         """Call an operation with a record; its reply record."""
-        headers = {"Idempotency-Key": key} if key else {}
+        headers = self._allowed({"Idempotency-Key": key} if key else {})
         if body is not None:
             headers["Content-Type"] = "application/json"
         content = None if body is None else msgspec.json.encode(body)
@@ -106,20 +107,20 @@ class Connection:
     def upload(self, operation: Operation, file: IO[bytes], size: int, sha256: str, *,
                query: Mapping[str, str] | None = None, wait_s: float = 0.0, **params: object) -> Any:
         """Stream a file of `size` bytes, which the service compares with `sha256` (hex); its reply record."""
-        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size),
-                   "Digest": f"sha-256={sha256}"}
+        headers = self._allowed({"Content-Type": "application/octet-stream", "Content-Length": str(size),
+                                 "Digest": f"sha-256={sha256}"})
         url = operation.url(**params) + (f"?{urlencode(query)}" if query else "")
         return self._record(operation, self._exchange(Request(operation, url, headers, file, wait_s)))
 
     def download(self, operation: Operation, sink: Sink, **params: object) -> None:
         """Hand a reply to `sink`, which reads it; after a lost connection `sink` is called again."""
-        self._exchange(Request(operation, operation.url(**params), {}, sink=sink))
+        self._exchange(Request(operation, operation.url(**params), self._allowed({}), sink=sink))
 
     def lines(self, operation: Operation, wait_s: float, *, query: Mapping[str, str] | None = None,
               **params: object) -> Iterator[bytes]:
         """The lines of a reply that grows, as they come, for `wait_s` seconds; TimeoutError when there are none."""
         url = operation.url(**params) + (f"?{urlencode(query)}" if query else "")
-        request, ends = Request(operation, url, {}), time.monotonic() + wait_s
+        request, ends = Request(operation, url, self._allowed({})), time.monotonic() + wait_s
         connection = self._connected(request)
         sock = connection.sock
         sock.settimeout(max(1.0, min(wait_s, self.request_s)))
@@ -132,6 +133,15 @@ class Connection:
                 break
             yield line
         self.close()
+
+    def _shown(self) -> str | None:
+        """The file of the certificate; a token is shown alone, so that there is one answer to who calls."""
+        return None if self.credential.kind == TOKEN else self.credential.path
+
+    def _allowed(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """The token goes to this host only, whose name TLS has verified; redirections are not followed."""
+        bearer = {"Authorization": f"Bearer {self.credential.token}"} if self.credential.kind == TOKEN else {}
+        return {**headers, **bearer}
 
     def close(self) -> None:
         if self._http is not None:
@@ -197,7 +207,7 @@ class Connection:
 
     def _connected(self, request: Request) -> http.client.HTTPSConnection:
         if self._http is None:
-            context = client_context(self.credential.path, self.credential.ca_dir)
+            context = client_context(self._shown(), self.credential.ca_dir)
             self._http = http.client.HTTPSConnection(
                 self.host.strip("[]"), self.port, timeout=self.connect_s, context=context, blocksize=BLOCK)
             try:
@@ -214,13 +224,19 @@ class Connection:
     def _absent(self, request: Request, error: OSError) -> WmsError:
         """The error for a service with which no conversation is possible."""
         if isinstance(error, ssl.SSLError) and any(alert in str(error.reason) for alert in _ABOUT_US):
-            return UntrustedCredential(
-                f"{self.place} does not accept the credential in {self.credential.path}: {_words(error)}.",
-                hint="Is it an RFC 3820 proxy of a certificate whose CA is trusted there?", server=self.place)
+            return self._unwanted(error)
         kind, sentence = _ABSENT[request.operation.daemon]
         words = f"no connection within {self.connect_s:g} s" if isinstance(error, TimeoutError) else _words(error)
         return kind(f"{sentence}\n{self.place}: {words}",
                     hint=_server_hint(error, self.credential.ca_dir), server=self.place)
+
+    def _unwanted(self, error: ssl.SSLError) -> WmsError:
+        if self.credential.kind == TOKEN:
+            return BadToken(f"{self.place} wants a certificate and not a token: {_words(error)}.",
+                            hint="Use a proxy there: wms proxy init.", server=self.place)
+        return UntrustedCredential(
+            f"{self.place} does not accept the credential in {self.credential.path}: {_words(error)}.",
+            hint="Is it an RFC 3820 proxy of a certificate whose CA is trusted there?", server=self.place)
 
     def _no_answer(self, request: Request, dropped: _Dropped) -> TimedOut:
         return TimedOut(f"{self.place} did not answer {request.operation.name}: {dropped}",

@@ -29,6 +29,15 @@ def client_context(credential_file: str | None, ca_dir: str, key_file: str | Non
     return context
 
 
+def public_context(ca_dir: str) -> ssl.SSLContext:
+    """A context for servers with certificates of this system's authorities, or of the hashed directory `ca_dir`."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if os.path.isdir(ca_dir):
+        context.load_verify_locations(capath=ca_dir)
+    return context
+
+
 def _show(context: ssl.SSLContext, credential_file: str, key_file: str | None) -> None:
     try:
         context.load_cert_chain(credential_file, key_file)

@@ -18,22 +18,26 @@ STORED = "Computing Element(s) matching your job requirements have been stored i
 @click.option("--rank", is_flag=True, help="Tell the rank of each CE.")
 @click.option("--verbose", "-v", "--explain", "explain", is_flag=True,
               help="Tell how many CEs each clause leaves, and how many more there were without it.")
+@shared.delegation_name
+@shared.delegation_anew
 @click.option("--output", "-o", default="", metavar="FILE", help="Write the list to this file.")
-def command(session: Session, jdl_file: str, rank: bool, explain: bool, output: str) -> int:
+def command(session: Session, jdl_file: str, rank: bool, explain: bool, delegationid: str,
+            autm_delegation: bool, output: str) -> int:
     """List the CEs that match the job of the JDL file ('-': standard input); none is an answer too."""
     from clients import documents, show
-    from clients.options import read_jdl
+    from clients.options import delegation, read_jdl
     from clients.preparing import prepare
 
     text, name, directory = read_jdl(jdl_file)
     settings = session.settings
     prepared = prepare(text, directory, os.environ, settings, file=name, sandbox=False)
+    wanted = delegation(session, delegationid, autm_delegation)
     client = session.client()
     server = settings.network_servers()[0]
     session.say(f"Connecting to host {server.host}, port {server.port}")
     if settings.vo:
         session.say(f"Selected Virtual Organisation name ({settings.vo_from}): {settings.vo}")
-    found = client.list_match(prepared, explain=explain)
+    found = client.list_match(prepared, explain=explain, delegation=wanted)
     session.warn(*prepared.warnings, *found.warnings)
     session.deliver(show.matches(found, rank=rank, explain=explain), output, STORED)
     session.answer(documents.matches(found))

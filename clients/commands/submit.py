@@ -26,15 +26,17 @@ from clients.session import Session
               help="Abort the job if it waits longer than this.")
 @click.option("--to", "until", default="", metavar="[MM:DD:]HH:MM[:[CC]YY]",
               help="Abort the job if it still waits at this time.")
+@shared.delegation_name
+@shared.delegation_anew
 @click.option("--output", "-o", default="", metavar="FILE", help="Append the job identifier to this file.")
 @click.option("--nomsg", is_flag=True, help="Print the job identifier and nothing else.")
 @click.option("--nolisten", is_flag=True, help="Do not attach this terminal to an interactive job.")
 def command(session: Session, jdl_file: str, resource: str, input_file: str, nodes_resource: str, collection: str,
-            dagman: str, default_jdl: str, state_file: str, lrms: str, valid: str, until: str, output: str, nomsg: bool,
-            nolisten: bool) -> int:
+            dagman: str, default_jdl: str, state_file: str, lrms: str, valid: str, until: str, delegationid: str,
+            autm_delegation: bool, output: str, nomsg: bool, nolisten: bool) -> int:
     """Submit the job or compound that the JDL file describes ('-': standard input) and print its identifier."""
     from clients import documents, show
-    from clients.options import jdl_attributes, node_attributes
+    from clients.options import delegation, jdl_attributes, node_attributes
     from clients.preparing import prepare
     from clients.sources import settings_with, source
     from clients.submission import children
@@ -45,7 +47,8 @@ def command(session: Session, jdl_file: str, resource: str, input_file: str, nod
     found = source(jdl_file, collection, dagman)
     prepared = prepare(found.jdl, found.directory, os.environ, settings_with(session.settings, default_jdl),
                        file=found.name, attributes=attributes, of_nodes=node_attributes(nodes_resource))
-    submission = session.client(session.settings.min_proxy_s).send(prepared)
+    wanted = delegation(session, delegationid, autm_delegation)
+    submission = session.client(session.settings.min_proxy_s).send(prepared, wanted)
     saved = session.saved_id(output, submission.job)
     session.warn(*found.warnings, *submission.warnings)
     session.say(show.submitted(submission.job, saved))

@@ -1,4 +1,4 @@
-"""wms: a suite of one's own (up, down, ps, env, demo), and the one place from which everything is reached."""
+"""wms: a suite of one's own (up, down, ps, env, demo), the user's credentials, and help on everything else."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from clients.commands import wms_login
 from wms.errors import WmsError
 
 STALE_S = 15.0
@@ -32,13 +33,24 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except WmsError as error:
-        click.echo(f"**** Error: {error.code} ****\n{error.message}\n{error.hint}".rstrip(), err=True)
+        _show(error)
         sys.exit(error.exit)
+
+
+def _show(error: WmsError) -> None:
+    if "--json" in sys.argv:
+        click.echo(jsonlib.dumps({"result": "failure", "error": error.record()}, default=str))
+    else:
+        click.echo(f"**** Error: {error.code} ****\n{error.message}\n{error.hint}".rstrip(), err=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
-    """Workload management: a suite of your own, and help on the job commands."""
+    """Workload management: a suite of your own, proxies and tokens, and help on the job commands."""
+
+
+for _command in (wms_login.login, wms_login.logout, wms_login.token):
+    cli.add_command(_command)
 
 
 def _site(directory: str) -> Any:
