@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wms.authz.gate import Gate
+from wms.authz.relations import Reach
 from wms.callers import Callers, Chains, NoTokens, Tokens, VerifiedChains
 from wms.capability import Capability
 from wms.errors import NotFound, Unauthenticated, WrongMethod
@@ -50,7 +51,8 @@ class Call:
     """One request: who calls, with which path parameters, query, decoded body, key, or open upload.
 
     `question` is what stands after the `?` as it was written, for queries whose form is not that of parameters;
-    `last_event` the id of the last event of a stream that was lost.
+    `last_event` the id of the last event of a stream that was lost. `jobs`: whose the policy lets the caller do this
+    with; `drained`: nothing new is taken from him.
     """
 
     operation: Operation
@@ -68,6 +70,8 @@ class Call:
     peer: str
     question: str = ""
     last_event: str = ""
+    jobs: Reach = Reach.OWN
+    drained: bool = False
 
     @property
     def user(self) -> Identity:

@@ -22,6 +22,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from wms import config, garbage, logs, migrations, preflight, queue, reports
+from wms.authz.gate import Gate
 from wms.ce import Backend, load
 from wms.config import Settings, split_address
 from wms.database import Database, make_engine
@@ -152,7 +153,8 @@ class Process:
         return Kit(settings, self._database, reactor, random.SystemRandom(), self._backends(), self._log,
                    settings.host, settings.lb_address(), read_or_make(settings.state_dir),
                    instance=f"{socket.gethostname()}/{self._name}", linger_s=LINGER_S,
-                   vault=Vault(sealing_key(settings.seal_key, os.environ)))
+                   vault=Vault(sealing_key(settings.seal_key, os.environ)),
+                   gate=Gate(settings, reactor, self._log))
 
     @property
     def _shares_database(self) -> bool:
@@ -176,7 +178,7 @@ class Process:
         for daemon in daemons:
             if daemon.operations:
                 upload = max(settings.ns.max_file_bytes, settings.ns.max_output_bytes)
-                fresh = Router(reactor, self._log, kit.secret, upload, tokens=tokens)
+                fresh = Router(reactor, self._log, kit.secret, upload, gate=kit.gate, tokens=tokens)
                 router = routers.setdefault(addresses[daemon.name], fresh)
                 router.mount(self._calls.counted(daemon.operations))
         for address, router in routers.items():

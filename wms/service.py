@@ -19,6 +19,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from wms.authz.gate import Gate
 from wms.credentials import Credentials
 from wms.errors import TimedOut
 from wms.vault import UNSEALED, Vault
@@ -45,8 +46,8 @@ class Part(Protocol):
 class Kit:
     """Everything a daemon may touch: a plain record, handed to `make`.
 
-    `secret` signs capability tokens, `vault` seals credentials at rest; `instance` names this process to the queue, the
-    same after a restart.
+    `secret` signs capability tokens, `vault` seals credentials at rest, `gate` says who may do what; `instance`
+    names this process to the queue, the same after a restart.
     A loop that is woken again within `linger_s` of its last round waits that long, so that work gathers to batches.
     """
 
@@ -63,6 +64,7 @@ class Kit:
     poll_s: float = 5.0
     linger_s: float = 0.0
     vault: Vault = UNSEALED
+    gate: Gate = field(default_factory=Gate)
 
     def now(self) -> float:
         """Epoch seconds."""
