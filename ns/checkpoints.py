@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from ns import checkpoint_state, store
 from ns.application import PER_S, Rate, application_event
 from ns.running import attempt_of, check_live, place
-from wms.authz.relations import require_owner
+from wms.authz.relations import require
 from wms.errors import NotFound, Overloaded, Refused, SandboxTooLarge
 from wms.httpd import Call, Page
 from wms.jdl.described import described
@@ -76,7 +76,7 @@ class Checkpoints:
 
 def _saved(conn: sa.Connection, call: Call) -> Checkpoint:
     job = store.job(conn, call.params["unique"])
-    require_owner(call.user, job.owner)
+    require(call, job)
     _require_checkpointable(job)
     back = place(call.query.get("cs", "0"), "cs")
     row = _row(conn, job.id, back)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ns import files, store
 from ns.once import once
-from wms.authz.relations import require_owner
+from wms.authz.relations import require
 from wms.errors import ChecksumMismatch, NotAllowedNow, NotFound, OutputNotAllowed, OutputNotReady, OutputRetrieved
 from wms.eventlog import Journal
 from wms.httpd import Call, FileReply
@@ -35,7 +35,7 @@ class Output:
     @staticmethod
     def _find(conn: sa.Connection, call: Call) -> tuple[store.Job, list[File]]:
         job = store.job(conn, call.params["unique"])
-        require_owner(call.user, job.owner)
+        require(call, job)
         _check_phase(job)
         return job, [file for file, _ in store.sandbox(conn, job.id, store.OUTPUT, job.attempt)]
 
@@ -54,7 +54,7 @@ class Output:
 
     def _purge(self, conn: sa.Connection, call: Call, now: float) -> JobReply:
         job = store.job(conn, call.params["unique"], change=True)
-        require_owner(call.user, job.owner)
+        require(call, job)
         return once(conn, call, now, self._kit.settings.ns.idempotency_keep_s, JobReply,
                     lambda: self._clear_received(conn, call, job, now))
 

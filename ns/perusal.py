@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from ns import files, store
 from ns.growth import Slice, end, runs, spot, surplus
 from ns.running import attempt_of, check_live, place
-from wms.authz.relations import require_owner
+from wms.authz.relations import require
 from wms.errors import NotAllowedNow, NotFound, OutputRetrieved, Refused
 from wms.httpd import Call, Page
 from wms.jdl.described import described
@@ -48,7 +48,7 @@ class Perusals:
     def _set(self, conn: sa.Connection, call: Call) -> Empty:
         body, job = call.body, store.job(conn, call.params["unique"], change=True)
         assert isinstance(body, PerusalFiles)
-        require_owner(call.user, job.owner)
+        require(call, job)
         _check_enabled(job)
         if job.phase not in (store.REGISTERED, store.STARTED):
             raise NotAllowedNow(f"The job is over: {job.outcome}.", job=job.job)
@@ -175,7 +175,7 @@ def _check_enabled(job: store.Job) -> None:
 def _known(conn: sa.Connection, call: Call) -> tuple[tuple[str, ...], int]:
     """The files that are looked at and the latest attempt of the caller's job."""
     job = store.job(conn, call.params["unique"])
-    require_owner(call.user, job.owner)
+    require(call, job)
     _check_enabled(job)
     if job.phase == store.CLEARED:
         raise OutputRetrieved("The files of this job are gone.", job=job.job)

@@ -12,10 +12,9 @@ from uuid import uuid4
 from ns import store
 from ns.questions import Questions
 from ns.standing import Standing, standing
-from wms.authz.relations import may_read, require_owner
+from wms.authz.relations import Asking, may, require
 from wms.errors import NoSuchJob, Refused, TimedOut
 from wms.httpd import Call
-from wms.identity import Identity
 from wms.jdl.compounds.expansion import expansion
 from wms.jobid import JobId
 from wms.messages import Explain, ExplainAnswer, NodeOf
@@ -42,8 +41,8 @@ class Reasons:
         job = known.jobs.get(asked.job) or known.jobs.get(asked.parent)
         if job is None:
             raise NoSuchJob("No such job is known here.", value=asked.job[:64])
-        require_owner(call.user, job.owner)
-        found = await self._reasons(call.user, [asked], known)
+        require(call, job)
+        found = await self._reasons(call, [asked], known)
         if not found:
             raise NoSuchJob("The compound has no such node.", value=asked.job[:64])
         return found[0]
@@ -57,11 +56,11 @@ class Reasons:
         asked = [Asked(_unique(one.job), _unique(one.parent)) for one in body.jobs]
         known: Standing = await self._kit.database.read(
             standing, {id for one in asked for id in (one.job, one.parent) if id})
-        return ReasonList(tuple(await self._reasons(call.user, asked, known)))
+        return ReasonList(tuple(await self._reasons(call, asked, known)))
 
-    async def _reasons(self, user: Identity, asked: Sequence[Asked], known: Standing) -> list[Reason]:
+    async def _reasons(self, call: Asking, asked: Sequence[Asked], known: Standing) -> list[Reason]:
         """In the order they are asked for, without those that are unknown or somebody else's."""
-        now, here = self._kit.now(), {id: job for id, job in known.jobs.items() if may_read(user, job.owner)}
+        now, here = self._kit.now(), {id: job for id, job in known.jobs.items() if may(call, job)}
         found = {id: told for id, job in here.items() if (told := _known(job, known, now)) is not None}
         jobs = [here[one.job] for one in asked if one.job in here and one.job not in found]
         nodes = await self._nodes([one for one in asked if one.job not in known.jobs], here)

@@ -17,7 +17,7 @@ from ns.application import application_event
 from ns.listening import Listening
 from ns.running import attempt_of, check_live, place
 from ns.session_files import INPUT, OUTPUT, SessionFiles
-from wms.authz.relations import require_owner
+from wms.authz.relations import require
 from wms.config import split_address
 from wms.errors import NotAllowedNow, Refused, SandboxTooLarge
 from wms.httpd import Call, Handler, Page, Reply
@@ -181,7 +181,7 @@ class Sessions:
 
 def _owned(conn: sa.Connection, call: Call) -> None:
     job = store.job(conn, call.params["unique"])
-    require_owner(call.user, job.owner)
+    require(call, job)
     if job.kind != "job" or "Interactive" not in described(job.jdl).job_types:
         raise NotAllowedNow("This is not an interactive job.", job=job.job,
                             hint='Only jobs of JobType "Interactive" have a terminal.')
