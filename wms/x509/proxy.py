@@ -26,6 +26,7 @@ from wms.errors import (
     UntrustedCredential,
 )
 from wms.identity import Identity, same_dn
+from wms.voms import embedding
 from wms.x509.rfc3820 import (
     INHERIT_ALL,
     LIMITED,
@@ -206,11 +207,12 @@ def requested_key(csr: bytes) -> PublicKey:
 
 
 def new_proxy(issuer_chain: Sequence[x509.Certificate], issuer_key: PrivateKey, public_key: PublicKey,
-              now: float, lifetime_s: float, limited: bool = False, *, serial: int) -> x509.Certificate:
+              now: float, lifetime_s: float, limited: bool = False, *, serial: int,
+              attributes: Sequence[bytes] = ()) -> x509.Certificate:
     """A proxy certificate for `public_key`, issued by `issuer_chain[0]`; `[it, *issuer_chain]` is its chain.
 
     `serial` is a random positive number and becomes the added common name. A proxy of a limited proxy is
-    limited, and none outlives its chain.
+    limited, and none outlives its chain. `attributes` are VOMS attribute certificates (DER) to carry.
     """
     issuer = issuer_chain[0]
     owner = identify(issuer_chain, now)
@@ -221,10 +223,13 @@ def new_proxy(issuer_chain: Sequence[x509.Certificate], issuer_key: PrivateKey, 
     start = max(_start(issuer), now - SKEW_S)
     name = x509.Name([*issuer.subject.rdns, x509.RelativeDistinguishedName(
         [x509.NameAttribute(NameOID.COMMON_NAME, str(serial))])])
-    cert = (x509.CertificateBuilder(issuer.subject, name, public_key, serial)
-            .not_valid_before(_moment(start)).not_valid_after(_moment(min(owner.not_after, now + lifetime_s)))
-            .add_extension(info, critical=True).add_extension(_usage(public_key), critical=True)
-            .sign(issuer_key, hashes.SHA256()))
+    builder = (x509.CertificateBuilder(issuer.subject, name, public_key, serial)
+               .not_valid_before(_moment(start))
+               .not_valid_after(_moment(min(owner.not_after, now + lifetime_s)))
+               .add_extension(info, critical=True).add_extension(_usage(public_key), critical=True))
+    if attributes:
+        builder = builder.add_extension(embedding.extension(attributes), critical=False)
+    cert = builder.sign(issuer_key, hashes.SHA256())
     proxies_of((cert, *issuer_chain))
     return cert
 
