@@ -24,8 +24,8 @@ EXIT_STATUS = (
 )
 ENVIRONMENT = (
     ("X509_USER_PROXY", "The user's proxy file. Default: /tmp/x509up_u and the numerical user id."),
-    ("BEARER_TOKEN, BEARER_TOKEN_FILE", "A bearer token, or the file that holds it; before any proxy. Without these and "
-                                        "without a proxy: bt_u and the user id in XDG_RUNTIME_DIR, then in /tmp."),
+    ("BEARER_TOKEN, BEARER_TOKEN_FILE", "A bearer token, or the file that holds it; before any proxy. Without these "
+                                        "and any proxy: bt_u and the user id in XDG_RUNTIME_DIR, then in /tmp."),
     ("X509_CERT_DIR", "Directory of CA certificates. Default: /etc/grid-security/certificates."),
     ("WMS_ENDPOINT", "The Network Server, https://HOST:PORT."),
     ("WMS_LB", "The LB server to ask where no job identifier names one. Default: as the Network Server."),

@@ -5,6 +5,8 @@ The other side is a real TLS server on loopback that plays one prepared answer f
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 import http.client
 import io
 import json
@@ -18,13 +20,25 @@ from pathlib import Path
 import pytest
 
 from clients import credential
+from clients.api import Client
 from clients.files import receive
+from clients.settings import Place, Settings
 from clients.transport import Connection
-from wms.errors import NoServer, Overloaded, RemoteError, TimedOut, UntrustedCredential
+from wms.errors import (
+    BadToken,
+    NoServer,
+    Overloaded,
+    RemoteError,
+    TimedOut,
+    TokenWithheld,
+    UntrustedCredential,
+)
 from wms.operations import OPERATIONS, File, PurgeRequest
 from wms.x509 import authority
 
 DROP, HANG = b"drop", b"hang"
+CLAIMS = b'{"iss":"i","sub":"s","aud":"https://elsewhere:1"}'
+JWT = f"e30.{base64.urlsafe_b64encode(CLAIMS).decode().rstrip('=')}.s"
 VERSION = {"version": "1", "server": "here"}
 
 
@@ -241,3 +255,84 @@ def test_a_port_where_nobody_listens(start: Start):
         nobody = Connection("localhost", closed.getsockname()[1], connection.credential)
         with pytest.raises(NoServer, match="connection refused"):
             nobody.call(OPERATIONS["ns.version"])
+
+
+# -- with a token ------------------------------------------------------------------------------------------
+
+
+def bearing(connection: Connection, token: str = "T0KEN") -> Connection:
+    """The same with a token instead of a certificate."""
+    mine = credential.Credential("", connection.credential.ca_dir, time.time() + 60, "d", (), credential.TOKEN, token)
+    return Connection(connection.host, connection.port, mine, 30.0)
+
+
+def test_a_token_goes_with_every_kind_of_call(start: Start, tmp_path: Path):
+    file = File("f", 5, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824")
+    server, connection = start(answer(VERSION), answer({"name": "f", "size": 1, "sha256": "s"}),
+                               answer({}, body=b"hello"), answer({}, body=b"{}\n"))
+    mine = bearing(connection)
+    mine.call(OPERATIONS["ns.version"])
+    mine.upload(OPERATIONS["ns.upload"], io.BytesIO(b"x"), 1, "s", unique="u", name="f")
+    mine.download(OPERATIONS["ns.output"], lambda response: receive(response, str(tmp_path), file),
+                  unique="u", name="f")
+    list(mine.lines(OPERATIONS["lb.notify_stream"], 5.0, id="x"))
+    mine.close()
+    assert [headers["authorization"] for _, _, headers, _ in server.seen] == ["Bearer T0KEN"] * 4
+
+
+def test_a_proxy_is_never_beside_a_header(start: Start):
+    server, connection = start(answer(VERSION))
+    connection.call(OPERATIONS["ns.version"])
+    assert "authorization" not in server.seen[0][2]
+
+
+def test_a_token_does_not_follow_a_redirection(start: Start):
+    elsewhere, _ = start(answer(VERSION))
+    away = answer({}, 302, body=b"{}").replace(b"\r\n\r\n", f"\r\nLocation: https://localhost:{elsewhere.port}/"
+                                              "\r\n\r\n".encode(), 1)
+    server, connection = start(away)
+    mine = bearing(connection)
+    with pytest.raises(RemoteError):
+        mine.call(OPERATIONS["ns.version"])
+    mine.close()
+    assert (len(server.seen), elsewhere.connections) == (1, 0)
+
+
+def test_a_token_is_not_sent_to_a_server_that_is_not_known(start: Start, home: Path):
+    server, connection = start(answer(VERSION), ca="empty")
+    with pytest.raises(NoServer):
+        bearing(connection).call(OPERATIONS["ns.version"])
+    named_otherwise = bearing(connection)
+    named_otherwise.host = "127.0.0.1"
+    named_otherwise.credential = dataclasses.replace(named_otherwise.credential, ca_dir=str(home / "ca"))
+    with pytest.raises(NoServer, match="its certificate is not accepted"):
+        named_otherwise.call(OPERATIONS["ns.version"])
+    assert server.seen == []
+
+
+def test_a_server_that_wants_a_certificate_says_so_of_a_token(start: Start):
+    _, connection = start(answer(VERSION), refuse_client=True)
+    with pytest.raises(BadToken, match="wants a certificate and not a token"):
+        bearing(connection).call(OPERATIONS["ns.version"])
+
+
+def client_of(connection: Connection, *configured: Place) -> Client:
+    return Client(Settings(ns=configured), bearing(connection, JWT).credential)
+
+
+def test_a_token_is_not_sent_where_only_an_identifier_points(start: Start):
+    server, connection = start(answer(VERSION))
+    with client_of(connection, Place("wms.example.org", 7772)) as client, \
+            pytest.raises(TokenWithheld, match=rf"not sent to localhost:{connection.port}"):
+        client.one_status(f"https://localhost:{connection.port}/AAAAAAAAAAAAAAAAAAAAAA")
+    assert server.connections == 0
+
+
+def test_a_token_is_sent_where_the_configuration_or_the_user_says(start: Start):
+    server, connection = start(answer(VERSION), answer(VERSION))
+    place = Place("localhost", connection.port)
+    with client_of(connection, place) as client:
+        client.at(place).call(OPERATIONS["ns.version"])
+    with client_of(connection) as client:
+        client.at(place, chosen=True).call(OPERATIONS["ns.version"])
+    assert len(server.seen) == 2
