@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ns.checkpoint_state import initial
-from ns.lifetime import needed_s, shortfall
 from wms.config import Settings
 from wms.errors import Refused, SandboxFileMissing, SandboxPathRefused, SandboxTooLarge
-from wms.jdl.ast import Warned
+from wms.jdl.ast import Warned, node
 from wms.jdl.compounds import Compound, understood
 from wms.jdl.described import described
 from wms.jdl.description import JobDescription
 from wms.jdl.plausible import doubts
+from wms.jdl.unparse import unparse
+from wms.lifetime import needed_s
 from wms.operations import File, RegisterRequest
 from wms.sandbox import base_name, check_name, is_remote, repeated
 
@@ -60,14 +61,18 @@ class Admitted:
     def _one(self) -> JobDescription:
         return described(self.description.jdl(0)) if isinstance(self.description, Compound) else self.description
 
-    def warnings(self, credential_ends: float, now: float) -> tuple[str, ...]:
-        """What the user should know; `credential_ends` is that of the delegated proxy (epoch s)."""
-        short = shortfall(needed_s(self._one), credential_ends - now, renewable=bool(self.my_proxy))
-        return (*self.tolerated, *self.doubts, *([short] if short else []))
+    @property
+    def needed_s(self) -> float:
+        """How long its credential should live; of a compound, what its first node says."""
+        return needed_s(self._one)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know."""
+        return (*self.tolerated, *self.doubts)
 
 
-def admit(body: RegisterRequest, settings: Settings) -> Admitted:
-    """A job or compound to take; raises JdlError, JdlInvalid or Refused.
+def admit(body: RegisterRequest, settings: Settings, vo: str = "") -> Admitted:
+    """A job or compound to take; raises JdlError, JdlInvalid or Refused. `vo` is that of the caller's credential.
 
     A partitionable job says into how many parts it falls, see `wms.jdl.compounds.partition`.
     """
@@ -82,24 +87,35 @@ def admit(body: RegisterRequest, settings: Settings) -> Admitted:
     if body.start and body.files:
         raise Refused("A job with input files is started after they were uploaded.",
                       hint="Register without `start`, upload, start.")
-    return _admitted(found, body, settings)
+    return _admitted(found, body, settings, vo)
 
 
-def admit_question(body: RegisterRequest, settings: Settings) -> Admitted:
+def admit_question(body: RegisterRequest, settings: Settings, vo: str = "") -> Admitted:
     """A single job that only asks where it could run; raises JdlError, JdlInvalid or Refused."""
     found = _understood(body.jdl, settings)
     if isinstance(found, Compound):
         raise Refused("Operation permitted only for normal job: a compound has no destination of its own.",
                       hint="Ask for one of its nodes.")
-    return _admitted(found, body, settings)
+    return _admitted(found, body, settings, vo)
 
 
-def _admitted(found: JobDescription | Compound, body: RegisterRequest, settings: Settings) -> Admitted:
-    vo = found.virtual_organisation or body.vo or settings.vo
+def _admitted(found: JobDescription | Compound, body: RegisterRequest, settings: Settings, of_caller: str) -> Admitted:
+    """The VO of the caller's credential counts before the one that is asked for, this before the description's."""
+    described_vo = found.virtual_organisation
+    vo = of_caller or body.vo or described_vo or settings.vo
     _check_text("the virtual organisation", vo)
+    if of_caller and described_vo not in ("", of_caller, body.vo):
+        raise foreign_vo(described_vo, of_caller)
     _check_text("MyProxyServer", found.my_proxy_server)
     warned: Sequence[Warned] = tuple(dict.fromkeys((*found.ad.warnings, *found.warnings)))
-    return Admitted(found, vo, tuple(warning.message for warning in warned), body.jdl)
+    ignored = [f"The VO {body.vo} is ignored: the credential is of {vo}."] if body.vo not in ("", vo) else []
+    jdl = body.jdl if described_vo in ("", vo) else unparse(found.ad.changed({"VirtualOrganisation": node(vo)}))
+    return Admitted(found, vo, (*(warning.message for warning in warned), *ignored), jdl)
+
+
+def foreign_vo(jdl: str, credential: str) -> Refused:
+    return Refused(f"Jdl VirtualOrganisation attribute ({jdl}) is different from delegated Proxy Virtual Organisation "
+                   f"({credential})", value=jdl, hint="Leave it out, or use a credential of that VO.")
 
 
 def _check_text(what: str, value: str) -> None:

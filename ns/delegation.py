@@ -1,25 +1,28 @@
-"""Delegation: the caller signs a key that was made here, so that no private key travels.
+"""What a delegated credential is called here, and which one a job may be given.
 
-A delegation is named by the caller and private to him; the credential file is named by owner and name.
+Not how it comes here: `ns.delegations` (a proxy, by a signing request) and `ns.delegated_tokens`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
-from pathlib import Path
 
 import sqlalchemy as sa
 
-from ns import store
-from wms.credentials import PENDING
-from wms.errors import CredentialExpired, DelegationNeeded, NotFound, Refused
-from wms.httpd import Call
-from wms.identity import canonical_dn
-from wms.operations import DelegationChain, DelegationInfo, DelegationRequest
-from wms.service import Kit
-from wms.x509.proxy import accept, request, require_life
+from ns import delegation_rows as rows
+from ns.admission import foreign_vo
+from ns.delegation_rows import Delegation
+from wms.errors import (
+    CredentialExpired,
+    CredentialNotFound,
+    DelegationMismatch,
+    DelegationNeeded,
+    LimitedProxy,
+    Refused,
+)
+from wms.identity import Identity, canonical_dn
+from wms.messages import Register
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
@@ -29,87 +32,76 @@ def credential_id(owner: str, name: str) -> str:
     return hashlib.sha256(f"{canonical_dn(owner)}\n{name}".encode()).hexdigest()[:40]
 
 
-def usable(conn: sa.Connection, owner: str, name: str, needed_until: float) -> tuple[str, float]:
-    """(credential, not_after); raises DelegationNeeded when there is none that lasts."""
-    credential = credential_id(owner, name)
-    found = store.delegation(conn, credential)
-    if found is None or found[1] < needed_until:
+def named(owner: str, name: str) -> str:
+    """Like `credential_id`, of a name that a caller gives; Refused when it is none."""
+    if NAME.fullmatch(name) is None:
+        raise Refused("A delegation is named with 1 to 128 letters, digits, '.', '_' or '-'.", value=name[:128])
+    return credential_id(owner, name)
+
+
+def require_full(user: Identity) -> None:
+    """Raises LimitedProxy for a caller who may use services with data, but not have others act for him."""
+    if user.limited:
+        raise LimitedProxy("A limited proxy can neither submit nor delegate.",
+                           hint="Make a full one: wms proxy init (or voms-proxy-init -rfc without -limited).")
+
+
+def usable(conn: sa.Connection, user: Identity, name: str, needed_until: float) -> Delegation:
+    """The caller's credential of this name, kept until the commit.
+
+    Raises DelegationNeeded when there is none that lasts, DelegationMismatch when it carries other rights than the
+    caller's own, LimitedProxy when it cannot be used for a job.
+    """
+    found = rows.find(conn, credential_id(user.dn, name), keep=True)
+    if found is None or found.not_after < needed_until:
         raise DelegationNeeded("There is no delegated credential of this name that lasts long enough.",
-                               hint="Delegate your proxy, then repeat the call.", delegation=name)
-    return credential, found[1]
+                               hint="Delegate your proxy or token, then repeat the call.", delegation=name)
+    if found.limited:
+        raise LimitedProxy("The delegated proxy is a limited one: no job can be submitted with it.",
+                           hint="Delegate a full one.", delegation=name)
+    require_same_rights(found, user)
+    return found
 
 
-def still_usable(conn: sa.Connection, credential: str, now: float) -> float:
-    """The end of a credential that a job was registered with; raises CredentialExpired when that is past."""
-    found = store.delegation(conn, credential)
-    if found is None or found[1] <= now:
+def require_same_rights(found: Delegation, user: Identity) -> None:
+    """A credential and its caller act for the same groups and roles, or a job would have rights nobody asked for.
+
+    Of a credential of another kind than the caller's only the VO can be compared.
+    """
+    if found.kind == user.kind:
+        same = found.fqans == user.fqans and found.vo == user.vo
+    else:
+        same = not found.vo or not user.vo or found.vo == user.vo
+    if not same:
+        raise DelegationMismatch(
+            f"The delegated credential carries {_rights(found.vo, found.fqans)}, "
+            f"but yours carries {_rights(user.vo, user.fqans)}.",
+            hint="Delegate the credential that you call with, or call with the one that you delegated.",
+            delegation=found.name)
+
+
+def require_vo(found: Delegation, vo: str) -> None:
+    """The VO of a credential overrules all others; raises Refused for a job of another VO."""
+    if found.vo and found.vo != vo:
+        raise foreign_vo(vo, found.vo)
+
+
+def registration(job: str, myproxy: str, found: Delegation) -> Register:
+    """What Proxy Renewal is told of a job and its credential."""
+    return Register(job, found.credential, found.owner, myproxy, found.not_after, found.kind, found.not_before)
+
+
+def _rights(vo: str, fqans: tuple[str, ...]) -> str:
+    return ", ".join(fqans) or (f"the VO {vo}" if vo else "no VO")
+
+
+def still_usable(conn: sa.Connection, credential: str, now: float) -> Delegation:
+    """The credential that a job was registered with; CredentialExpired, CredentialNotFound when it is over."""
+    found = rows.find(conn, credential, keep=True)
+    if found is None:
+        raise CredentialNotFound("The delegated credential of this job is no longer here.",
+                                 hint="Delegate again and submit the job again.")
+    if found.not_after <= now:
         raise CredentialExpired("The delegated proxy of this job has expired.",
                                 hint="Submit it again with a new proxy.")
-    return found[1]
-
-
-def remove_files(directory: Path, credentials: Iterable[str], before: float) -> list[str]:
-    """Remove the files of these credentials, and keys of delegations nobody completed, last written `before`.
-
-    Returns the credentials whose file is gone; one that was written since is left alone.
-    """
-    for pending in directory.glob("*.pending"):
-        _remove_old(pending, before)
-    return [credential for credential in credentials if _remove_old(directory / f"{credential}.pem", before)]
-
-
-def _remove_old(path: Path, before: float) -> bool:
-    try:
-        if path.stat().st_mtime >= before:
-            return False
-        path.unlink()
-    except FileNotFoundError:
-        return True
-    return True
-
-
-class Delegations:
-    """The three operations on delegations."""
-
-    def __init__(self, kit: Kit) -> None:
-        self._kit = kit
-
-    async def request(self, call: Call) -> DelegationRequest:
-        pending = self._pending(call)
-        key, csr = await self._kit.thread(request)
-        await self._kit.thread(self._kit.credentials.write, pending, key, PENDING)
-        return DelegationRequest(csr.decode())
-
-    async def put(self, call: Call) -> DelegationInfo:
-        body, pending = call.body, self._pending(call)
-        assert isinstance(body, DelegationChain)
-        try:
-            key = self._kit.credentials.read(pending, PENDING)
-        except FileNotFoundError:
-            raise NotFound("No delegation of this name was requested.", hint="Request it first.") from None
-        now = self._kit.now()
-        end_entity = call.chain[call.user.chain_length - 1]
-        identity, pem = await self._kit.thread(accept, key, body.chain_pem.encode(), call.user.dn, now, end_entity)
-        require_life(identity, now, self._kit.settings.ns.min_proxy_s)
-        name = call.params["delegation"]
-        credential = credential_id(call.user.dn, name)
-        await self._kit.thread(self._kit.credentials.write, credential, pem)
-        await self._kit.database.transact(
-            store.put_delegation, credential, name, call.user.dn, identity.not_after)
-        self._kit.credentials.remove(pending, PENDING)
-        return DelegationInfo(name, identity.dn, identity.not_after)
-
-    async def info(self, call: Call) -> DelegationInfo:
-        name = call.params["delegation"]
-        found = await self._kit.database.read(store.delegation, credential_id(call.user.dn, name))
-        if found is None:
-            raise NotFound("No delegation of this name is here.")
-        return DelegationInfo(name, found[0], found[1])
-
-    @staticmethod
-    def _pending(call: Call) -> str:
-        """The credential that is asked for."""
-        name = call.params["delegation"]
-        if NAME.fullmatch(name) is None:
-            raise Refused("A delegation is named with 1 to 128 letters, digits, '.', '_' or '-'.", value=name[:128])
-        return credential_id(call.user.dn, name)
+    return found

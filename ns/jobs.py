@@ -13,14 +13,18 @@ import sqlalchemy as sa
 
 from ns import files, store
 from ns.admission import Admitted, admit
-from ns.delegation import still_usable, usable
+from ns.delegated_tokens import renewable_token
+from ns.delegation import credential_id, registration, require_full, require_vo, still_usable, usable
+from ns.delegation_rows import Delegation
+from ns.lifetime import how_to_last, shortfall
 from ns.matching import ListMatches
 from ns.nodes import unstarted
 from ns.once import once
 from ns.tags import tags
-from wms.authz.relations import require_owner
+from wms.authz.relations import require
 from wms.errors import (
     CancelNotAllowed,
+    CredentialTooShort,
     NotAllowedNow,
     NotFound,
     SandboxFileMissing,
@@ -34,7 +38,7 @@ from wms.jdl.compounds import Compound, compound
 from wms.jdl.compounds.partition import one_part, settled, wished
 from wms.jdl.described import described
 from wms.jobid import JobId
-from wms.messages import PROXYRENEWAL, WM, Cancel, Input, Register, Submit, SubmitCompound
+from wms.messages import PROXYRENEWAL, WM, Cancel, Input, Submit, SubmitCompound
 from wms.openapi import document
 from wms.operations import File, JobReply, Limits, Registered, RegisterRequest, Version
 from wms.outbox import Outbox
@@ -75,12 +79,15 @@ class Jobs:
     async def register(self, call: Call) -> Registered:
         body = call.body
         assert isinstance(body, RegisterRequest)
+        require_full(call.user)
         host, port = self._kit.lb_address
         id, now = JobId.make(host, port, secrets.token_bytes(16)), self._kit.now()
-        admitted = await self._admitted(await self._settled(call, body))
+        admitted = await self._admitted(await self._settled(call, body), call.user.vo)
         if admitted.submit_to:
             await self._matches.check_pin(call, body.jdl, admitted.vo)
-        return await self._kit.database.transact(self._register, call, admitted, id, now)
+        renewable = bool(admitted.my_proxy) or await self._kit.thread(
+            renewable_token, self._kit.credentials, credential_id(call.user.dn, body.delegation))
+        return await self._kit.database.transact(self._register, call, admitted, id, now, renewable)
 
     async def _settled(self, call: Call, body: RegisterRequest) -> RegisterRequest:
         """A partitionable job gets its number of parts for good: as wished, else one for each CE that matches."""
@@ -93,41 +100,53 @@ class Jobs:
 
     async def _places(self, call: Call, body: RegisterRequest, ad: Ad) -> int:
         job = one_part(ad)
-        vo = described(job).virtual_organisation or body.vo or self._kit.settings.vo
+        vo = call.user.vo or body.vo or described(job).virtual_organisation or self._kit.settings.vo
         try:
             return await self._matches.count(call, job, vo)
         except TimedOut:
             raise TimedOut("The Workload Manager did not say in time how many places there are for the parts.",
                            hint="Try again, or give PartitionNumber.") from None
 
-    async def _admitted(self, body: RegisterRequest) -> Admitted:
+    async def _admitted(self, body: RegisterRequest, vo: str) -> Admitted:
         """Long descriptions are read beside the reactor."""
         if len(body.jdl) <= AT_ONCE_CHARS:
-            return admit(body, self._kit.settings)
-        return await self._kit.thread(admit, body, self._kit.settings)
+            return admit(body, self._kit.settings, vo)
+        return await self._kit.thread(admit, body, self._kit.settings, vo)
 
-    def _register(self, conn: sa.Connection, call: Call, admitted: Admitted, id: JobId, now: float) -> Registered:
+    def _register(self, conn: sa.Connection, call: Call, admitted: Admitted, id: JobId, now: float,
+                  renewable: bool) -> Registered:
         return once(conn, call, now, self._limits.idempotency_keep_s, Registered,
-                    lambda: self._new_job(conn, call, admitted, id, now))
+                    lambda: self._new_job(conn, call, admitted, id, now, renewable))
 
-    def _new_job(self, conn: sa.Connection, call: Call, admitted: Admitted, id: JobId, now: float) -> Registered:
+    def _new_job(self, conn: sa.Connection, call: Call, admitted: Admitted, id: JobId, now: float,
+                 renewable: bool) -> Registered:
         body = call.body
         assert isinstance(body, RegisterRequest)
-        credential, ends = usable(conn, call.user.dn, body.delegation, now + self._limits.min_proxy_s)
+        found = usable(conn, call.user, body.delegation, now + self._limits.min_proxy_s)
+        require_vo(found, admitted.vo)
+        short = self._short(admitted, found, now, renewable)
         kind, number = _kind(admitted.compound)
-        row = store.Job(id.unique, str(id), call.user.dn, admitted.vo, store.REGISTERED, False, credential, ends,
-                        admitted.my_proxy, str(START), admitted.jdl, now, now + self._limits.register_timeout_s, 0, "",
-                        False, kind=kind, number=number)
+        row = store.Job(id.unique, str(id), call.user.dn, admitted.vo, store.REGISTERED, False, found.credential,
+                        found.not_after, admitted.my_proxy, str(START), admitted.jdl, now,
+                        now + self._limits.register_timeout_s, 0, "", False, kind=kind, number=number)
         with Outbox(conn, now) as out:
             journal = self._journal(row, now)
             journal.add("RegJob", ns=self._kit.settings.ns_url(), **self._registration(row))
             for name, value in tags(admitted.description):
                 journal.add("UserTag", name=name, value=value)
             if body.start:
-                row = self._start_job(out, row, journal, call, ())
+                row = self._start_job(out, row, journal, call, (), found)
             out.log(journal.events)
             store.add_job(conn, row._replace(sequence_code=journal.code), body.files)
-        return Registered(str(id), tuple(f.name for f in body.files), admitted.warnings(ends, now))
+        return Registered(str(id), tuple(f.name for f in body.files), (*admitted.warnings(), *short))
+
+    def _short(self, admitted: Admitted, found: Delegation, now: float, renewable: bool) -> tuple[str, ...]:
+        """What to warn of; raises CredentialTooShort where the site refuses."""
+        needed, remaining = admitted.needed_s, found.not_after - now
+        short = shortfall(needed, remaining, renewable=renewable, kind=found.kind)
+        if short and self._limits.short_credentials == "refuse":
+            raise CredentialTooShort(short, needed_s=needed, remaining_s=remaining, hint=how_to_last(found.kind))
+        return (short,) if short else ()
 
     def _registration(self, job: store.Job) -> dict[str, Any]:
         """What RegJob says of a job; the text of a large compound stays here."""
@@ -155,7 +174,7 @@ class Jobs:
     @staticmethod
     def _expected(conn: sa.Connection, call: Call, id: str, name: str) -> File:
         job = store.job(conn, id)
-        require_owner(call.user, job.owner)
+        require(call, job)
         if job.phase != store.REGISTERED:
             raise NotAllowedNow("Files can be uploaded only before the job is started.")
         for file, _received in store.sandbox(conn, id, store.INPUT):
@@ -170,7 +189,7 @@ class Jobs:
 
     def _start(self, conn: sa.Connection, call: Call, now: float) -> JobReply:
         job = store.job(conn, call.params["unique"], change=True)
-        require_owner(call.user, job.owner)
+        require(call, job)
         return once(conn, call, now, self._limits.idempotency_keep_s, JobReply,
                     lambda: self._start_registered(conn, call, job, now))
 
@@ -184,25 +203,28 @@ class Jobs:
                                      hint="Upload them, then start the job.")
         files = tuple(Input(file.name, file.size, file.sha256)
                       for file, _ in store.sandbox(conn, job.id, store.INPUT))
-        lasting = job._replace(credential_ends=still_usable(conn, job.credential, now))
+        require_full(call.user)
+        found = still_usable(conn, job.credential, now)
+        lasting = job._replace(credential_ends=found.not_after)
         with Outbox(conn, now) as out:
             journal = self._journal(job, now)
-            started = self._start_job(out, lasting, journal, call, files)
+            started = self._start_job(out, lasting, journal, call, files, found)
             out.log(journal.events)
             store.change_job(conn, job.id, phase=started.phase, sequence_code=journal.code)
         return JobReply(job.job)
 
     def _start_job(self, out: Outbox, job: store.Job, journal: Journal, call: Call,
-                   files: tuple[Input, ...]) -> store.Job:
+                   files: tuple[Input, ...], found: Delegation) -> store.Job:
         """Hand the job to the Workload Manager and its credential to Proxy Renewal."""
         journal.add("Accepted", **{"from": Source.USER_INTERFACE.value, "from_host": call.peer or "unknown"})
         journal.add("EnQueued", queue=QUEUE, result="OK")
         if job.kind == store.JOB:
-            out.send(WM, Submit(job.job, job.jdl, job.owner, job.vo, call.user.fqans, job.credential,
-                                job.credential_ends, journal.code, out.now, files), job.job)
+            out.send(WM, Submit(job.job, job.jdl, job.owner, job.vo, found.fqans, job.credential,
+                                job.credential_ends, journal.code, out.now, files,
+                                renewable=bool(job.my_proxy)), job.job)
         else:
-            out.send(WM, _compound(job, journal.code, call.user.fqans, out.now), job.job)
-        out.send(PROXYRENEWAL, Register(job.job, job.credential, job.owner, job.my_proxy, job.credential_ends), job.job)
+            out.send(WM, _compound(job, journal.code, found.fqans, out.now), job.job)
+        out.send(PROXYRENEWAL, registration(job.job, job.my_proxy, found), job.job)
         return job._replace(phase=store.STARTED)
 
     # -- cancel ------------------------------------------------------------------------------------------
@@ -212,7 +234,7 @@ class Jobs:
 
     def _cancel(self, conn: sa.Connection, call: Call, now: float) -> JobReply:
         job = store.job(conn, call.params["unique"], change=True)
-        require_owner(call.user, job.owner)
+        require(call, job)
         return once(conn, call, now, self._limits.idempotency_keep_s, JobReply,
                     lambda: self._cancel_job(conn, job, call.user.dn, now))
 

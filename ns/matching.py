@@ -25,7 +25,7 @@ class ListMatches:
     async def ask(self, call: Call) -> MatchList:
         body, kit = call.body, self._kit
         assert isinstance(body, ListMatchRequest)
-        admitted = admit_question(RegisterRequest(body.jdl, "", body.vo), kit.settings)
+        admitted = admit_question(RegisterRequest(body.jdl, "", body.vo), kit.settings, call.user.vo)
         if admitted.submit_to:
             raise NotAllowedNow("Forcing CEId for job-list-match does not make sense.", value=admitted.submit_to)
         patience_s = kit.settings.ns.list_match_timeout_s

@@ -13,9 +13,9 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from ns import files, store
+from ns import delegation_rows, files, store
 from ns.tags import Tags, tags_of_node
-from wms.authz.relations import require_owner
+from wms.authz.relations import require
 from wms.consumer import Record
 from wms.errors import NotFound, Refused, Unavailable
 from wms.event import Event
@@ -94,10 +94,10 @@ class Nodes:
         new = [node for node, answer in zip(nodes, answers, strict=True)
                if not answer.refused and node.id.unique not in known]
         store.add_jobs(out.conn, self._rows(out, parent, new))
-        delegated = store.delegation(out.conn, parent.credential)
-        ends = parent.credential_ends if delegated is None else delegated[1]
-        out.send(WM, SubmitNodes(parent.job, parent.owner, parent.vo, (), parent.credential, ends, out.now,
-                                 tuple(answers), alike), parent.job)
+        delegated = delegation_rows.find(out.conn, parent.credential)
+        ends, fqans = (parent.credential_ends, ()) if delegated is None else (delegated.not_after, delegated.fqans)
+        out.send(WM, SubmitNodes(parent.job, parent.owner, parent.vo, fqans, parent.credential, ends, out.now,
+                                 tuple(answers), alike, bool(parent.my_proxy)), parent.job)
 
     def _rows(self, out: Outbox, parent: store.Job, nodes: Sequence[Node]) -> list[store.Job]:
         """Their rows; each is registered as the first is but for its name and text."""
@@ -135,7 +135,7 @@ class Nodes:
     @staticmethod
     def _page(conn: sa.Connection, call: Call, after: int, limit: int) -> NodePage:
         parent = store.job(conn, call.params["unique"])
-        require_owner(call.user, parent.owner)
+        require(call, parent)
         found = store.nodes(conn, parent.id, after, limit)
         cursor = str(found[-1].node) if len(found) == limit else ""
         return NodePage(parent.number, tuple(

@@ -13,15 +13,16 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from ns import files, store
-from ns.delegation import still_usable, usable
+from ns.delegation import registration, require_full, require_same_rights, still_usable, usable
+from ns.delegation_rows import Delegation
 from ns.once import once
-from wms.authz.relations import require_owner
+from wms.authz.relations import require
 from wms.errors import NotAllowedNow
 from wms.eventlog import Journal
 from wms.httpd import Call
 from wms.jdl.compounds.expansion import Expansion, expansion
 from wms.jobid import JobId
-from wms.messages import PROXYRENEWAL, WM, Register, SubmitCompound
+from wms.messages import PROXYRENEWAL, WM, SubmitCompound
 from wms.operations import File
 from wms.operations.compounds import Rescued, RescueRequest
 from wms.outbox import Outbox
@@ -48,6 +49,7 @@ class Rescue:
         self._kit = kit
 
     async def rescue(self, call: Call) -> Rescued:
+        require_full(call.user)
         host, port = self._kit.lb_address
         id, now = JobId.make(host, port, secrets.token_bytes(16)), self._kit.now()
         plan = await self._kit.database.read(self._plan, call)
@@ -60,7 +62,7 @@ class Rescue:
     @staticmethod
     def _plan(conn: sa.Connection, call: Call) -> Plan:
         old = store.job(conn, call.params["unique"])
-        require_owner(call.user, old.owner)
+        require(call, old)
         _require_rescuable(old)
         done = store.nodes_done(conn, old.id)
         if len(done) == old.number:
@@ -83,25 +85,27 @@ class Rescue:
 
     def _submit(self, conn: sa.Connection, call: Call, plan: Plan, id: JobId, now: float) -> Rescued:
         _require_rescuable(store.job(conn, plan.old.id, change=True))
-        credential, ends = self._credential(conn, call, plan.old, now)
+        found = self._credential(conn, call, plan.old, now)
         job = plan.old._replace(
-            id=id.unique, job=str(id), phase=store.STARTED, cancelled=False, credential=credential,
-            credential_ends=ends, sequence_code=str(START), jdl=plan.text, created=now, deadline=now, attempt=0,
-            outcome="", files_gone=False, number=plan.whole.number)
+            id=id.unique, job=str(id), phase=store.STARTED, cancelled=False, credential=found.credential,
+            credential_ends=found.not_after, sequence_code=str(START), jdl=plan.text, created=now, deadline=now,
+            attempt=0, outcome="", files_gone=False, number=plan.whole.number)
         with Outbox(conn, now) as out:
             code = self._say(out, job, call)
             store.add_job(conn, job._replace(sequence_code=code), plan.inputs)
             for file in plan.inputs:
                 store.received(conn, job.id, file.name)
-            self._hand_over(out, job._replace(sequence_code=code), plan.whole, call)
+            self._hand_over(out, job._replace(sequence_code=code), plan.whole, found)
         return Rescued(job.job, plan.whole.number, plan.kept)
 
-    def _credential(self, conn: sa.Connection, call: Call, old: store.Job, now: float) -> tuple[str, float]:
+    def _credential(self, conn: sa.Connection, call: Call, old: store.Job, now: float) -> Delegation:
         body = call.body
         assert isinstance(body, RescueRequest)
         if body.delegation:
-            return usable(conn, call.user.dn, body.delegation, now + self._kit.settings.ns.min_proxy_s)
-        return old.credential, still_usable(conn, old.credential, now)
+            return usable(conn, call.user, body.delegation, now + self._kit.settings.ns.min_proxy_s)
+        found = still_usable(conn, old.credential, now)
+        require_same_rights(found, call.user)
+        return found
 
     def _say(self, out: Outbox, job: store.Job, call: Call) -> str:
         journal = Journal(Source.NETWORK_SERVER, job.job, str(START), out.now, self._kit.host, job.owner)
@@ -114,12 +118,12 @@ class Rescue:
         return journal.code
 
     @staticmethod
-    def _hand_over(out: Outbox, job: store.Job, whole: Expansion, call: Call) -> None:
+    def _hand_over(out: Outbox, job: store.Job, whole: Expansion, found: Delegation) -> None:
         expires = whole.expires if whole.expires > out.now else 0.0
         out.send(WM, SubmitCompound(job.job, job.kind, job.number, job.owner, job.vo, job.sequence_code, out.now,
-                                    whole.edges, whole.most_running, expires, call.user.fqans, whole.collocated),
+                                    whole.edges, whole.most_running, expires, found.fqans, whole.collocated),
                  job.job)
-        out.send(PROXYRENEWAL, Register(job.job, job.credential, job.owner, job.my_proxy, job.credential_ends), job.job)
+        out.send(PROXYRENEWAL, registration(job.job, job.my_proxy, found), job.job)
 
 
 def _require_rescuable(job: store.Job) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from ns import files, store
+from ns import delegation_rows, files, store
 from ns.attempts import Attempts, close
 from ns.checkpoints import Checkpoints
-from ns.delegation import Delegations, remove_files
+from ns.credential_upkeep import SEARCH_S, CredentialUpkeep
+from ns.delegated_tokens import DelegatedTokens
+from ns.delegations import Delegations
 from ns.jobs import Jobs
 from ns.listening import Listening
 from ns.matching import ListMatches
@@ -24,7 +26,7 @@ from ns.sessions import Sessions
 from wms import queue
 from wms.consumer import Consumer, EffectConsumer
 from wms.eventlog import Journal
-from wms.messages import NS, NS_NODES, PROXYRENEWAL, WM, Close, Ended, Release, Unregister, decode
+from wms.messages import NS, NS_NODES, PROXYRENEWAL, WM, Close, Ended, ProxyRenewed, Release, Unregister, decode
 from wms.outbox import Outbox
 from wms.queue import Message
 from wms.seqcode import Source
@@ -35,13 +37,13 @@ BATCH = 200
 RELEASES = 2
 """Messages of at most 500 nodes that are made jobs in one transaction."""
 STALE_REPLY_S = 600.0
-CREDENTIAL_KEPT_S = 86_400.0
-"""A delegated credential, or a key that waits for its certificate, is removed this long after its end."""
 
 
 def make(kit: Kit) -> Daemon:
     """The daemon `ns`."""
-    questions, delegations, keeper = Questions(kit), Delegations(kit), Keeper(kit)
+    credentials = CredentialUpkeep(kit)
+    questions, delegations, keeper = Questions(kit), Delegations(kit), Keeper(kit, credentials)
+    tokens = DelegatedTokens(kit)
     matches, reasons = ListMatches(kit, questions), Reasons(kit, questions)
     jobs, output, attempts = Jobs(kit, matches), Output(kit), Attempts(kit)
     nodes = Nodes(kit)
@@ -53,13 +55,15 @@ def make(kit: Kit) -> Daemon:
         EffectConsumer(kit, NS_NODES, nodes.act, batch=RELEASES),
         Consumer(kit, questions.topic, questions.handle),
         Ticker(kit, "housekeeping", HOUSEKEEPING_S, keeper.tidy),
+        Ticker(kit, "credentials", SEARCH_S, credentials.search),
     ], {
         "ns.version": jobs.version, "ns.limits": jobs.limits, "ns.openapi": jobs.openapi,
         "ns.register": jobs.register, "ns.upload": jobs.upload, "ns.start": jobs.start,
         "ns.cancel": jobs.cancel, "ns.list_match": matches.ask,
         "ns.reason": reasons.one, "ns.reasons": reasons.many,
         "ns.request_delegation": delegations.request, "ns.put_delegation": delegations.put,
-        "ns.delegation": delegations.info,
+        "ns.delegation": delegations.info, "ns.delegations": delegations.listing,
+        "ns.destroy_delegation": delegations.destroy, "ns.delegate_token": tokens.put, "ns.attempt_token": tokens.fresh,
         "ns.list_output": output.listing, "ns.output": output.get, "ns.purge": output.purge,
         "ns.attempt_input": attempts.input, "ns.attempt_start": attempts.start,
         "ns.attempt_output": attempts.output, "ns.attempt_done": sessions.ending(attempts.done),
@@ -77,8 +81,9 @@ def make(kit: Kit) -> Daemon:
 class Keeper:
     """Closes attempts, ends jobs, and lets no phase of a job outlast its deadline."""
 
-    def __init__(self, kit: Kit) -> None:
+    def __init__(self, kit: Kit, credentials: CredentialUpkeep) -> None:
         self._kit = kit
+        self._credentials = credentials
 
     def handle(self, conn: sa.Connection, messages: Sequence[Message], now: float) -> None:
         with Outbox(conn, now) as out:
@@ -88,6 +93,8 @@ class Keeper:
                         close(out, request)
                     case Ended() as ended:
                         self._end(out, ended)
+                    case ProxyRenewed(credential=credential, not_after=not_after):
+                        delegation_rows.renewed(conn, credential, not_after)
                     case Release() as release:  # behind the ends of the nodes whose outputs it needs
                         out.send(NS_NODES, release, release.job)
                     case other:
@@ -112,15 +119,7 @@ class Keeper:
             await self._kit.thread(files.remove, self._kit.settings.state_dir, id)
         if gone:
             await transact(store.cleared, gone)
-        await self._forget_credentials(now - CREDENTIAL_KEPT_S)
-
-    async def _forget_credentials(self, before: float) -> None:
-        """No key is kept that nothing needs any more."""
-        idle = await self._kit.database.read(store.idle_credentials, before, BATCH)
-        directory = self._kit.credentials.directory
-        removed = await self._kit.thread(remove_files, directory, idle, before)
-        if removed:
-            await self._kit.database.transact(store.forget_delegations, removed, before)
+        await self._credentials.tidy()
 
     def _abort_unstarted(self, conn: sa.Connection, now: float) -> None:
         with Outbox(conn, now) as out:

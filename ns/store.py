@@ -1,6 +1,7 @@
-"""Tables of the Network Server and their statements: jobs, sandbox files, attempts, delegations, replies.
+"""Tables of the Network Server and their statements: jobs, sandbox files, attempts, replies.
 
-Functions of a connection, in sets where sets are asked for. No rules here: those are in the operations.
+Functions of a connection, in sets where sets are asked for. No rules here: those are in the operations. Statements on
+delegations are in `ns.delegation_rows`.
 """
 
 from __future__ import annotations
@@ -150,8 +151,6 @@ class Attempt(NamedTuple):
 _JOB = sa.select(jobs).where(jobs.c.id == sa.bindparam("id"))
 _JOB_TO_CHANGE = _JOB.with_for_update()
 _ATTEMPT = sa.select(attempts).where(attempts.c.id == sa.bindparam("id"), attempts.c.attempt == sa.bindparam("number"))
-_DELEGATION = sa.select(delegations.c.owner, delegations.c.not_after).where(
-    delegations.c.credential == sa.bindparam("credential"))
 _REPLY = sa.select(replies.c.request, replies.c.reply).where(
     replies.c.owner == sa.bindparam("owner"), replies.c.key == sa.bindparam("key"))
 _ADD_JOB, _ADD_FILES, _ADD_REPLY = jobs.insert(), files.insert(), replies.insert()
@@ -286,31 +285,6 @@ def put_perused(conn: sa.Connection, id: str, names: Sequence[str]) -> None:
     """From now on these files are looked at."""
     conn.execute(perusals.delete().where(perusals.c.id == id))
     conn.execute(perusals.insert(), {"id": id, "files": json.dumps(list(names))})
-
-
-def delegation(conn: sa.Connection, credential: str) -> tuple[str, float] | None:
-    """(owner, not_after) of a delegated credential."""
-    row = conn.execute(_DELEGATION, {"credential": credential}).first()
-    return None if row is None else (row[0], row[1])
-
-
-def put_delegation(conn: sa.Connection, credential: str, name: str, owner: str, not_after: float) -> None:
-    conn.execute(delegations.delete().where(delegations.c.credential == credential))
-    conn.execute(delegations.insert(), {"credential": credential, "name": name, "owner": owner,
-                                        "not_after": not_after})
-
-
-def idle_credentials(conn: sa.Connection, before: float, limit: int) -> list[str]:
-    """Credentials that ended before `before` and that no living job was registered with."""
-    needed = sa.select(jobs.c.credential).where(jobs.c.phase.in_([REGISTERED, STARTED]))
-    return list(conn.scalars(sa.select(delegations.c.credential).where(
-        delegations.c.not_after < before, delegations.c.credential.not_in(needed)).limit(limit)))
-
-
-def forget_delegations(conn: sa.Connection, credentials: Sequence[str], before: float) -> None:
-    """Their files are gone; a delegation that was renewed meanwhile stays."""
-    conn.execute(delegations.delete().where(
-        delegations.c.credential.in_(credentials), delegations.c.not_after < before))
 
 
 def reply(conn: sa.Connection, owner: str, key: str) -> tuple[str, bytes] | None:

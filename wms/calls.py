@@ -52,7 +52,7 @@ class Call:
 
     `question` is what stands after the `?` as it was written, for queries whose form is not that of parameters;
     `last_event` the id of the last event of a stream that was lost. `jobs`: whose the policy lets the caller do this
-    with; `drained`: nothing new is taken from him.
+    with; `drained`: nothing new is taken from him. `bearer` is the token he called with, empty without one.
     """
 
     operation: Operation
@@ -72,6 +72,7 @@ class Call:
     last_event: str = ""
     jobs: Reach = Reach.OWN
     drained: bool = False
+    bearer: str = field(default="", repr=False)
 
     @property
     def user(self) -> Identity:

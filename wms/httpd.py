@@ -163,7 +163,8 @@ class Request(http.Request):
         return Call(operation, params, query, identity, chain, capability, self._body(operation),
                     self._key(operation), self.content, self.received,
                     self._header(b"digest"), self._header(b"accept"), self._peer,
-                    self._question(), self._header(b"last-event-id"), passed.jobs, passed.drained)
+                    self._question(), self._header(b"last-event-id"), passed.jobs, passed.drained,
+                    "" if capability else self._bearer())
 
     def _query(self) -> dict[str, str]:
         """The parameters of the URL; one without a value is there with an empty one."""

@@ -17,6 +17,7 @@ from wms.errors import (
     SandboxTooLarge,
     WmsError,
 )
+from wms.jdl.described import described
 from wms.jdl.description import JobDescription
 from wms.operations import File, RegisterRequest
 
@@ -58,9 +59,30 @@ def test_a_plain_job_is_admitted() -> None:
 
 
 @pytest.mark.parametrize(("attributes", "vo", "found"), [
-    ('VirtualOrganisation = "jdl";', "asked", "jdl"), ("", "asked", "asked"), ("", "", "site")])
-def test_the_vo_is_the_descriptions_then_the_callers_then_the_sites(attributes: str, vo: str, found: str) -> None:
-    assert admit(body(attributes, vo=vo), LIMITS).vo == found
+    ('VirtualOrganisation = "jdl";', "asked", "asked"), ('VirtualOrganisation = "jdl";', "", "jdl"),
+    ("", "asked", "asked"), ("", "", "site")])
+def test_the_vo_is_the_callers_choice_then_the_descriptions_then_the_sites(
+        attributes: str, vo: str, found: str) -> None:
+    admitted = admit(body(attributes, vo=vo), LIMITS)
+    assert (admitted.vo, described(admitted.jdl).virtual_organisation) == (found, found if attributes else "")
+
+
+@pytest.mark.parametrize("kind", ["", 'Type = "Collection"; Nodes = {[ Executable = "/bin/true" ]};'])
+@pytest.mark.parametrize(("attributes", "vo", "ignored"), [
+    ("", "", False), ('VirtualOrganisation = "voms";', "", False), ("", "voms", False), ("", "asked", True),
+    ('VirtualOrganisation = "asked";', "asked", True), ('VirtualOrganisation = "voms";', "asked", True)])
+def test_the_vo_of_the_credential_overrules_what_was_asked_for(
+        attributes: str, vo: str, ignored: bool, kind: str) -> None:
+    admitted = admit(body(attributes + kind, vo=vo), LIMITS, "voms")
+    assert admitted.vo == "voms"
+    assert any("asked is ignored: the credential is of voms" in said for said in admitted.warnings()) == ignored
+    assert "asked" not in admitted.jdl
+
+
+@pytest.mark.parametrize("vo", ["", "voms", "third"])
+def test_a_job_of_another_vo_than_its_credentials_is_refused(vo: str) -> None:
+    with pytest.raises(Refused, match=r"\(jdl\) is different from delegated Proxy Virtual Organisation \(voms\)"):
+        admit(body('VirtualOrganisation = "jdl";', vo=vo), LIMITS, "voms")
 
 
 @pytest.mark.parametrize(("request_", "error", "says"), [
@@ -117,7 +139,7 @@ def test_a_compound_is_admitted_as_one() -> None:
     admitted = admit(RegisterRequest(text, "d"), WIDE)
     assert admitted.compound is not None
     assert (admitted.compound.number, admitted.my_proxy, admitted.submit_to, admitted.vo) == (1000, "px", "", "site")
-    assert not admitted.warnings(0, 0)
+    assert not admitted.warnings()
 
 
 def test_a_compound_of_too_many_nodes_is_refused() -> None:
@@ -148,12 +170,12 @@ def test_the_files_of_all_nodes_are_the_compounds() -> None:
     assert len(refused.value.details["files"]) == 20
 
 
-@pytest.mark.parametrize(("attributes", "ends", "warned"), [
-    ("", 3599, True), ("", 3600, False), ('MyProxyServer = "px";', 10, False)])
-def test_a_proxy_that_may_end_first_is_a_warning(attributes: str, ends: float, warned: bool) -> None:
-    warnings = admit(body(attributes), LIMITS).warnings(ends, 0)
-    assert any("will be killed" in text for text in warnings) == warned
+@pytest.mark.parametrize(("attributes", "needed_s"), [
+    ("", 3600), ("Requirements = other.GlueCEPolicyMaxWallClockTime > 120;", 7200),
+    ('Type = "Collection"; Nodes = {[ Executable = "/x"; Requirements = other.GlueCEPolicyMaxCPUTime >= 90 ]};', 5400)])
+def test_what_a_credential_needs_is_what_the_job_or_its_first_node_demands(attributes: str, needed_s: float) -> None:
+    assert admit(body(attributes), LIMITS).needed_s == needed_s
 
 
 def test_what_was_read_leniently_is_a_warning() -> None:
-    assert admit(RegisterRequest('[ Executable = "/bin/true"; Requiremens = true; ]', "d"), LIMITS).warnings(1e9, 0)
+    assert admit(RegisterRequest('[ Executable = "/bin/true"; Requiremens = true; ]', "d"), LIMITS).warnings()

@@ -9,8 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ns import store
-from ns.service import CREDENTIAL_KEPT_S, HOUSEKEEPING_S
+from ns import delegation_rows as rows
+from ns.credential_upkeep import KEPT_S as CREDENTIAL_KEPT_S
+from ns.delegation_rows import Delegation
+from ns.service import HOUSEKEEPING_S
 from tests.suite.world import ALICE, BOB, NOW, World
 from wms.errors import CredentialExpired
 from wms.operations import RegisterRequest
@@ -34,7 +36,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def delegate(world: World, ends: float) -> None:
     with world.engine.begin() as conn:
-        store.put_delegation(conn, world.credentials[ALICE], "p", ALICE, ends)
+        rows.put(conn, Delegation(world.credentials[ALICE], "p", ALICE, ends))
     written(file_of(world, ALICE), world.clock.seconds())
 
 
@@ -53,7 +55,7 @@ def until_it_may_go(world: World) -> None:
 
 def known(world: World) -> bool:
     with world.engine.begin() as conn:
-        return store.delegation(conn, world.credentials[ALICE]) is not None
+        return rows.find(conn, world.credentials[ALICE]) is not None
 
 
 def test_a_credential_that_ended_is_removed_with_its_key(world: World):

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ns import store as ns_store
+from ns import delegation_rows
 from proxyrenewal import store
 from proxyrenewal.store import Registration
 from tests.suite.world import ALICE, NOW, World
@@ -38,7 +38,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     credential = world.credentials[ALICE]
     world.kit.credentials.path(credential).write_bytes(alices_proxy(authority))
     with world.engine.begin() as conn:
-        ns_store.put_delegation(conn, credential, "p", ALICE, NOW + LIFE_S)
+        delegation_rows.put(conn, delegation_rows.Delegation(credential, "p", ALICE, NOW + LIFE_S))
     yield world
     world.close()
 

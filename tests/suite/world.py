@@ -25,8 +25,9 @@ import logmonitor.service
 import ns.service
 import proxyrenewal.service
 import wm.service
-from ns import store as ns_store
+from ns import delegation_rows
 from ns.delegation import credential_id
+from ns.delegation_rows import Delegation
 from wms import queue
 from wms.capability import Capability
 from wms.ce import CeJob, CeState, Phase, Rejected, Submitted
@@ -165,7 +166,7 @@ class World:
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(b"proxy of " + owner.encode())
             with self.engine.begin() as conn:
-                ns_store.put_delegation(conn, credential, "p", owner, self.clock.seconds() + 1e6)
+                delegation_rows.put(conn, Delegation(credential, "p", owner, self.clock.seconds() + 1e6))
         self.born()
 
     def born(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wms.operations.jobs import DelegationInfo, Empty
+from wms.operations.jobs import DelegationInfo
 from wms.operations.row import Operation, Record, ns
 
 
@@ -10,6 +10,14 @@ class DelegationList(Record, frozen=True):
     """The caller's, by name."""
 
     delegations: tuple[DelegationInfo, ...]
+
+
+class Forgotten(Record, frozen=True):
+    """The credential `id` is gone; so many `jobs` that are not over needed it, of which the first are named."""
+
+    id: str
+    jobs: int = 0
+    needed_by: tuple[str, ...] = ()
 
 
 class TokenDelegation(Record, frozen=True):
@@ -24,16 +32,18 @@ class TokenDelegation(Record, frozen=True):
 
 
 class FreshToken(Record, frozen=True):
-    """For the payload; ends at `expires` (epoch s)."""
+    """For the payload; ends at `expires`. The next can be had from `next` on, 0: no other will come (epoch s)."""
 
     access_token: str
     expires: float
+    next: float = 0.0
 
 
 ROWS: tuple[Operation, ...] = (
     ns("delegations", "GET", "/delegations", "user", "All of the caller's delegations.", reply=DelegationList),
     ns("destroy_delegation", "DELETE", "/delegations/{delegation}", "user",
-        "Forget a delegated credential; jobs that need it can no longer be renewed.", reply=Empty, action="delegate"),
+        "Forget a delegated credential. While jobs that are not over need it this is refused, unless the query says "
+        "force=yes: then they end.", reply=Forgotten, action="delegate"),
     ns("delegate_token", "PUT", "/delegations/{delegation}/token", "user",
         "Delegate the token this request bears: the service keeps it alive for the caller's jobs.",
         request=TokenDelegation, reply=DelegationInfo, action="delegate"),
