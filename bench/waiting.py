@@ -23,6 +23,7 @@ from bench.matching import NOW, attributes, snapshot, wanted
 from bench.rows import Row, row
 from wm import store
 from wm.broker import Broker
+from wm.recovery.credential_ends import CredentialEnds
 from wm.recovery.memories import Memories
 from wm.recovery.retries import Retries
 from wm.requests import Requests
@@ -108,7 +109,8 @@ def nodes(number: int, *, lazy: bool) -> float:
         for first in range(0, number, TOGETHER))]
     messages = [Message(id, "wm", parent, msgspec.json.encode(one), NOW, 1) for id, one in enumerate(told)]
     with born(lazy=lazy) as (broker, _shelf, kit):
-        requests = Requests(Turns(kit.host), Retries(kit.settings.wm, Memories(), kit.rng), broker.lanes)
+        requests = Requests(Turns(kit.host), Retries(kit.settings.wm, Memories(), kit.rng), broker.lanes,
+                            CredentialEnds(broker.credentials))
         finish(broker.work())
         began = time.perf_counter()
         for message in messages:

@@ -27,8 +27,12 @@ class Surroundings:
     perusal_bytes: int = 10_000_000
 
 
-def adapt(run: Run, token: str, capability: str, proxy: bytes, code: str, around: Surroundings) -> CeJob:
-    """The submission of one attempt; raises JdlInvalid or SandboxPathRefused for what cannot be run anywhere."""
+def adapt(run: Run, token: str, capability: str, proxy: bytes, code: str, around: Surroundings,
+          bearer: bytes = b"") -> CeJob:
+    """The submission of one attempt, which has a proxy (PEM), an access token (`bearer`), or both.
+
+    Raises JdlInvalid or SandboxPathRefused for what cannot be run anywhere.
+    """
     job, id = described(run.jdl), run.job.rsplit("/", 1)[-1]
     stored = wanted(job, run.broker_info, id)
     script = render(WrapperJob(
@@ -42,10 +46,10 @@ def adapt(run: Run, token: str, capability: str, proxy: bytes, code: str, around
         interactive="Interactive" in job.job_types, perusal_period_s=perusal_period_s(job, around.min_perusal_s),
         perusal_bytes=around.perusal_bytes, broker_info=run.broker_info, output_data=stored, report=report_name(id),
         cpus=job.cpu_number, parallel="MPICH" in job.job_types,
-        checkpointable="Checkpointable" in job.job_types, output_limit=around.output_limit,
+        bearer=bool(bearer), checkpointable="Checkpointable" in job.job_types, output_limit=around.output_limit,
         start_retry=around.retry, input_retry=around.retry, output_retry=around.retry))
     return CeJob(token, run.job, script, run.queue, proxy, cpus=job.cpu_number, hosts=job.host_number,
-                 smp=job.smp_granularity, whole_nodes=job.whole_nodes)
+                 smp=job.smp_granularity, whole_nodes=job.whole_nodes, bearer=bearer)
 
 
 def perusal_period_s(job: JobDescription, least: float) -> int:

@@ -15,10 +15,11 @@ import sqlalchemy as sa
 
 from jobadapter import store
 from jobadapter.adapt import Surroundings, adapt
+from jobadapter.carried import Carried, carried, renewed
 from jobadapter.trust import issuers
 from jobadapter.wrapper import Retry
 from wms.capability import issue
-from wms.ce import CeJob, Rejected, Submitted
+from wms.ce import Backend, CeJob, Rejected, Submitted
 from wms.consumer import EffectConsumer, Record
 from wms.errors import JdlError, Refused, Unavailable
 from wms.eventlog import Journal
@@ -42,6 +43,8 @@ BATCH = 50
 RETRY_CE_S = 15.0
 MAX_TRIES = 40
 FORGET_AFTER_S = 86_400.0
+RENEWED = 200
+"""Jobs that get their fresh credential in one call."""
 
 Verdict: TypeAlias = "Submitted | Rejected | Hopeless | Unavailable"
 
@@ -93,8 +96,8 @@ class Adapter:
         await self._stop(batch.kills)
         verdicts = await self._submit(batch.runs)
         await self._clean(batch.cleans)
-        for renewed in batch.renewals:
-            await self._renew(renewed)
+        for renewal in batch.renewals:
+            await self._renew(renewal)
         now = self._kit.now()
         return lambda conn: self._record(conn, verdicts, now)
 
@@ -134,13 +137,9 @@ class Adapter:
     def _adapt(self, run: Run, token: str) -> CeJob:
         expires = self._kit.now() + self._kit.settings.jobadapter.capability_s
         capability = issue(self._kit.secret, run.job, run.attempt, expires)
-        return adapt(run, token, capability, self._proxy(run.credential), _code_after_transfer(run), self._around)
-
-    def _proxy(self, credential: str) -> bytes:
-        try:
-            return self._kit.credentials.read(credential)
-        except FileNotFoundError:
-            raise Refused("X509 proxy not found: the delegated credential is gone.") from None
+        has = carried(self._kit.credentials, run.credential)
+        return adapt(run, token, capability, has.proxy, _code_after_transfer(run), self._around,
+                     has.bearer)
 
     async def _hand_over(self, name: str, jobs: Sequence[tuple[Run, CeJob]]) -> list[tuple[Run, Verdict]]:
         runs = [run for run, _ in jobs]
@@ -215,21 +214,41 @@ class Adapter:
 
     async def _on_backend(self, verb: str, tokens: Sequence[str]) -> None:
         found = await self._kit.database.read(store.find, tokens)
-        by_backend: dict[str, list[str]] = defaultdict(list)
-        for token in tokens:
-            if token in found and found[token].backend in self._kit.backends:
-                by_backend[found[token].backend].append(token)
-        for name, group in by_backend.items():
-            await getattr(self._kit.backends[name], verb)(group)
+        for name, group in _by_backend([found[token] for token in tokens if token in found]).items():
+            if name in self._kit.backends:
+                await getattr(self._kit.backends[name], verb)(group)
 
-    async def _renew(self, renewed: ProxyRenewed) -> None:
-        """The fresh proxy reaches every job that runs under the credential."""
-        rows = await self._kit.database.read(store.live, renewed.credential)
-        by_backend: dict[str, list[str]] = defaultdict(list)
-        for row in rows:
-            by_backend[row.backend].append(row.token)
-        for name, tokens in by_backend.items():
-            await self._kit.backends[name].renew(tokens, self._proxy(renewed.credential))
+    async def _renew(self, message: ProxyRenewed) -> None:
+        """The fresh credential reaches every job that runs under it. While a CE is away the message stays, for as long
+        as messages do; one whose credential is gone by now has nothing to bring."""
+        rows = await self._kit.database.read(store.live, message.credential)
+        fresh = renewed(self._kit.credentials, message.credential, message.kind)
+        if fresh == Carried():
+            return
+        away: Unavailable | None = None
+        for name, tokens in _by_backend(rows).items():
+            try:
+                if (backend := self._kit.backends.get(name)) is not None:
+                    await _renew_at(backend, tokens, fresh)
+            except Unavailable as error:
+                away = error
+        if away is not None:
+            raise away
+
+
+
+async def _renew_at(backend: Backend, tokens: Sequence[str], fresh: Carried) -> None:
+    """A portion of the jobs at a time."""
+    for first in range(0, len(tokens), RENEWED):
+        await backend.renew(tokens[first : first + RENEWED], fresh.proxy, fresh.bearer)
+
+
+def _by_backend(rows: Sequence[store.Submission]) -> dict[str, list[str]]:
+    """Tokens by the name of their backend."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        found[row.backend].append(row.token)
+    return found
 
 
 def _code_after_transfer(run: Run) -> str:
@@ -248,8 +267,8 @@ def _sorted(messages: Sequence[Message]) -> Batch:
                 batch.kills.append(kill)
             case Clean() as clean:
                 batch.cleans.append(clean)
-            case ProxyRenewed() as renewed:
-                batch.renewals.append(renewed)
+            case ProxyRenewed() as renewal:
+                batch.renewals.append(renewal)
             case other:
                 raise TypeError(f"the Job Adapter does not take {type(other).__name__}")
     return batch

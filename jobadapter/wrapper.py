@@ -13,6 +13,7 @@ from posixpath import dirname, normpath
 from jobadapter.output_data import Stored
 from jobadapter.shell import Word, curl_value, pattern, quoted, references, shown, url_name, word
 from jobadapter.wrapper_checkpoints import checkpoints
+from jobadapter.wrapper_credentials import CREDENTIALS
 from jobadapter.wrapper_data import broker_info, storing
 from jobadapter.wrapper_logging import logger
 from jobadapter.wrapper_parallel import PARALLEL, launched, prepared
@@ -63,6 +64,8 @@ class WrapperJob:
     input comes from the user, all output goes there. `perusal_period_s`: how often files that the user names are
     looked at, 0 never; `perusal_bytes`: of what is new the last so many bytes are sent. `broker_info`: the text of
     .BrokerInfo, if the job was matched. `output_data` is stored by the wrapper, the outcome is in the file `report`.
+    `bearer`: the payload has an access token, which is fetched anew when half of its life is over, but not more often
+    than every `token_least_s` nor less often than every `token_most_s` seconds.
     """
 
     job: str
@@ -92,6 +95,9 @@ class WrapperJob:
     broker_info: str = ""
     output_data: Sequence[Stored] = ()
     report: str = ""
+    bearer: bool = False
+    token_least_s: int = 30
+    token_most_s: int = 1800
     start_retry: Retry = Retry(5, 5)
     input_retry: Retry = Retry(2, 60)
     output_retry: Retry = Retry(6, 300)
@@ -133,6 +139,8 @@ def _beside(job: WrapperJob) -> list[str]:
         part = min(1_000_000, job.perusal_bytes)
         found.append(f"wms_peek_period={job.perusal_period_s} wms_peek_most={job.perusal_bytes} wms_peek_part={part}\n"
                      + PERUSAL)
+    if job.bearer:
+        found.append(f"wms_token_least={job.token_least_s} wms_token_most={job.token_most_s}\n" + CREDENTIALS)
     data = [*broker_info(job.broker_info), *storing(_storable(job), job.report)]
     states = checkpoints(job.checkpointable, job.base_url, "\n".join(_curl_options(job.token)))
     return [*parallel, *states, *data, *([BESIDE, *found] if found else [])]
@@ -299,19 +307,28 @@ def _main(job: WrapperJob, names: Mapping[str, str]) -> str:
         "wms_hook cp_1_5.sh",
         *([f"wms_connect {_printed(job)}"] if job.interactive else []),
         *(["wms_look"] if job.perusal_period_s else []),
+        *(["wms_bear"] if job.bearer else []),
         "wms_measured wms_payload",
         "printf 'job exit status = %d\\n' \"$wms_exit\"",
         *(["wms_disconnect"] if job.interactive else []),
         "wms_hook cp_2.sh",
         *(["wms_looked"] if job.perusal_period_s else []),
-        *(["wms_beside=''"] if job.interactive or job.perusal_period_s else []),
+        *_left_beside(job),
         *(["wms_output_data"] if job.output_data else []),
         *_around("epilogue", job.epilogue, names),
+        *(["wms_unbear"] if job.bearer else []),
         "wms_outputs",
         "printf '%s' \"$wms_remarks\"",
         "wms_leave 0",
         "",
     ])
+
+
+def _left_beside(job: WrapperJob) -> list[str]:
+    """After the payload only the token is kept fresh, as the output may need it."""
+    if not (job.interactive or job.perusal_period_s):
+        return []
+    return ["wms_beside=$wms_bearer" if job.bearer else "wms_beside=''"]
 
 
 def _directories(job: WrapperJob) -> list[str]:

@@ -21,6 +21,8 @@ from wms.messages import (
     Close,
     Ended,
     Finished,
+    GivenUp,
+    Kill,
     NotPlaced,
     Reported,
     Watch,
@@ -59,6 +61,8 @@ class Endings:
                 store.put(out.conn, row._replace(cancelled=True, changed=out.now))
             case NotPlaced() as refused:
                 self._not_placed(out, refused)
+            case GivenUp() as given_up:
+                self._given_up(out, given_up)
             case Withdrawn(job=job, attempt=attempt):
                 _withdrawn(out, store.find(out.conn, job, attempt))
             case other:
@@ -96,6 +100,14 @@ class Endings:
         if row.phase != store.OVER:
             row = row._replace(ce=refused.ce, sequence_code=refused.sequence_code)
             self.end(out, row, Failure(refused.reason, refused.retry))
+
+    def _given_up(self, out: Outbox, given_up: GivenUp) -> None:
+        """It fails here and now, then its payload is killed; whatever the wrapper says of that comes too late."""
+        row = store.find(out.conn, given_up.job, given_up.attempt)
+        if row.phase != store.OVER:
+            row = row._replace(sequence_code=row.sequence_code or given_up.sequence_code)
+            self.end(out, row, Failure(given_up.reason, retry=False))
+            out.send(JOBADAPTER, Kill(row.job, row.attempt), row.job)
 
     def end(self, out: Outbox, row: WatchRow, ending: Ending) -> None:
         """The attempt is over: log it, tell whoever has to act."""

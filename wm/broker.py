@@ -27,6 +27,7 @@ from wm.placing import Decided, Placing, Recorder, Settling
 from wm.reckoning import Reckoning
 from wm.recovery.credentials import Credentials
 from wm.recovery.memories import Memories
+from wm.recovery.shortness import Shortness
 from wm.supply.market import Market
 from wm.supply.supermarket import Snapshot
 from wm.turn import Turns
@@ -79,7 +80,10 @@ class Broker:
             self.site = site(texts, kit.host)
         except JdlError as error:
             raise ConfigError(f"wm.requirements: {error.message}") from None
-        self.lanes = Lanes(settings, self.site, Credentials(kit.credentials.read).ends)
+        renewal = kit.settings.proxyrenewal
+        self.credentials = Credentials(kit.credentials.read, renewal.grace_s + 2 * renewal.period_s)
+        self.lanes = Lanes(settings, self.site, self.credentials.life)
+        self._shortness = Shortness(self.credentials, settings.short_credentials == "abort")
         self.rules = Rules(settings.quotas, settings.shares, settings.half_life_s)
         self.decided: list[Listener] = []
         self._board = Board(self.site)
@@ -209,7 +213,7 @@ class Broker:
                 decided.refusing += [(job, hopeless[id]) for job in order]
                 state.moved(len(order), (), 0.0)
             else:
-                self._share_out(decided, state, fresh, order, _told(state.request, going[id], snapshot), now)
+                missing += self._share_out(decided, state, fresh, order, _told(state.request, going[id], snapshot), now)
         placed = await self._kit.database.transact(self._recorder.record, decided, now)
         self._reckoning.placed([(one.job.id, one.lane, one.ce.id) for one in decided.placing if one.job.id in placed],
                                now)
@@ -230,15 +234,24 @@ class Broker:
         return sorted((*new, *settled), key=lambda job: (job.submitted, job.id))
 
     def _share_out(self, decided: Decided, state: LaneState, fresh: Fresh, order: Sequence[store.Job],
-                   ces: Sequence[tuple[ComputingElement, str]], now: float) -> None:
-        """The oldest jobs of a lane go, those that are new and do not go begin to wait."""
+                   ces: Sequence[tuple[ComputingElement, str]], now: float) -> int:
+        """The oldest jobs of a lane go, those that are new and do not go begin to wait; how many end instead."""
         going, left = order[:len(ces)], order[len(ces):]
         staying = [job for job in left if job.id in fresh.until]
-        decided.placing += [Placing(job, state.row, *ce) for job, ce in zip(going, ces, strict=False)]
+        refused = 0
+        for job, (ce, info) in zip(going, ces, strict=False):
+            submit = job.request()
+            short = self._shortness.of(job, submit, state.needs_s, ce, now)
+            if short.ends:
+                decided.refusing.append((job, short.reason))
+                refused += 1
+            else:
+                decided.placing.append(Placing(job, state.row, ce, info, submit, short.reason))
         again = float("inf") if state.said else now + UNTOLD_S
         decided.settling += [Settling(job, state.row, min(fresh.until[job.id], again), state.said,
                                       state.decision or decided.id) for job in staying]
         state.moved(sum(job.id not in fresh.until for job in going), staying, left[0].submitted if left else 0.0)
+        return refused
 
     # -- list-match --------------------------------------------------------------------------------------
 

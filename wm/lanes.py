@@ -20,10 +20,11 @@ from wm.matching.planner import Policy, deadline
 from wm.matching.replicas import questions
 from wm.matching.request import Request, Site
 from wm.ordering.order import Lane
-from wm.recovery.dwell import over
+from wm.recovery.dwell import Life, over
 from wms.config import Wm
 from wms.errors import WmsError
 from wms.jdl.described import described
+from wms.lifetime import needed_s
 from wms.messages import Submit
 
 NEWS = Cause(Why.TURN)
@@ -46,7 +47,7 @@ class LaneState:
 
     `cause` is why it waits, as of `looked` (epoch s), `said` the sentence that tells it, made for the board's
     `serial`. `data`: it reads files that catalogues know of, which were asked at `resolved` and have `answered`.
-    `decision` is the one by which it began to wait for that.
+    `decision` is the one by which it began to wait for that. `needs_s`: how long such a job may run.
     """
 
     row: LaneRow
@@ -62,6 +63,7 @@ class LaneState:
     answered: bool = False
     resolved: float = float("-inf")
     decision: str = ""
+    needs_s: float = 0.0
 
     def lane(self, fresh: Sequence[store.Job]) -> Lane:
         """For a cycle, with jobs that just came."""
@@ -86,7 +88,8 @@ class LaneState:
 
 def new_state(row: LaneRow, request: Request) -> LaneState:
     pinned = bool(request.description.submit_to)
-    return LaneState(row, request, data=not pinned and bool(questions(request.description)))
+    return LaneState(row, request, data=not pinned and bool(questions(request.description)),
+                     needs_s=needed_s(request.description))
 
 
 def _bounded(wish: int) -> int:
@@ -119,12 +122,12 @@ def _remember(memory: dict[K, V], key: K, value: V) -> None:
 class Lanes:
     """`states` by id. `likeness` names the lane of nodes as they arrive; the broker finds that of other jobs.
 
-    `ends` tells when the credential of a job ends (epoch s), by what is known at a time.
+    `life` tells how long the credential of a job goes on, by what is known at a time.
     """
 
-    def __init__(self, settings: Wm, site: Site, ends: Callable[[Submit, float], float]) -> None:
+    def __init__(self, settings: Wm, site: Site, life: Callable[[Submit, float], Life]) -> None:
         self._settings = settings
-        self._ends = ends
+        self._life = life
         self._policy = Policy(settings.expiry_s, site)
         self._keys = Keys(site)
         self._known: dict[str, tuple[LaneRow, Request]] = {}
@@ -185,9 +188,9 @@ class Lanes:
             except WmsError as error:
                 fresh.refused.append((job, error.message))
                 continue
-            ends = self._ends(submit, now)
-            fresh.until[job.id] = min(until, ends)
-            if reason := over(until, ends, now):
+            life = self._life(submit, now)
+            fresh.until[job.id] = min(until, life.given_up)
+            if reason := over(until, life, now):
                 fresh.refused.append((job, reason))
             else:
                 if row.id not in self.states:

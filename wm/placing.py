@@ -21,14 +21,19 @@ from wms.messages import JOBADAPTER, Run, Submit
 from wms.resource import ComputingElement
 
 _HANDED_OVER = "EnQueued", (("queue", JOBADAPTER), ("result", "OK"))
+WARNING = "credential_warning"
+"""The tag of a job whose credential may end before it."""
+
 
 class Placing(NamedTuple):
-    """`info` is the .BrokerInfo that goes with the job."""
+    """`info` is the .BrokerInfo that goes with the job, `submit` what it came with; `warning` is told, "" is none."""
 
     job: store.Job
     lane: LaneRow
     ce: ComputingElement
     info: str
+    submit: Submit
+    warning: str = ""
 
 
 class Settling(NamedTuple):
@@ -107,8 +112,9 @@ def _journal(turn: Turn, job: store.Job, submit: Submit) -> Journal:
 
 def _place(turn: Turn, say: _Saying, one: Placing, decision: str) -> dict[str, Any]:
     """Hand the job to the Job Adapter; what changes in its row."""
-    job, ce, submit = one.job, one.ce, one.job.request()
-    code = say(job, submit, ("Match", (("dest_id", ce.destination),)), _HANDED_OVER)
+    job, ce, submit = one.job, one.ce, one.submit
+    warning = [("UserTag", (("name", WARNING), ("value", one.warning)))] if one.warning else []
+    code = say(job, submit, *warning, ("Match", (("dest_id", ce.destination),)), _HANDED_OVER)
     turn.out.send(JOBADAPTER, Run(submit.job, job.attempt, submit.jdl, ce.destination, ce.backend, ce.queue,
                                   submit.credential, code, submit.files, broker_info=one.info), submit.job)
     return {"id": job.id, "phase": store.PLACED, "ce": ce.id, "lane": one.lane.id, "placed_at": turn.out.now,

@@ -14,6 +14,7 @@ from wm import store
 from wm.compounds import arrivals
 from wm.lanes import Lanes
 from wm.recovery import burials
+from wm.recovery.credential_ends import CredentialEnds
 from wm.recovery.retries import Retries
 from wm.turn import Turn, Turns
 from wms.errors import Unavailable
@@ -24,6 +25,7 @@ from wms.messages import (
     Buried,
     Cancel,
     CancelAsked,
+    CredentialEnded,
     Finished,
     Kill,
     Resubmit,
@@ -40,10 +42,11 @@ QUEUE = "workload_manager"
 class Requests:
     """Handler of the topic `wm`."""
 
-    def __init__(self, turns: Turns, retries: Retries, lanes: Lanes) -> None:
+    def __init__(self, turns: Turns, retries: Retries, lanes: Lanes, credential_ends: CredentialEnds) -> None:
         self._turns = turns
         self._retries = retries
         self._lanes = lanes
+        self._credential_ends = credential_ends
 
     def handle(self, conn: sa.Connection, messages: Sequence[Message], now: float) -> None:
         """Submissions of a batch are stored as a set; the rest one by one, in order."""
@@ -76,6 +79,8 @@ class Requests:
                 arrivals.compound(turn, compound)
             case Resubmit() as resubmit:
                 self._retries.handle(turn, resubmit)
+            case CredentialEnded() as ended:
+                self._credential_ends.handle(turn, ended)
             case Buried() as buried:
                 burials.handle(turn, buried)
             case Cancel() as cancel:

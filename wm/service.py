@@ -13,6 +13,7 @@ from wm.explaining.desk import Desk
 from wm.figures import Planning
 from wm.recovery import lookout
 from wm.recovery.black_holes import Rules
+from wm.recovery.credential_ends import CredentialEnds
 from wm.recovery.memories import MEMORIES, Memories, Remembering
 from wm.recovery.retries import Retries
 from wm.replay.keeping import Keeping
@@ -36,7 +37,8 @@ def make(kit: Kit) -> Daemon:
     market, turns = Market(kit), Turns(kit.host, [pump.follow, memories.follow, usage.follow])
     catalogues = Catalogues(kit)
     broker = Broker(kit, market, turns, memories, catalogues)
-    requests = Requests(turns, Retries(kit.settings.wm, memories, kit.rng), broker.lanes)
+    requests = Requests(turns, Retries(kit.settings.wm, memories, kit.rng), broker.lanes,
+                        CredentialEnds(broker.credentials))
     keeping = Keeping(kit, broker.site, broker.rules)
     broker.decided.append(keeping.heard)
     planning = Planning(kit, LOOK_S, broker, memories)

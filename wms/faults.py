@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 __all__ = ["FAULTS", "UNKNOWN", "VERSION", "Fault", "Judgement", "Row", "judge"]
 
-VERSION = 1
+VERSION = 2
 """Of the table: raised with every change of a row's meaning."""
 
 
@@ -53,9 +53,16 @@ UNKNOWN = SITE
 """What no row knows: better a lost attempt of the site's than a job of the user's."""
 
 _CREDENTIALS = (
-    (r"proxy( certificate)? (is |has )?expired|expired (X\.?509 )?proxy|proxy not found|invalid X509 proxy"
-     r"|X\.?509 proxy (is )?invalid|credential(s)? (is gone|has expired|have expired|expired)|token (has |is )?expired",
+    (r"munge", SITE, "Slurm"),
+    (r"proxy( certificate| credential)?,? (is |has |was |had )?(already |been )*expired|expired (X\.?509 |user )?proxy"
+     r"|proxy not found|no proxy (found|file)|invalid X509 proxy|X\.?509 proxy (is )?invalid"
+     r"|(proxy|credential|token).{0,40}too short|globus error 131\b",
      CREDENTIAL_FINAL, "all"),
+    (r"credentials? (for the job )?(is|are) (gone|invalid|no longer valid)|credentials? (has |have |is |are )?expired"
+     r"|expired credential|delegat(ion|ed credentials?)( id)?( [\w.-]+)? (has |have |is |was )?expired"
+     r"|alert certificate expired", CREDENTIAL_FINAL, "CE"),
+    (r"token (has |is |was |had )?(already |been )*expired|expired (\w+ )?token|\bJWT (has |is )?expired"
+     r"|signature has expired|invalid_token", CREDENTIAL_FINAL, "CE"),
     (r"no mapping|not authori[sz]ed|authori[sz]ation (failed|denied|failure)|permission denied \(publickey|gridmap",
      SITE, "CE"),
 )
@@ -95,7 +102,7 @@ _WRAPPER = (
      r"|job has been terminated|no \*ftp|cannot find edg-rm", SITE, "wrapper"),
 )
 _OURS = (
-    (r"the service could not handle|no backend .* is configured|nothing was heard", SERVICE, "WMS"),
+    (r"the service (could not handle|cannot open)|no backend .* is configured|nothing was heard", SERVICE, "WMS"),
     (r"does not know (the job|it)|does not contain useful data|file not available|there is no queue"
      r"|the spool cannot be written|stopped before it was handed", SITE, "WMS"),
 )

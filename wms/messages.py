@@ -177,11 +177,15 @@ class Explain(Record, frozen=True):
 
 
 class CredentialEnded(Record, frozen=True):
-    """The credential of these jobs has ended and cannot be renewed; `reason` is a sentence."""
+    """The credential of these jobs has ended and cannot be renewed; `reason` is a sentence.
+
+    `after`: nodes of the compound that is named, up to this index, have ended already (-1: none).
+    """
 
     credential: str
     jobs: tuple[str, ...]
     reason: str
+    after: int = -1
 
 
 class Finished(Record, frozen=True):

@@ -25,6 +25,7 @@ from wm.ordering.shares import Use
 from wm.recovery import burials
 from wm.recovery import store as looking
 from wm.recovery.black_holes import Rules
+from wm.recovery.dwell import Life
 from wm.recovery.memories import Attempt, Memories
 from wm.turn import Turns
 from wm.usage import Usage
@@ -155,7 +156,7 @@ def test_lanes_without_jobs_are_forgotten_and_jobs_are_loosened(conn: sa.Connect
 
 
 def test_a_lane_is_written_although_its_first_transaction_was_undone(engine: sa.Engine) -> None:
-    lanes = Lanes(Wm(), site(SITE_REQUIREMENTS, "wms.example"), lambda _submit, _now: float("inf"))
+    lanes = Lanes(Wm(), site(SITE_REQUIREMENTS, "wms.example"), lambda _submit, _now: Life(float("inf"), float("inf")))
     with engine.connect() as conn:
         lanes.write(conn, [LANE])
         conn.rollback()
@@ -167,7 +168,7 @@ def test_a_lane_is_written_although_its_first_transaction_was_undone(engine: sa.
 
 @pytest.mark.parametrize("priority", [10**14, -10**14, 2**63 - 1])
 def test_no_priority_of_a_user_is_too_great_for_the_table(conn: sa.Connection, priority: int) -> None:
-    lanes = Lanes(Wm(), site(SITE_REQUIREMENTS, "wms.example"), lambda _submit, _now: float("inf"))
+    lanes = Lanes(Wm(), site(SITE_REQUIREMENTS, "wms.example"), lambda _submit, _now: Life(float("inf"), float("inf")))
     waiting(conn, "a", jdl=f'[ Executable = "/bin/a"; Priority = {priority}; ]')
     job = store.due(conn, NOW, 1)[0]
     lanes.write(conn, [row := lanes.row(request_of(job, job.request()))])

@@ -14,6 +14,7 @@ from shell import Shell, result
 
 from wm import store
 from wm.broker import Broker
+from wm.recovery.credential_ends import CredentialEnds
 from wm.recovery.memories import Memories
 from wm.recovery.retries import Retries
 from wm.requests import Requests
@@ -79,7 +80,8 @@ class Desk:
         whole = SubmitCompound(parent, "collection", 100, "/CN=a", "atlas", str(START), now)
         nodes = tuple(NodeJob(f"https://lb:9000/{first + n}", first + n, text) for n, text in enumerate(texts))
         released = SubmitNodes(parent, "/CN=a", "atlas", (), "c", 2e9, now, nodes, alike=True)
-        requests = Requests(self.turns, Retries(self.kit.settings.wm, Memories(), self.kit.rng), self.broker.lanes)
+        requests = Requests(self.turns, Retries(self.kit.settings.wm, Memories(), self.kit.rng), self.broker.lanes,
+                            CredentialEnds(self.broker.credentials))
         messages = [Message(n, "wm", parent, msgspec.json.encode(one), now, 1)
                     for n, one in enumerate([whole, released])]
         result(self.kit.database.transact(requests.handle, messages, now))
@@ -215,7 +217,7 @@ def test_a_waiting_job_ends_with_its_credential_as_renewed(shell: Shell, tmp_pat
     shell.advance(1.0)
     desk.work()
     assert {row.id: row.phase for row in desk.rows()} == {"1": "over", "2": "over", "3": "waiting"}
-    assert [row.reason.partition(";")[0] for row in desk.rows()][:2] == ["proxy expired"] * 2
+    assert [row.reason.partition(":")[0] for row in desk.rows()][:2] == ["proxy expired"] * 2
     assert [state.settled for state in desk.broker.lanes.states.values()] == [1]
     assert desk.rows()[2].due > now + 86_000
 

@@ -43,7 +43,8 @@ def nodes(turn: Turn, message: SubmitNodes) -> list[Submit]:
 
 def _job(message: SubmitNodes, fqans: tuple[str, ...], parent: str, node: NodeJob) -> Submit:
     return Submit(node.job, node.jdl, message.owner, message.vo, fqans, message.credential, message.credential_ends,
-                  node.sequence_code or NODE_CODE, message.submitted, node.files, parent, node.node)
+                  node.sequence_code or NODE_CODE, message.submitted, node.files, parent, node.node,
+                  renewable=message.renewable)
 
 
 def cancelled(turn: Turn, message: Cancel) -> bool:

@@ -220,6 +220,14 @@ def live(conn: sa.Connection, id: str, phase: str, most: int) -> list[queue.Job]
     return [queue.Job(*row) for row in found]
 
 
+def living(conn: sa.Connection, id: str, after: int, most: int) -> list[queue.Job]:
+    """Its jobs after this node that are not over, locked, in the order of their indices."""
+    found = conn.execute(sa.select(jobs).where(
+        jobs.c.parent == id, jobs.c.phase.in_([queue.WAITING, queue.PLACED]), jobs.c.node > after)
+        .order_by(jobs.c.node).limit(most).with_for_update())
+    return [queue.Job(*row) for row in found]
+
+
 def forget(conn: sa.Connection, before: float) -> str | None:
     """Drop one compound that was over before `before`, with its nodes and edges; its id."""
     id = conn.scalar(sa.select(compounds.c.id).where(compounds.c.phase == OVER, compounds.c.due < before).limit(1))

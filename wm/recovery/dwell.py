@@ -5,8 +5,27 @@ When a waiting job ends because its time or its credential is over is here too; 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import Enum
 from typing import NamedTuple
+
+PROXY_NAME, TOKEN_NAME = "proxy", "token"
+
+
+class Life(NamedTuple):
+    """Of a credential, which is `what`: its end and, later if it can be renewed, when a job that waits is given up
+    (epoch s)."""
+
+    ends: float
+    given_up: float
+    renewable: bool = False
+    what: str = PROXY_NAME
+
+    def ended(self) -> str:
+        """The sentence for a job that it took with it."""
+        when = datetime.fromtimestamp(self.ends, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        how = "was not renewed" if self.renewable else "could not be renewed"
+        return f"{self.what} expired: it ended at {when} and {how}"
 
 
 class Step(Enum):
@@ -44,8 +63,8 @@ def look(placed_at: float, movable: bool, now: float, patience: Patience) -> Loo
     return Look(Step.MOVE, min(lost, now + period))
 
 
-def over(deadline: float, credential_ends: float, now: float) -> str:
-    """Why a job that waits ends now; "" if it may wait on. Both are epoch s."""
+def over(deadline: float, life: Life, now: float) -> str:
+    """Why a job that waits until `deadline` (epoch s) ends now; "" if it may wait on."""
     if now >= deadline:
         return "request expired"
-    return "proxy expired" if now >= credential_ends else ""
+    return life.ended() if now >= life.given_up else ""

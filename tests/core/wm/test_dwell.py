@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wm.recovery.dwell import Look, Patience, Step, look, over
+from wm.recovery.dwell import Life, Look, Patience, Step, look, over
+from wms.faults import Fault, judge
 
 PATIENCE = Patience(queued_s=3600.0, attempt_s=100_000.0)
 
@@ -38,7 +39,14 @@ def test_the_next_look_is_always_to_come(placed: float, movable: bool, later: fl
     assert found.due > now
 
 
-@pytest.mark.parametrize(("now", "reason"), [
-    (50.0, ""), (100.0, "proxy expired"), (199.0, "proxy expired"), (200.0, "request expired")])
-def test_a_waiting_job_ends_with_its_time_or_its_credential(now: float, reason: str) -> None:
-    assert over(200.0, 100.0, now) == reason
+PROXY = "proxy expired: it ended at 1970-01-01T00:01:40Z and could not be renewed"
+TOKEN = "token expired: it ended at 1970-01-01T00:01:40Z and was not renewed"
+
+
+@pytest.mark.parametrize(("life", "now", "reason"), [
+    (Life(100.0, 100.0), 50.0, ""), (Life(100.0, 100.0), 100.0, PROXY), (Life(100.0, 100.0), 199.0, PROXY),
+    (Life(100.0, 100.0), 200.0, "request expired"), (Life(100.0, 150.0, True, "token"), 149.0, ""),
+    (Life(100.0, 150.0, True, "token"), 150.0, TOKEN)])
+def test_a_waiting_job_ends_with_its_time_or_its_credential(life: Life, now: float, reason: str) -> None:
+    assert over(200.0, life, now) == reason
+    assert not reason.startswith(("proxy", "token")) or judge(reason).owner is Fault.CREDENTIAL

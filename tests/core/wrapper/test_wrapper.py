@@ -52,6 +52,7 @@ EXAMPLES = {
         output_data=[Stored("it's.dat", ("file://se.org/data/x/it's.dat", "https://se.org:443/x/it%27s.dat")),
                      Stored("lost.dat")], output_sandbox=["DSUpload_x.out"]),
     "checkpointable": job(checkpointable=True),
+    "bearer": job(bearer=True, perusal_period_s=5, epilogue=Step("/bin/true")),
     "same-name-for-nothing": job(stdout="out", stderr="err", executable="a=b", environment=[("X", "")]),
 }  # fmt: skip
 

@@ -1,0 +1,863 @@
+#!/bin/sh
+# Job wrapper of https://wms.example.org:9000/snPegp1YMJcnS22yF5pFlg, attempt 1.
+# Functions are called by name, texts of the job stand in single quotes on purpose.
+# shellcheck disable=SC2016,SC2317
+
+wms_job='https://wms.example.org:9000/snPegp1YMJcnS22yF5pFlg'
+wms_unique='wms_snPegp1YMJcnS22yF5pFlg.1'
+wms_base='https://wms.example.org:9000/ns/v1/attempts/snPegp1YMJcnS22yF5pFlg/1'
+wms_code='UI=000003:NS=0000000003:WM=000004:BH=0000000000:JSS=000002:LM=000000:LRMS=000000:APP=000000:LBS=000000'
+wms_limit=-1
+wms_memory_period=0
+wms_curl='silent
+show-error
+fail
+fail-early
+globoff
+http1.1
+cacert = "../ctl/ca.pem"
+connect-timeout = 30
+header = "Authorization: Bearer capability"
+header = "Expect:"
+write-out = "%{http_code}\n"'
+wms_ca='-----BEGIN CERTIFICATE-----
+MIIB
+-----END CERTIFICATE-----
+'
+wms_logger='#!/bin/sh
+# Logs an event of this job and prints its next sequence code. Made by the job wrapper, for this attempt only.
+# shellcheck disable=SC2016
+wms_job='\''https://wms.example.org:9000/snPegp1YMJcnS22yF5pFlg'\''
+wms_base='\''https://wms.example.org:9000/ns/v1/attempts/snPegp1YMJcnS22yF5pFlg/1'\''
+wms_curl='\''silent
+show-error
+fail
+fail-early
+globoff
+http1.1
+cacert = "../ctl/ca.pem"
+connect-timeout = 30
+header = "Authorization: Bearer capability"
+header = "Expect:"
+write-out = "%{http_code}\n"'\''
+
+# --- network -------------------------------------------------------------------------------------------
+if command -v curl >/dev/null 2>&1; then
+    wms_http() { exec curl -q -K "$1"; }
+else
+    wms_http() { exec python3 - "$1" <<'\''WMS_PYTHON'\''
+import http.client, re, ssl, sys, urllib.parse
+def transfer(options):
+    url = urllib.parse.urlsplit(options["url"][0])
+    context = ssl.create_default_context(cafile=options["cacert"][0]) if url.scheme == "https" else None
+    kind = http.client.HTTPSConnection if context else http.client.HTTPConnection
+    more = {"context": context} if context else {}
+    peer = kind(url.hostname, url.port, timeout=float(options["max-time"][0]), **more)
+    headers = dict(h.split(": ", 1) for h in options["header"] if ": " in h)
+    method, body = "GET", None
+    if "data-binary" in options:
+        method, body = "POST", open(options["data-binary"][0][1:], "rb").read()
+    if "upload-file" in options:
+        method, body = "PUT", open(options["upload-file"][0], "rb").read()
+    peer.request(method, url.path, body, headers)
+    reply = peer.getresponse()
+    content = reply.read()
+    if reply.status < 400:
+        with open(options["output"][0], "wb") as out:
+            out.write(content)
+    return reply.status
+sections = [{}]
+escaped = {"n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+for line in open(sys.argv[1], encoding="utf-8", errors="surrogateescape"):
+    key, _, value = line.strip().partition(" = ")
+    if key == "next":
+        sections.append({})
+    elif value:
+        value = re.sub(r"\\(.)", lambda found: escaped.get(found.group(1), found.group(1)), value[1:-1])
+        sections[-1].setdefault(key, []).append(value)
+for options in sections:
+    try:
+        status = transfer(options)
+    except (OSError, http.client.HTTPException) as error:
+        sys.stderr.write("%s: %s\n" % (options["url"][0], error))
+        status = 0
+    print("%03d" % status)
+    if not 0 < status < 400:
+        sys.exit(22)
+WMS_PYTHON
+    }
+fi
+
+wms_held() { # file with an answer: the sequence code goes on from there, if it gives one
+    wms_reply='\'''\''
+    read -r wms_reply <"$1" || :
+    case $wms_reply in
+    *'\''"sequence_code"'\''*'\''"'\''*'\''"'\''*)
+        wms_reply=${wms_reply#*'\''"sequence_code"'\''}
+        wms_reply=${wms_reply#*'\''"'\''}
+        wms_reply=${wms_reply%%'\''"'\''*}
+        case $wms_reply in '\'''\'' | *[!A-Za-z0-9=:._~-]*) ;; *) wms_code=$wms_reply ;; esac
+        ;;
+    esac
+}
+
+wms_say() { printf '\''lb-logevent: %s\n'\'' "$1" >&2; }
+
+wms_misused() { # sentence
+    wms_say "$1"
+    exit 2
+}
+
+wms_failed() { # sentence; the sequence code stays what it was
+    wms_say "$1"
+    printf '\''%s\n'\'' "$wms_code"
+    exit 1
+}
+
+wms_usage() {
+    printf '\''Usage: lb-logevent [-e UserTag|CurDescr|Chkpt|Listener] [-s Application] [-j JOBID] [-c CODE]\n'\''
+    printf '\''       [-i INSTANCE] [-I] --FIELD VALUE...     for example: --name phase --value 2\n'\''
+}
+
+wms_pair() { printf '\''%s\000%s\000'\'' "$1" "$2" >>"$wms_file"; }
+
+wms_take() { # option, value
+    case $1 in
+    -e | --event) wms_type=$2 ;;
+    -c | --sequence) wms_code=$2 ;;
+    -i | --source-instance) wms_pair :instance "$2" ;;
+    -s | --source)
+        case $2 in [Aa]pplication) ;; *) wms_misused "a payload logs as Application, not as $2" ;; esac
+        ;;
+    -j | --jobid) [ "$2" = "$wms_job" ] || wms_misused "only events of $wms_job can be logged here" ;;
+    -U | --lbproxy-user-dn | -S | --lbproxy-store-sock | -m | --machine | -l | --reason-length) ;;
+    --timeout | --spool) ;;
+    --?*) wms_pair "${1#--}" "$2" ;;
+    *) wms_misused "there is no option $1" ;;
+    esac
+}
+
+wms_request() { # what to send where, as a curl configuration
+    printf '\''url = "%s/events"\nmax-time = "30"\noutput = "%s"\n%s\n'\'' "$wms_base" "$wms_file.reply" "$wms_curl"
+    printf '\''header = "Content-Type: application/octet-stream"\nheader = "Idempotency-Key: %s"\n'\'' "$wms_key"
+    printf '\''data-binary = "@%s"\n'\'' "$wms_file"
+}
+
+wms_code=${GLITE_WMS_SEQUENCE_CODE:-${EDG_WL_SEQUENCE_CODE:-}} wms_type=UserTag
+cd -- "${0%/*}/../ctl" || wms_misused '\''the directory of the job is gone'\''
+umask 077
+wms_file=../ctl/event.$$
+trap '\''rm -f -- "$wms_file" "$wms_file.conf" "$wms_file.reply"'\'' EXIT
+: >"$wms_file" || wms_failed '\''nothing can be written here'\''
+while [ $# -gt 0 ]; do
+    case $1 in
+    -h | --help)
+        wms_usage
+        exit 0
+        ;;
+    -p | --priority | -x | --lbproxy | -d | --debug-level) ;;
+    -I | --dont-increment) wms_pair :keep 1 ;;
+    --?*=*) wms_take "${1%%=*}" "${1#*=}" ;;
+    -?*)
+        [ $# -gt 1 ] || wms_misused "the option $1 needs a value"
+        wms_take "$1" "$2"
+        shift
+        ;;
+    *) wms_misused "there is no place for $1" ;;
+    esac
+    shift
+done
+wms_host='\'''\''
+! [ -r /proc/sys/kernel/hostname ] || read -r wms_host </proc/sys/kernel/hostname
+wms_key='\'''\''
+! [ -r /proc/sys/kernel/random/uuid ] || read -r wms_key </proc/sys/kernel/random/uuid
+[ -n "$wms_key" ] || wms_key=$(od -An -v -N16 -tx1 /dev/urandom | tr -d '\'' \n'\'')
+wms_pair :event "$wms_type"
+wms_pair :sequence "$wms_code"
+wms_pair :host "${wms_host:-unknown}"
+wms_request >"$wms_file.conf" || wms_failed '\''nothing can be written here'\''
+wms_wait=1
+until wms_status=$(wms_http "$wms_file.conf" 2>/dev/null); do
+    case $wms_status in
+    *408 | *425 | *429) ;;
+    *413) wms_failed '\''the event is too large'\'' ;;
+    *4??) wms_failed "the event was refused (status ${wms_status})" ;;
+    esac
+    [ "$wms_wait" -le 8 ] || wms_failed "the event was not delivered (${wms_status:-no answer})"
+    sleep "$wms_wait"
+    wms_wait=$((wms_wait * 2))
+done
+wms_held "$wms_file.reply"
+printf '\''%s\n'\'' "$wms_code"
+'
+wms_start_count=5
+wms_start_wait=5
+wms_isb_count=2
+wms_isb_wait=60
+wms_osb_count=6
+wms_osb_wait=300
+
+
+# --- what is said of the job ---------------------------------------------------------------------------
+wms_nl='
+'
+wms_safe='ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-'
+wms_dir='' wms_pid='' wms_watcher='' wms_begun='' wms_tell='' wms_setsid='' wms_starting='' wms_caught=''
+wms_notes='' wms_missing='' wms_remarks='' wms_beside=''
+wms_exit=-1 wms_signal=0 wms_wall=0 wms_user=0 wms_sys=0 wms_rss=0 wms_patience=60
+wms_longest_wait=60
+
+wms_note() { # a remark; no quote, backslash or control character in it
+    wms_notes="${wms_notes:+$wms_notes,}\"$1\""
+    wms_remarks="${wms_remarks}Note: $1$wms_nl"
+}
+
+wms_lacks() { # an output file that is not there: SHOWN JSON
+    wms_note "Cannot read or missing file $1"
+    wms_missing="${wms_missing:+$wms_missing,}$2"
+}
+
+wms_outcome() { # failure phrase, or nothing -> ../ctl/done.json
+    printf '{"nonce":"%s","exit_code":%d,"signal":%d,"wall_s":%d.%03d,' \
+        "$wms_nonce" "$wms_exit" "$wms_signal" $((wms_wall / 1000)) $((wms_wall % 1000))
+    printf '"cpu_user_s":%d.%03d,"cpu_system_s":%d.%03d,"max_rss_kb":%d,' $((wms_user / 1000)) \
+        $((wms_user % 1000)) $((wms_sys / 1000)) $((wms_sys % 1000)) "$wms_rss"
+    printf '"notes":[%s],"missing":[%s],"failure":"%s","sequence_code":"%s"}' \
+        "$wms_notes" "$wms_missing" "$1" "$wms_code"
+}
+
+wms_fatal() { # reason: the last word, then the end
+    printf 'LM_log_done_begin\n%s%s\nLM_log_done_end\n' "$wms_remarks" "$1"
+    if [ -n "$wms_tell" ]; then
+        wms_outcome "$1" >../ctl/done.json
+        wms_done >../ctl/outcome
+        wms_send outcome "$wms_start_count" "$wms_start_wait" || echo 'Note: the outcome was not delivered'
+    fi
+    wms_leave 1
+}
+
+wms_leave() { # status of the wrapper
+    printf 'jw exit status = %d\n' "$1"
+    [ -z "$wms_pid" ] || wms_kill KILL
+    wms_unwatch
+    [ -z "$wms_beside" ] || wms_dismiss
+    cd / || exit 1
+    wms_hook cp_3.sh
+    if [ -n "$wms_dir" ] && ! rm -rf -- "$wms_dir" 2>/dev/null; then
+        chmod -R u+rwX -- "$wms_dir"
+        rm -rf -- "$wms_dir"
+    fi
+    exit "$1"
+}
+
+wms_hook() { # a customisation point of the site
+    if [ -n "${GLITE_LOCAL_CUSTOMIZATION_DIR:-}" ] && [ -r "$GLITE_LOCAL_CUSTOMIZATION_DIR/$1" ]; then
+        # shellcheck source=/dev/null
+        . "$GLITE_LOCAL_CUSTOMIZATION_DIR/$1"
+    fi
+}
+
+# --- processes -----------------------------------------------------------------------------------------
+wms_kill() { # signal to everything the job started
+    kill -s "$1" -- "-$wms_pid" 2>/dev/null || kill -s "$1" "$wms_pid" 2>/dev/null
+}
+
+wms_trapped() { # name of the signal; while the job is being started, its process has no name yet: later
+    if [ -n "$wms_starting" ]; then
+        wms_caught=$1
+        return
+    fi
+    trap '' XCPU QUIT INT TERM
+    [ -z "$wms_pid" ] || wms_kill TERM
+    wms_start_count=0 wms_patience=10
+    if [ -n "$wms_begun" ] && [ "$wms_exit" -lt 0 ]; then
+        wms_clock
+        wms_wall=$((wms_now - wms_begun))
+    fi
+    wms_fatal "Job has been terminated (got SIG$1)"
+}
+
+wms_unwatch() { # no more looking at memory
+    [ -z "$wms_watcher" ] || kill "$wms_watcher" 2>/dev/null
+    wms_watcher=''
+}
+
+wms_run() { # a function in a process group of its own -> wms_status
+    wms_starting=1
+    if [ -z "$wms_setsid" ]; then set -m 2>/dev/null; fi
+    "$1" &
+    wms_pid=$!
+    if [ -z "$wms_setsid" ]; then set +m; fi
+    wms_starting=''
+    [ -z "$wms_caught" ] || wms_trapped "$wms_caught"
+    if [ "$wms_memory_period" -gt 0 ]; then
+        wms_watch_memory </dev/null >/dev/null 2>&1 &
+        wms_watcher=$!
+    fi
+    wait "$wms_pid"
+    wms_status=$?
+    wms_unwatch
+    wms_kill KILL
+    wms_pid=''
+}
+
+wms_watch_memory() { # largest sum of resident memory of the job's processes -> ../ctl/rss, kilobytes
+    trap 'kill "$!"; exit' TERM
+    wms_page=$(($(getconf PAGESIZE || echo 4096) / 1024))
+    wms_peak=0
+    while :; do
+        sleep "$wms_memory_period" &
+        wait "$!"
+        wms_sum=0
+        for wms_file in /proc/[0-9]*; do
+            read -r wms_stat <"$wms_file/stat" || continue
+            # shellcheck disable=SC2086
+            set -- ${wms_stat##*)}
+            [ "$3" != "$wms_pid" ] || wms_sum=$((wms_sum + ${22} * wms_page))
+        done
+        if [ "$wms_sum" -gt "$wms_peak" ]; then
+            wms_peak=$wms_sum
+            echo "$wms_peak" >../ctl/rss
+        fi
+    done
+}
+
+wms_pause() { # seconds; a signal ends it
+    sleep "$1" &
+    wait "$!"
+}
+
+wms_clock() { # milliseconds of a clock that is never set -> wms_now
+    if [ -r /proc/uptime ] && read -r wms_now _ </proc/uptime; then
+        wms_now=$((${wms_now%.*} * 1000 + (1${wms_now#*.} - 100) * 10))
+    else
+        wms_now=$(date +%s)000
+    fi
+}
+
+wms_ms() { # a time as `times` prints it (0m1.250s) -> wms_now, milliseconds
+    wms_now=${1#*m}
+    wms_frac=${wms_now#*[.,]}
+    wms_frac=${wms_frac%s}000
+    wms_frac=${wms_frac%"${wms_frac#???}"}
+    wms_now=$((${1%%m*} * 60000 + ${wms_now%%[.,]*} * 1000 + 1$wms_frac - 1000))
+}
+
+wms_cpu() { # CPU time of all children so far, in milliseconds -> wms_child_user, wms_child_sys
+    times >../ctl/times
+    {
+        read -r _
+        read -r wms_child_user wms_child_sys
+    } <../ctl/times
+    wms_ms "$wms_child_user"
+    wms_child_user=$wms_now
+    wms_ms "$wms_child_sys"
+    wms_child_sys=$wms_now
+}
+
+wms_measured() { # run a function, note what it took and how it ended
+    wms_cpu
+    wms_user_before=$wms_child_user wms_sys_before=$wms_child_sys
+    wms_clock
+    wms_begun=$wms_now
+    wms_run "$1"
+    if [ -s ../ctl/rss ]; then read -r wms_rss <../ctl/rss; fi
+    wms_clock
+    wms_wall=$((wms_now - wms_begun))
+    wms_cpu
+    wms_user=$((wms_child_user - wms_user_before)) wms_sys=$((wms_child_sys - wms_sys_before))
+    wms_exit=$wms_status
+    if [ "$wms_status" -gt 128 ] && [ "$wms_status" -le 192 ]; then wms_signal=$((wms_status - 128)); fi
+}
+
+wms_runnable() { # is the file there, and can it be made executable?
+    [ -f "$1" ] && [ -r "$1" ] || return 1
+    [ -x "$1" ] || chmod +x -- "$1"
+}
+
+# --- network -------------------------------------------------------------------------------------------
+if command -v curl >/dev/null 2>&1; then
+    wms_http() { exec curl -q -K "$1"; }
+else
+    wms_http() { exec python3 - "$1" <<'WMS_PYTHON'
+import http.client, re, ssl, sys, urllib.parse
+def transfer(options):
+    url = urllib.parse.urlsplit(options["url"][0])
+    context = ssl.create_default_context(cafile=options["cacert"][0]) if url.scheme == "https" else None
+    kind = http.client.HTTPSConnection if context else http.client.HTTPConnection
+    more = {"context": context} if context else {}
+    peer = kind(url.hostname, url.port, timeout=float(options["max-time"][0]), **more)
+    headers = dict(h.split(": ", 1) for h in options["header"] if ": " in h)
+    method, body = "GET", None
+    if "data-binary" in options:
+        method, body = "POST", open(options["data-binary"][0][1:], "rb").read()
+    if "upload-file" in options:
+        method, body = "PUT", open(options["upload-file"][0], "rb").read()
+    peer.request(method, url.path, body, headers)
+    reply = peer.getresponse()
+    content = reply.read()
+    if reply.status < 400:
+        with open(options["output"][0], "wb") as out:
+            out.write(content)
+    return reply.status
+sections = [{}]
+escaped = {"n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+for line in open(sys.argv[1], encoding="utf-8", errors="surrogateescape"):
+    key, _, value = line.strip().partition(" = ")
+    if key == "next":
+        sections.append({})
+    elif value:
+        value = re.sub(r"\\(.)", lambda found: escaped.get(found.group(1), found.group(1)), value[1:-1])
+        sections[-1].setdefault(key, []).append(value)
+for options in sections:
+    try:
+        status = transfer(options)
+    except (OSError, http.client.HTTPException) as error:
+        sys.stderr.write("%s: %s\n" % (options["url"][0], error))
+        status = 0
+    print("%03d" % status)
+    if not 0 < status < 400:
+        sys.exit(22)
+WMS_PYTHON
+    }
+fi
+
+wms_held() { # file with an answer: the sequence code goes on from there, if it gives one
+    wms_reply=''
+    read -r wms_reply <"$1" || :
+    case $wms_reply in
+    *'"sequence_code"'*'"'*'"'*)
+        wms_reply=${wms_reply#*'"sequence_code"'}
+        wms_reply=${wms_reply#*'"'}
+        wms_reply=${wms_reply%%'"'*}
+        case $wms_reply in '' | *[!A-Za-z0-9=:._~-]*) ;; *) wms_code=$wms_reply ;; esac
+        ;;
+    esac
+}
+
+wms_request() { # one transfer of a curl configuration: URL, seconds it may take, output file
+    printf 'url = "%s"\nmax-time = "%d"\noutput = "%s"\n' "$1" "$2" "$3"
+    printf '%s\n' "$wms_curl"
+}
+
+wms_json() { # one POST: URL, file
+    wms_request "$1" "$wms_patience" ../ctl/reply
+    printf 'header = "Content-Type: application/json"\ndata-binary = "@%s"\n' "$2"
+}
+
+wms_done() { wms_json "$wms_base/done" ../ctl/done.json; }
+
+wms_send() { # configuration, further tries, first wait -> 0 all is sent, 1 refused, 2 no answer; wms_codes
+    wms_left=$2 wms_wait=$3
+    while :; do
+        wms_codes=$(wms_http "../ctl/$1") && return 0
+        case $wms_codes in
+        *408 | *425 | *429) ;;
+        *4??) return 1 ;;
+        esac
+        [ "$wms_left" -gt 0 ] || return 2
+        wms_left=$((wms_left - 1))
+        wms_pause "$wms_wait"
+        wms_wait=$((wms_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_wait * 2))
+    done
+}
+
+wms_continue() { # the sequence code goes on from the server's answer, if it gives one
+    wms_held ../ctl/reply
+    export GLITE_WMS_SEQUENCE_CODE="$wms_code" EDG_WL_SEQUENCE_CODE="$wms_code"
+    printf 'Sequence code: %s\n' "$wms_code"
+}
+
+wms_take_start() { # the one start of this attempt
+    printf '{"nonce":"%s","node":"%s","sequence_code":"%s"}' \
+        "$wms_nonce" "$wms_node" "$wms_code" >../ctl/start.json
+    wms_json "$wms_base/start" ../ctl/start.json >../ctl/start
+    wms_send start "$wms_start_count" "$wms_start_wait"
+    case $? in
+    0)
+        wms_continue
+        return
+        ;;
+    1) wms_tell='' ;;
+    esac
+    wms_fatal "Cannot take shallow resubmission token $wms_base/start (${wms_codes:-no answer})"
+}
+
+# --- sandboxes -----------------------------------------------------------------------------------------
+wms_get() { # a file of the input sandbox: its URL below the base, place in the configuration, place, SHA-256 or nothing
+    printf '%s' "$wms_next"
+    wms_next="next$wms_nl"
+    wms_request "$wms_base/$1" 3600 "$2"
+}
+
+wms_right() { # the same arguments: is the file what was sent?
+    wms_file=$1
+    if [ -z "$4" ]; then return 0; fi
+    if ! command -v sha256sum >/dev/null 2>&1; then
+        wms_unchecked=1
+        return 0
+    fi
+    wms_sum=$(sha256sum <"$3") && [ "${wms_sum%% *}" = "$4" ]
+}
+
+wms_download() { # the whole input sandbox, again while it fails and may be tried again
+    wms_isb_left=$wms_isb_count wms_next='' wms_unchecked='' wms_file=''
+    wms_each_input wms_get >../ctl/input
+    while :; do
+        if wms_send input 0 0; then
+            wms_each_input wms_right && break
+            wms_reason='wrong checksum'
+        else
+            [ $? -eq 2 ] || wms_isb_left=0
+            wms_nth=0
+            wms_each_input wms_failed
+            wms_reason=${wms_codes##*"$wms_nl"}
+        fi
+        [ "$wms_isb_left" -gt 0 ] ||
+            wms_fatal "Cannot download ${wms_file##*/} from $wms_base/$wms_file ($wms_reason)"
+        wms_isb_left=$((wms_isb_left - 1))
+        wms_pause "$wms_isb_wait"
+        wms_isb_wait=$((wms_isb_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_isb_wait * 2))
+    done
+    [ -z "$wms_unchecked" ] || wms_note 'no sha256sum here, the input sandbox was not checked'
+}
+
+wms_failed() { # the same arguments: count up to the transfer that failed, the last that has a status
+    wms_file=$1
+    wms_nth=$((wms_nth + 1))
+    wms_rest=$wms_codes
+    wms_seen=1
+    while [ "$wms_rest" != "${wms_rest#*"$wms_nl"}" ]; do
+        wms_rest=${wms_rest#*"$wms_nl"}
+        wms_seen=$((wms_seen + 1))
+    done
+    [ "$wms_nth" -lt "$wms_seen" ]
+}
+
+wms_named() { # file name -> wms_name, fit for URLs and messages
+    case $1 in
+    *[!$wms_safe]*)
+        wms_name=$(printf '%s' "$1" | od -An -v -tx1 | tr -s ' \n' '%%')
+        wms_name=${wms_name%\%}
+        ;;
+    *) wms_name=$1 ;;
+    esac
+}
+
+wms_ready() { [ -f "$1" ] && [ -r "$1" ]; }
+
+wms_sizes() { # files -> their sizes in bytes, one a line
+    if command -v stat >/dev/null 2>&1; then exec stat -L -c %s -- "$@"; fi
+    for wms_file; do wc -c <"$wms_file"; done
+}
+
+wms_put() { # file, name, number: one upload
+    case $1 in
+    *[!/$wms_safe]*)
+        ln -s -- "$PWD/$1" "../ctl/file.$3"
+        set -- "../ctl/file.$3" "$2"
+        ;;
+    esac
+    wms_request "$wms_base/output/$2" 3600 ../ctl/reply >>../ctl/outcome
+    printf 'upload-file = "%s"\nnext\n' "$1" >>../ctl/outcome
+    wms_sent="$wms_sent$2$wms_nl"
+}
+
+wms_tail() { # file, its place in the queue: it is too large, keep its end
+    wms_allowed=$(((wms_limit - wms_total) / $2))
+    wms_note "OSB quota exceeded for $wms_name, truncating needed"
+    if tail -c "$wms_allowed" -- "$1" >"../ctl/tail.$2"; then
+        wms_note "Truncated last $wms_allowed bytes for file $wms_name"
+        wms_put "../ctl/tail.$2" "$wms_name.tail" "$2"
+        wms_total=$((wms_total + wms_allowed))
+    else
+        wms_note "Could not truncate output sandbox file $wms_name, not sending"
+    fi
+}
+
+wms_upload() { # files: all of them and the outcome in one connection, the end of a job that ran
+    wms_total=0 wms_sent='' wms_size=0
+    : >../ctl/outcome
+    [ $# -eq 0 ] || [ "$wms_limit" -lt 0 ] || wms_list=$(wms_sizes "$@")
+    while [ $# -gt 0 ]; do
+        wms_named "${1##*/}"
+        if [ "$wms_limit" -ge 0 ]; then
+            wms_size=${wms_list%%"$wms_nl"*}
+            wms_list=${wms_list#*"$wms_nl"}
+        fi
+        if [ "$wms_limit" -ge 0 ] && [ $((wms_total + wms_size)) -gt "$wms_limit" ]; then
+            wms_tail "$1" $#
+        else
+            wms_put "$1" "$wms_name" $#
+            wms_total=$((wms_total + wms_size))
+        fi
+        shift
+    done
+    wms_outcome '' >../ctl/done.json
+    wms_done >>../ctl/outcome
+    wms_send outcome "$wms_osb_count" "$wms_osb_wait" || wms_undelivered
+}
+
+wms_undelivered() { # which of the transfers failed: a file, or the outcome itself
+    wms_rest=$wms_codes
+    while [ "$wms_rest" != "${wms_rest#*"$wms_nl"}" ]; do
+        wms_rest=${wms_rest#*"$wms_nl"}
+        wms_sent=${wms_sent#*"$wms_nl"}
+    done
+    wms_sent=${wms_sent%%"$wms_nl"*}
+    if [ -n "$wms_sent" ]; then
+        wms_fatal "Cannot upload file://$wms_sent into $wms_base/output/$wms_sent ($wms_rest)"
+    fi
+    wms_note "the outcome could not be delivered (${wms_rest:-no answer})"
+    printf '%s' "$wms_remarks"
+    wms_leave 1
+}
+
+# --- the way of a job ----------------------------------------------------------------------------------
+wms_prepare() { # private directory, node, nonce
+    trap 'wms_trapped XCPU' XCPU
+    trap 'wms_trapped QUIT' QUIT
+    trap 'wms_trapped INT' INT
+    trap 'wms_trapped TERM' TERM
+    ! command -v setsid >/dev/null 2>&1 || wms_setsid=setsid
+    wms_isb_count=${GLITE_LOCAL_COPY_RETRY_COUNT_ISB:-${GLITE_LOCAL_COPY_RETRY_COUNT:-$wms_isb_count}}
+    wms_osb_count=${GLITE_LOCAL_COPY_RETRY_COUNT_OSB:-${GLITE_LOCAL_COPY_RETRY_COUNT:-$wms_osb_count}}
+    wms_isb_wait=${GLITE_LOCAL_COPY_RETRY_FIRST_WAIT_ISB:-${GLITE_LOCAL_COPY_RETRY_FIRST_WAIT:-$wms_isb_wait}}
+    wms_osb_wait=${GLITE_LOCAL_COPY_RETRY_FIRST_WAIT_OSB:-${GLITE_LOCAL_COPY_RETRY_FIRST_WAIT:-$wms_osb_wait}}
+    wms_ceiling=${GLITE_LOCAL_MAX_OSB_SIZE:--1}
+    if [ "$wms_ceiling" -ge 0 ] && { [ "$wms_limit" -lt 0 ] || [ "$wms_ceiling" -lt "$wms_limit" ]; }; then
+        wms_limit=$wms_ceiling
+    fi
+    wms_hook cp_1.sh
+    wms_directory
+    wms_node=''
+    ! [ -r /proc/sys/kernel/hostname ] || read -r wms_node </proc/sys/kernel/hostname
+    [ -n "$wms_node" ] || wms_node=$(uname -n)
+    case $wms_node in '' | *[!$wms_safe]*) wms_node=unknown ;; esac
+    wms_nonce=''
+    ! [ -r /proc/sys/kernel/random/uuid ] || read -r wms_nonce </proc/sys/kernel/random/uuid
+    [ -n "$wms_nonce" ] || wms_nonce=$(od -An -v -N16 -tx1 /dev/urandom | tr -d ' \n')
+    wms_tell=1
+}
+
+wms_directory() { # ours alone; ../ctl beside the job's working directory holds what is not the job's
+    wms_home=${TMPDIR:-}
+    case $wms_home in /*) ;; *) wms_home=$PWD ;; esac
+    [ -d "$wms_home" ] || wms_home=$PWD
+    umask 077
+    wms_name=$wms_unique.$$
+    wms_home=$wms_home/$wms_name
+    mkdir -- "$wms_home" "$wms_home/ctl" "$wms_home/work" "$wms_home/bin" ||
+        wms_fatal "Cannot create directory $wms_name"
+    wms_dir=$wms_home
+    cd -- "$wms_dir/work" || wms_fatal "Cannot create directory $wms_name"
+    if ! printf '%s' "$wms_ca" >../ctl/ca.pem || ! [ -s ../ctl/ca.pem ]; then
+        wms_fatal 'Working directory not writable'
+    fi
+    for wms_name in lb-logevent glite-lb-logevent; do
+        printf '%s' "$wms_logger" >"../bin/$wms_name" || wms_fatal 'Working directory not writable'
+    done
+    chmod +x ../bin/lb-logevent ../bin/glite-lb-logevent
+}
+
+
+# --- what runs beside the payload ----------------------------------------------------------------------
+wms_ask() { # configuration -> wms_codes; who asks can be ended meanwhile
+    wms_codes=''
+    wms_http "../ctl/$1" >"../ctl/$1.code" 2>/dev/null &
+    wait "$!"
+    read -r wms_codes <"../ctl/$1.code" || :
+}
+
+wms_place() { # file with an answer: wms_at is where the service is
+    wms_reply=''
+    read -r wms_reply <"$1" || :
+    case $wms_reply in
+    *'"have":'[0-9]*)
+        wms_reply=${wms_reply#*'"have":'}
+        wms_at=${wms_reply%%[!0-9]*}
+        ;;
+    esac
+}
+
+wms_part() { # file, most bytes: what stands there from wms_at on -> ../ctl/part.$3
+    tail -c "+$((wms_at + 1))" -- "$1" 2>/dev/null | head -c "$2" >"../ctl/part.$3"
+}
+
+wms_blink() { sleep 0.2 2>/dev/null || sleep 1; }
+
+wms_again() { # after a failure: a pause, longer each time
+    wms_pause "$wms_wait"
+    wms_wait=$((wms_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_wait * 2))
+}
+
+wms_dismiss() { # end all that runs beside the payload
+    # shellcheck disable=SC2086
+    kill $wms_beside 2>/dev/null
+    # shellcheck disable=SC2086
+    wait $wms_beside
+    wms_beside=''
+}
+
+wms_peek_period=5 wms_peek_most=10000000 wms_peek_part=1000000
+
+# --- perusal -------------------------------------------------------------------------------------------
+wms_peek_at() { # file, its name in URLs: what is new of it since wms_at
+    wms_size=$(($(wc -c <"$1")))
+    [ "$((wms_size - wms_at))" -le "$wms_peek_most" ] || wms_at=$((wms_size - wms_peek_most))
+    while [ "$wms_at" -lt "$wms_size" ]; do
+        wms_part "$1" "$wms_peek_part" peek
+        wms_request "$wms_base/perusal/$2/$wms_at" 60 ../ctl/peek.reply >../ctl/peek.put
+        printf 'upload-file = "../ctl/part.peek"\n' >>../ctl/peek.put
+        wms_before=$wms_at
+        wms_ask peek.put
+        [ "$wms_codes" = 200 ] || return 0
+        wms_place ../ctl/peek.reply
+        [ "$wms_at" -gt "$wms_before" ] || return 0
+    done
+}
+
+wms_peek() { # one look at all files that are asked for
+    : >../ctl/peek.list
+    wms_request "$wms_base/perusal" 60 ../ctl/peek.list >../ctl/peek
+    wms_ask peek
+    [ "$wms_codes" = 200 ] || return 0
+    while read -r wms_at wms_url wms_name; do
+        if wms_ready "./$wms_name"; then wms_peek_at "./$wms_name" "$wms_url"; fi
+    done <../ctl/peek.list
+}
+
+wms_peruse() { # a look each period
+    trap 'kill "$!" 2>/dev/null; exit' TERM
+    while :; do
+        wms_pause "$wms_peek_period"
+        wms_peek
+    done
+}
+
+wms_look() { # beside the payload
+    wms_peruse </dev/null >/dev/null 2>&1 &
+    wms_looker=$!
+    wms_beside="$wms_beside $wms_looker"
+}
+
+wms_looked() { # after the payload: a last look
+    kill "$wms_looker" 2>/dev/null
+    wait "$wms_looker"
+    wms_peek
+}
+
+wms_token_least=30 wms_token_most=1800
+
+# --- the token of the payload --------------------------------------------------------------------------
+wms_take_token() { # a fresh token -> the file, wms_period; 1 if there is none now, and ../ctl/token.failed says why
+    wms_request "$wms_base/token" 60 ../ctl/token.reply >../ctl/token
+    wms_ask token
+    wms_reply=''
+    if [ "$wms_codes" = 200 ]; then
+        read -r wms_reply <../ctl/token.reply || :
+    fi
+    rm -f ../ctl/token.reply
+    printf '%s' "${wms_codes:-no answer}" >../ctl/token.failed
+    case $wms_reply in
+    *'"access_token":"'?*'"expires":'[0-9]*) ;;
+    *) return 1 ;;
+    esac
+    wms_ends=${wms_reply#*'"expires":'}
+    wms_ends=${wms_ends%%[!0-9]*}
+    wms_reply=${wms_reply#*'"access_token":"'}
+    wms_reply=${wms_reply%%'"'*}
+    case $wms_reply in '' | *[!A-Za-z0-9._~+/=-]*) return 1 ;; esac
+    printf '%s' "$wms_reply" >"$BEARER_TOKEN_FILE.fresh" || return 1
+    mv -f -- "$BEARER_TOKEN_FILE.fresh" "$BEARER_TOKEN_FILE" || return 1
+    rm -f ../ctl/token.failed
+    wms_period=$(((wms_ends - $(date +%s)) / 2))
+    [ "$wms_period" -ge "$wms_token_least" ] || wms_period=$wms_token_least
+    [ "$wms_period" -le "$wms_token_most" ] || wms_period=$wms_token_most
+}
+
+wms_freshen() { # when half of the token's life is over, a fresh one; after a failure a pause, longer each time
+    trap 'kill "$!" 2>/dev/null; exit' TERM
+    wms_wait=$wms_token_least
+    while :; do
+        wms_pause "$wms_period"
+        if wms_take_token; then
+            wms_wait=$wms_token_least
+            continue
+        fi
+        wms_period=$wms_wait
+        wms_wait=$((wms_wait * 2 > wms_token_most ? wms_token_most : wms_wait * 2))
+    done
+}
+
+wms_bear() { # before the payload: it has a token in a file, in that of the CE if there is one
+    case ${BEARER_TOKEN_FILE:-} in
+    /*) [ -w "$BEARER_TOKEN_FILE" ] && [ -w "${BEARER_TOKEN_FILE%/*}" ] || BEARER_TOKEN_FILE='' ;;
+    *) BEARER_TOKEN_FILE='' ;;
+    esac
+    [ -n "$BEARER_TOKEN_FILE" ] || BEARER_TOKEN_FILE=$wms_dir/ctl/bearer
+    export BEARER_TOKEN_FILE
+    unset BEARER_TOKEN
+    wms_period=$wms_token_least
+    wms_take_token || :
+    wms_freshen </dev/null >/dev/null 2>&1 &
+    wms_bearer=$!
+    wms_beside="$wms_beside $wms_bearer"
+}
+
+wms_unbear() { # after all programs of the job
+    wms_beside=$wms_bearer
+    wms_dismiss
+    if [ -s ../ctl/token.failed ]; then
+        read -r wms_reply <../ctl/token.failed || :
+        wms_note "the last token for the payload did not come ($wms_reply)"
+    fi
+}
+
+wms_each_input() {
+    :
+}
+export GLITE_WMS_JOBID="$wms_job" EDG_WL_JOBID="$wms_job" GLITE_WMS_SEQUENCE_CODE="$wms_code"
+export EDG_WL_SEQUENCE_CODE="$wms_code" GLITE_WMS_LOG_DESTINATION="$wms_base"
+wms_payload() {
+    umask 022; exec </dev/null >/dev/null 2>/dev/null || exit 1
+    if [ -f .BrokerInfo ]; then
+        export GLITE_WMS_RB_BROKERINFO="$PWD/.BrokerInfo" EDG_WL_RB_BROKERINFO="$PWD/.BrokerInfo"
+    fi
+    export PATH="$wms_dir/bin:$PATH"
+    set -- '/bin/true'
+    if [ -n "$wms_setsid" ]; then set -- setsid "$@"; fi
+    exec "$@"
+}
+wms_epilogue() {
+    umask 022; exec </dev/null >/dev/null 2>&1
+    if [ -f .BrokerInfo ]; then
+        export GLITE_WMS_RB_BROKERINFO="$PWD/.BrokerInfo" EDG_WL_RB_BROKERINFO="$PWD/.BrokerInfo"
+    fi
+    export PATH="$wms_dir/bin:$PATH"
+    set -- '/bin/true'
+    if [ -n "$wms_setsid" ]; then set -- setsid "$@"; fi
+    exec "$@"
+}
+wms_outputs() {
+    set --
+    wms_upload "$@"
+}
+wms_prepare
+wms_runnable '/bin/true' || wms_fatal '/bin/true not found or unreadable'
+wms_take_start
+wms_hook cp_1_5.sh
+wms_look
+wms_bear
+wms_measured wms_payload
+printf 'job exit status = %d\n' "$wms_exit"
+wms_hook cp_2.sh
+wms_looked
+wms_beside=$wms_bearer
+wms_runnable '/bin/true' || wms_fatal 'epilogue failed: /bin/true not found'
+wms_run wms_epilogue
+[ "$wms_status" -eq 0 ] || wms_fatal "epilogue failed with error $wms_status"
+wms_unbear
+wms_outputs
+printf '%s' "$wms_remarks"
+wms_leave 0
