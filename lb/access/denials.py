@@ -90,7 +90,7 @@ class Gate:
         return bool(self.server) and same_dn(who.dn, self.server)
 
     def _made(self, rules: Rules) -> Policy:
-        return policy_of(rules, self.server, self._kit.settings.lb.super_users)
+        return policy_of(rules, self.server, self._kit.settings.lb.super_users, self._kit.gate)
 
     def _read_again(self) -> None:
         try:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import yaml
 
 from lb.access.rights import ANYBODY, Action, Rule, Rules
-from wms.errors import ConfigError
+from wms.authz.nodes import Reader, line_of
 
 RESOURCE = "LB"
 _BLOCKS = re.compile(r"\s*resource\b")
@@ -26,93 +26,53 @@ def parse_policy(text: str, origin: str = "policy") -> Rules:
     bare = re.sub(r"^\s*(#.*)?$", "", text, flags=re.MULTILINE).strip()
     reader = _Blocks() if _BLOCKS.match(bare) else _Yaml()
     reader.read(text)
-    if reader.problems:
-        problems = [f"{origin}:{line}: {problem}" for line, problem in sorted(reader.problems)]
-        raise ConfigError("\n".join(problems), problems=problems)
+    reader.check(origin)
     return {action: tuple(rules) for action, rules in reader.rules.items()}
 
 
-class _Reader:
-    """Rules and problems so far; lines count from 1."""
+class _Reader(Reader):
+    """Rules so far."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.rules: dict[Action, list[Rule]] = {}
-        self.problems: list[tuple[int, str]] = []
 
-    def wrong(self, line: int, problem: str) -> None:
-        self.problems.append((line, problem))
-
-    def action(self, name: str, line: int) -> list[Rule]:
+    def action(self, name: str, at: int) -> list[Rule]:
         """Where the rules of an action go; those of one that does not exist are only checked."""
         if name not in list(Action):
-            self.wrong(line, f"there is no action {name}")
+            self.wrong(at, f"there is no action {name}")
             return []
         return self.rules.setdefault(Action(name), [])
 
-    def value(self, key: str, value: str, line: int) -> str:
+    def value(self, key: str, value: str, at: int) -> str:
         if key not in ("subject", "fqan"):
-            self.wrong(line, f"a rule has subject and fqan, not {key}")
+            self.wrong(at, f"a rule has subject and fqan, not {key}")
         elif not value:
-            self.wrong(line, f"{key} is empty")
+            self.wrong(at, f"{key} is empty")
         elif value != ANYBODY and _PATTERN.search(value):
-            self.wrong(line, f"{key} {value}: patterns are not understood, only {ANYBODY} for anybody")
+            self.wrong(at, f"{key} {value}: patterns are not understood, only {ANYBODY} for anybody")
         return value
 
 
 class _Yaml(_Reader):
     def read(self, text: str) -> None:
-        try:
-            top = yaml.compose(text, Loader=yaml.SafeLoader)
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark
-            self.wrong(mark.line + 1 if mark else 1, f"not YAML: {error.problem}")
-            return
-        except yaml.YAMLError as error:
-            self.wrong(1, f"not YAML: {error}")
-            return
-        for key, rules in self._pairs(top, "actions and their rules") if top and not _is_null(top) else ():
-            found = self.action(key.value, _line(key))
-            found.extend(self._rule(rule) for rule in self._items(rules))
+        root = self.top(text)
+        for key, rules in self.pairs(root, "actions and their rules") if root else ():
+            found = self.action(key.value, line_of(key))
+            found.extend(self._rule(rule) for rule in self.items(rules, "rules"))
 
     def _rule(self, node: yaml.Node) -> Rule:
         values: dict[str, tuple[str, ...]] = {}
-        for key, given in self._pairs(node, "subject and fqan"):
-            texts = self._items(given) if isinstance(given, yaml.SequenceNode) else [given]
+        for key, given in self.pairs(node, "subject and fqan"):
+            texts = self.items(given, "texts") if isinstance(given, yaml.SequenceNode) else [given]
             values[key.value] = tuple(self._text(key.value, item) for item in texts)
         return Rule(values.get("subject", ()), values.get("fqan", ()))
 
     def _text(self, key: str, node: yaml.Node) -> str:
         if isinstance(node, yaml.ScalarNode):
-            return self.value(key, node.value, _line(node))
-        self.wrong(_line(node), f"{key} must be a text")
+            return self.value(key, node.value, line_of(node))
+        self.wrong(line_of(node), f"{key} must be a text")
         return ""
-
-    def _pairs(self, node: yaml.Node, what: str) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
-        if not isinstance(node, yaml.MappingNode):
-            self.wrong(_line(node), f"expected {what}")
-            return
-        seen: set[str] = set()
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.value in seen:
-                self.wrong(_line(key), f"expected {what}, each once")
-            else:
-                seen.add(key.value)
-                yield key, value
-
-    def _items(self, node: yaml.Node) -> list[yaml.Node]:
-        if isinstance(node, yaml.SequenceNode):
-            return list(node.value)
-        if not _is_null(node):
-            self.wrong(_line(node), "expected a list of rules")
-        return []
-
-
-def _is_null(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null")
-
-
-def _line(node: yaml.Node) -> int:
-    return int(node.start_mark.line) + 1
 
 
 class _Word(NamedTuple):

@@ -15,6 +15,7 @@ from lb.access.views import View as View
 from lb.access.views import shown as shown
 from lb.state import acl
 from lb.state.acl import plain_fqan
+from wms.authz.relations import Reach, is_named, memberships
 from wms.identity import Identity, same_dn
 
 ANYBODY = ".*"
@@ -59,9 +60,9 @@ class Rule(NamedTuple):
     fqans: tuple[str, ...] = ()
 
     def matches(self, who: Identity) -> bool:
-        held = {plain_fqan(fqan) for fqan in who.fqans}
+        held = {plain_fqan(fqan) for fqan in memberships(who)}
         return (bool(self.subjects or self.fqans)
-                and all(subject == ANYBODY or same_dn(subject, who.dn) for subject in self.subjects)
+                and all(subject == ANYBODY or is_named(who, subject) for subject in self.subjects)
                 and all(fqan == ANYBODY or plain_fqan(fqan) in held for fqan in self.fqans))
 
 
@@ -81,19 +82,41 @@ class Owned(Protocol):
     def access_rights(self) -> list[str]: ...
 
 
+class Above(Protocol):
+    """The policy of the whole service (wms.authz), which stands above this one."""
+
+    def superuser(self, identity: Identity) -> bool: ...
+
+    def banned(self, identity: Identity) -> bool: ...
+
+    def reach(self, identity: Identity, action: str) -> Reach: ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Policy:
-    """Rules by action: any that matches grants it. An administrator may do everything."""
+    """Rules by action: any that matches grants it. An administrator may do everything, and so may a superuser of the
+    service; to whom the service grants to read all jobs, so do we.
+    """
 
     rules: Rules = field(default_factory=dict)
+    above: Above | None = None
 
     def permits(self, action: Action, who: Identity) -> bool:
-        return action in _permitted(self, who.dn, who.fqans)
+        if self.banned(who):
+            return False
+        return self._from_above(action, who) or action in _permitted(self, who)
+
+    def banned(self, who: Identity) -> bool:
+        return self.above is not None and self.above.banned(who)
+
+    def _from_above(self, action: Action, who: Identity) -> bool:
+        above = self.above
+        return above is not None and (
+            above.superuser(who) or (action is Action.READ_ALL and above.reach(who, "read") is Reach.ALL))
 
 
 @lru_cache(maxsize=1000)
-def _permitted(policy: Policy, dn: str, fqans: tuple[str, ...]) -> frozenset[Action]:
-    who = Identity(dn, fqans=fqans, not_after=0.0)
+def _permitted(policy: Policy, who: Identity) -> frozenset[Action]:
     granted = frozenset(action for action, rules in policy.rules.items() if any(rule.matches(who) for rule in rules))
     return frozenset(Action) if Action.ADMIN_ACCESS in granted else granted
 
@@ -101,16 +124,19 @@ def _permitted(policy: Policy, dn: str, fqans: tuple[str, ...]) -> frozenset[Act
 BUILT_IN: Rules = {action: (Rule((ANYBODY,)),) for action in EVERYBODYS}
 
 
-def policy_of(rules: Rules = BUILT_IN, server: str = "", super_users: Iterable[str] = ()) -> Policy:
+def policy_of(rules: Rules = BUILT_IN, server: str = "", super_users: Iterable[str] = (),
+              above: Above | None = None) -> Policy:
     """The rules and what always holds: the server's own DN reads and purges all, super users are administrators."""
     itself = (Rule((server,)),) if server else ()
     always = {Action.READ_ALL: itself, Action.PURGE: itself,
               Action.ADMIN_ACCESS: tuple(Rule((dn,)) for dn in super_users)}
-    return Policy({action: (*rules.get(action, ()), *always.get(action, ())) for action in Action})
+    return Policy({action: (*rules.get(action, ()), *always.get(action, ())) for action in Action}, above)
 
 
 def view(policy: Policy, who: Identity, status: Owned) -> View:
     """What the caller sees of this job: the first that holds."""
+    if policy.banned(who):
+        return View.NONE
     if _owns(who, status) or policy.permits(Action.ADMIN_ACCESS, who):
         return View.FULL
     if acl.grants(status.access_rights, acl.READ, who) or policy.permits(Action.READ_ALL, who):
@@ -127,11 +153,11 @@ def may_tag(who: Identity, status: Owned) -> bool:
 
 def is_owner(who: Identity, status: Owned) -> bool:
     """Did the caller, or who is known by the same name, register the job?"""
-    return bool(status.owner) and same(who.dn, status.owner)
+    return is_named(who, status.owner)
 
 
 def _owns(who: Identity, status: Owned) -> bool:
-    return is_owner(who, status) or (bool(status.payload_owner) and same(who.dn, status.payload_owner))
+    return is_owner(who, status) or is_named(who, status.payload_owner)
 
 
 def same(a: str, b: str) -> bool:

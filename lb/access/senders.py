@@ -13,6 +13,7 @@ import msgspec
 
 from lb.access.rights import Action, Policy, is_owner, may_tag, same, to_log
 from lb.state import acl
+from wms.authz.relations import is_named
 from wms.errors import JobExists, JobPurged, NoSuchJob, NotAuthorized, NotPermitted, Refused
 from wms.event import Event, Source
 from wms.identity import Identity
@@ -189,7 +190,8 @@ def _permitted(case: _Case) -> Objection | None:
 def _registered_by_owner(case: _Case) -> Objection | None:
     if case.event.type != "RegJob":
         return None
-    if case.given and not same(case.given, case.event.user):
+    who = case.sender.who
+    if case.given and not same(case.given, case.event.user) and (who is None or not is_named(who, case.given)):
         return _denied("A job is registered by its owner.", Action.REGISTER_FOREIGN)
     if case.job.jobtype and not same(case.job.owner, case.event.user):
         return _denied("This job belongs to somebody else.", Action.REGISTER_JOBS)

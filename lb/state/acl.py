@@ -1,7 +1,7 @@
 """The access list of a job: entries as readable texts, changed by ChangeACL events, asked by rights, shown as GACL.
 
 An entry is `PERMISSION ALLOW|DENY KIND ID`, e.g. `READ ALLOW DN /DC=org/CN=Jane`. KIND is DN, FQAN or GROUP. A person
-known by a token has the DN `sub:ISSUER#SUBJECT`; the groups of a token count as FQANs. Not the owner's rights.
+known by a token has the DN `sub:ISSUER#SUBJECT`; groups of a token in its VO count as FQANs. Not the owner's rights.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from xml.sax.saxutils import escape
 
+from wms.authz.relations import is_named, memberships
 from wms.identity import Identity, canonical_dn
 
 READ, TAG = "READ", "TAG"
@@ -46,11 +47,11 @@ class Entry(NamedTuple):
         """Is this entry about the caller?"""
         match self.kind:
             case "DN":
-                return canonical_dn(self.id) == canonical_dn(who.dn)
+                return is_named(who, self.id)
             case "FQAN":
-                return plain_fqan(self.id) in map(plain_fqan, who.fqans)
+                return plain_fqan(self.id) in map(plain_fqan, memberships(who))
             case _:
-                return group(self.id) in (plain_fqan(fqan).partition(_ROLE)[0] for fqan in who.fqans)
+                return group(self.id) in (plain_fqan(fqan).partition(_ROLE)[0] for fqan in memberships(who))
 
 
 def asked(fields: Mapping[str, Any]) -> Entry:

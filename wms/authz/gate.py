@@ -14,7 +14,7 @@ from typing import NamedTuple
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from wms.authz.policy import BUILT_IN, Decision, Policy, Verdict, ban, decide, named, of_dn, superuser
+from wms.authz.policy import BUILT_IN, Decision, Policy, Verdict, ban, decide, named, of_dn, reach, superuser
 from wms.authz.policy_text import parse_policy
 from wms.authz.relations import Reach
 from wms.authz.who_text import parse_bans
@@ -91,7 +91,7 @@ class Gate:
 
     def reach(self, identity: Identity, action: str) -> Reach:
         """Whose jobs, wherever he calls from; OWN too for somebody who may not do it at all."""
-        return decide(self.policy, identity, action).jobs
+        return reach(self.policy, identity, action)
 
     def superuser(self, identity: Identity) -> bool:
         return bool(superuser(self.policy, identity))

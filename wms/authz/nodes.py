@@ -43,12 +43,12 @@ class Reader:
     def pairs(self, node: yaml.Node, what: str) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
         """Of a mapping; each key once."""
         if not isinstance(node, yaml.MappingNode):
-            self.wrong(line(node), f"expected {what}")
+            self.wrong(line_of(node), f"expected {what}")
             return
         seen: set[str] = set()
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.value in seen:
-                self.wrong(line(key), f"expected {what}, each once")
+                self.wrong(line_of(key), f"expected {what}, each once")
             else:
                 seen.add(key.value)
                 yield key, value
@@ -58,18 +58,18 @@ class Reader:
         if isinstance(node, yaml.SequenceNode):
             return list(node.value)
         if not is_null(node):
-            self.wrong(line(node), f"expected a list of {what}")
+            self.wrong(line_of(node), f"expected a list of {what}")
         return []
 
     def unknown(self, node: yaml.ScalarNode, what: str, known: Iterable[str]) -> None:
         """There is no such thing, but perhaps one with a similar name."""
         near = difflib.get_close_matches(node.value, list(known), 1)
-        self.wrong(line(node), f"there is no {what} {node.value}" + (f"; did you mean {near[0]}?" if near else ""))
+        self.wrong(line_of(node), f"there is no {what} {node.value}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
 def is_null(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null")
 
 
-def line(node: yaml.Node) -> int:
+def line_of(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from wms.authz.actions import ACTIONS, COMPUTE
 from wms.authz.patterns import Fqan, FqanPattern, Glob, fits, fits_path, glob, literal
-from wms.authz.relations import Reach, memberships
+from wms.authz.relations import Reach, memberships, names
 from wms.identity import TOKEN, Identity, canonical_dn
 
 Address = IPv4Address | IPv6Address
@@ -35,7 +35,7 @@ class Condition(NamedTuple):
 
 
 def _names(pattern: Glob, who: Identity) -> bool:
-    return fits(pattern, canonical_dn(who.dn)) or bool(who.shown and fits(pattern, canonical_dn(who.shown)))
+    return any(fits(pattern, canonical_dn(name)) for name in names(who))
 
 
 def _present(attribute: str) -> Callable[[Glob, Identity], bool]:
@@ -254,6 +254,12 @@ def _address(peer: str) -> Address | None:
 def superuser(policy: Policy, who: Identity) -> str:
     """What makes the caller a superuser; "" if nothing does."""
     return next((one.label for one in policy.superusers if one.holds(who)), "")
+
+
+@lru_cache(maxsize=4096)
+def reach(policy: Policy, who: Identity, action: str) -> Reach:
+    """Whose jobs, wherever the caller is; OWN too for somebody who may not do it at all."""
+    return decide(policy, who, action).jobs
 
 
 @lru_cache(maxsize=4096)

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from wms.authz.actions import ACTIONS
-from wms.authz.nodes import is_null, line
+from wms.authz.nodes import is_null, line_of
 from wms.authz.policy import BUILT_IN, Network, Policy, Rule, Who, credential
 from wms.authz.relations import Reach
 from wms.authz.who_text import EVERYBODY, WhoReader, dn_problem
@@ -86,7 +86,7 @@ class _Policy(WhoReader):
             else:
                 self.unknown(key, "part of a rule called", parts)
         if isinstance(node, yaml.MappingNode):
-            self._whole(found, line(node))
+            self._whole(found, line_of(node))
         effect = "allow" if "allow" in found else "deny"
         return Rule(effect == "allow", found.get(effect, frozenset()), found.get("who", Who()), found.get("from", ()),
                     found.get("jobs", Reach.OWN), found.get("name", ""), number)
@@ -118,20 +118,20 @@ class _Policy(WhoReader):
             try:
                 found += [ip_network(text)] if text else []
             except ValueError as error:
-                self.wrong(line(item), f"no address or network: {error}")
+                self.wrong(line_of(item), f"no address or network: {error}")
         if not found:
-            self.wrong(line(node), "from names no host")
+            self.wrong(line_of(node), "from names no host")
         return tuple(found)
 
     def _reach(self, node: yaml.Node) -> Reach:
         name = self.text(node, "jobs")
         if name not in REACHES:
-            self.wrong(line(node), f"jobs is one of {', '.join(REACHES)}, not {name or 'this'}")
+            self.wrong(line_of(node), f"jobs is one of {', '.join(REACHES)}, not {name or 'this'}")
         return REACHES.get(name, Reach.OWN)
 
     def _drain(self, node: yaml.Node) -> None:
         if not node.tag.endswith(":bool"):
-            self.wrong(line(node), "drain is true or false")
+            self.wrong(line_of(node), "drain is true or false")
         else:
             self.drain = bool(yaml.SafeLoader.bool_values[str(node.value).lower()])
 
@@ -146,7 +146,7 @@ class _Policy(WhoReader):
             if parts.keys() >= {"owner", "is"}:
                 self._owner(parts["owner"][1], parts["is"][1], names)
             elif isinstance(item, yaml.MappingNode):
-                self.wrong(line(item), "an entry says owner and is")
+                self.wrong(line_of(item), "an entry says owner and is")
         for (issuer, name), owner in self.owners.items():
             own = token_name(issuer, name) if issuer else name
             if own in names and own != canonical_dn(owner):
@@ -155,16 +155,16 @@ class _Policy(WhoReader):
     def _owner(self, name: yaml.Node, credentials: yaml.Node, names: dict[str, int]) -> None:
         owner = self.text(name, "owner")
         if owner and (problem := dn_problem(owner)):
-            self.wrong(line(name), problem)
-        names[canonical_dn(owner)] = line(name)
+            self.wrong(line_of(name), problem)
+        names[canonical_dn(owner)] = line_of(name)
         for item in self.items(credentials, "credentials"):
             parts = {key.value: self.text(value, key.value) for key, value in self.pairs(item, "a credential")}
             if parts.keys() not in ({"dn"}, {"issuer", "subject"}):
-                self.wrong(line(item), "a credential has dn, or issuer and subject")
+                self.wrong(line_of(item), "a credential has dn, or issuer and subject")
             elif parts.get("dn", "/")[:1] not in ("", "/"):
-                self.wrong(line(item), f"{parts['dn']} is no DN; a token is named by issuer and subject")
+                self.wrong(line_of(item), f"{parts['dn']} is no DN; a token is named by issuer and subject")
             elif all(parts.values()):
-                self._claim(credential(**parts), owner, line(item))
+                self._claim(credential(**parts), owner, line_of(item))
 
     def _claim(self, key: tuple[str, str], owner: str, at: int) -> None:
         other = self.owners.setdefault(key, owner)

@@ -50,9 +50,19 @@ class Asking(Protocol):
     def jobs(self) -> Reach: ...
 
 
+def names(who: Identity) -> tuple[str, ...]:
+    """Of the owner, and of the credential itself if that is another."""
+    return (who.dn, who.shown) if who.shown else (who.dn,)
+
+
+def is_named(who: Identity, name: str) -> bool:
+    """Is this a name of the caller, in any spelling? Nobody has an empty one."""
+    return bool(name) and any(own == name or same_dn(own, name) for own in names(who))
+
+
 def relation(who: Identity, job: Owned) -> Relation:
     """Nobody is related to what has no owner and no VO."""
-    if job.owner and same_dn(who.dn, job.owner):
+    if is_named(who, job.owner):
         return Relation.OWNER
     return Relation.SAME_VO if who.vo and who.vo == job.vo else Relation.OTHER
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from wms.authz.nodes import Reader, is_null, line
+from wms.authz.nodes import Reader, is_null, line_of
 from wms.authz.patterns import ROLE
 from wms.authz.policy import CONDITIONS, Who
 from wms.identity import CERTIFICATE, TOKEN
@@ -89,17 +89,17 @@ class WhoReader(Reader):
             for item, text in texts:
                 self._judge(key.value, text, item)
             if not texts:
-                self.wrong(line(value), f"{key.value} names nobody")
+                self.wrong(line_of(value), f"{key.value} names nobody")
             found[key.value] = tuple(CONDITIONS[key.value].read(text) for _, text in texts)
         if not found and problems == len(self.problems):
-            self.wrong(line(node), f"who is meant? Everybody is written {EVERYBODY}")
+            self.wrong(line_of(node), f"who is meant? Everybody is written {EVERYBODY}")
         if "group" in found and not {"issuer", "vo"} & found.keys():
-            self.wrong(line(node), "group needs issuer or vo beside it: any issuer can claim any group")
+            self.wrong(line_of(node), "group needs issuer or vo beside it: any issuer can claim any group")
         return tuple(found.items())
 
     def _judge(self, key: str, text: str, node: yaml.Node) -> None:
         if key in _PROBLEMS and text != "*" and (problem := _PROBLEMS[key](text)):
-            self.wrong(line(node), problem)
+            self.wrong(line_of(node), problem)
 
     def each(self, node: yaml.Node) -> list[yaml.Node]:
         """A list, or one alone."""
@@ -109,5 +109,5 @@ class WhoReader(Reader):
         """"" after a problem."""
         if isinstance(node, yaml.ScalarNode) and not is_null(node) and node.value:
             return str(node.value)
-        self.wrong(line(node), f"{what} must be a text")
+        self.wrong(line_of(node), f"{what} must be a text")
         return ""
