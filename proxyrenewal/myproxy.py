@@ -17,7 +17,6 @@ from wms import der
 from wms.errors import BadCredential, Refused, Unavailable
 from wms.x509.proxy import Proxy
 
-DEFAULT_PORT = 7512
 NO_DELEGATION = b"0"  # GSI: the handshake is not followed by a delegation
 LONGEST_MESSAGE = 1 << 18
 _GET = 0
@@ -76,14 +75,6 @@ def proof(old: Proxy, offers: list[str]) -> bytes:
             return (bytes([number, 0, 0, 0]) + len(signature).to_bytes(4, "big") + signature
                     + bytes([len(old.chain)]) + chain)
     raise Refused(f"the MyProxy server asks for a proof that is not known here: {', '.join(challenges)}")
-
-
-def server_address(text: str) -> tuple[str, int]:
-    """(host, port) of `host` or `host:port`; Refused when it is neither."""
-    host, _, port = text.strip().partition(":")
-    if not host or not (port or str(DEFAULT_PORT)).isdecimal() or text.endswith(":"):
-        raise Refused(f"not the address of a MyProxy server: {text!r}", hint="Write host or host:port.")
-    return host, int(port or DEFAULT_PORT)
 
 
 def is_named(cert: x509.Certificate, host: str) -> bool:

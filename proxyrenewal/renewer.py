@@ -18,8 +18,8 @@ from proxyrenewal import myproxy
 from wms import tls
 from wms.clienttls import client_context
 from wms.errors import Refused, TimedOut, Unavailable, UntrustedCredential
+from wms.identity import Identity
 from wms.x509 import proxy
-from wms.x509.rfc3820 import ATTRIBUTE_CERTIFICATES, raw_extension
 
 T = TypeVar("T")
 
@@ -30,43 +30,40 @@ _PIECE = 1 << 16
 def renew(server: str, port: int, host_cert: str, host_key: str, ca_dir: str, old_proxy_pem: bytes,
           lifetime_s: float, timeout_s: float, *, credential_name: str = "",
           clock: Callable[[], float] = time.time) -> bytes:
-    """A new proxy file for the owner of the old one, with a new key, living at most `lifetime_s`.
+    """A new proxy file for the owner of the old one, with a new key, living at most `lifetime_s`, longer than the old.
 
-    We authenticate with the host's certificate; the server must list it as a renewer. `timeout_s` bounds
-    the whole conversation. Refused (BadCredential among it) when trying again is useless before something
-    is changed; Unavailable and TimedOut when it is not.
+    It has none of the old one's VOMS attributes, which are bound to that. We authenticate with the host's certificate;
+    the server must list it as a renewer. `timeout_s` bounds the whole conversation. Refused (BadCredential among it)
+    when trying again is useless before something is changed; Unavailable and TimedOut when it is not.
     """
     old = proxy.load(old_proxy_pem)
     owner = proxy.identify(old.chain, clock())
-    _require_plain(old)
     key, csr = proxy.request("rsa:2048")
     talk = myproxy.renewal(owner.dn, old, _der(csr), lifetime_s, credential_name)
     context = client_context(host_cert, ca_dir, host_key)
     context.check_hostname = False  # grid names: myproxy.is_named
     certs = _converse(server, port, context, talk, timeout_s)
-    return _checked(key, certs, owner.dn, ca_dir, clock())
-
-
-def _require_plain(old: proxy.Proxy) -> None:
-    """VOMS attributes are bound to the old certificate; a renewal would silently lose the memberships."""
-    if any(raw_extension(cert, ATTRIBUTE_CERTIFICATES) for cert in old.chain):
-        raise Refused("the proxy carries VOMS attributes, which a renewal by MyProxy alone would lose",
-                      hint="Register a proxy without VOMS attributes for renewal.")
+    return _checked(key, certs, owner, ca_dir, clock())
 
 
 def _der(csr: bytes) -> bytes:
     return x509.load_pem_x509_csr(csr).public_bytes(_DER)
 
 
-def _checked(key: bytes, certs: list[bytes], owner: str, ca_dir: str, now: float) -> bytes:
+def _checked(key: bytes, certs: list[bytes], owner: Identity, ca_dir: str, now: float) -> bytes:
     try:
         chain = [x509.load_der_x509_certificate(cert) for cert in certs]
     except ValueError as error:
         raise Unavailable(f"the MyProxy server sent an unreadable certificate: {error}") from error
     identity = proxy.identify(chain, now)
     tls.verify_path(chain, ca_dir)
+    if identity.limited and not owner.limited:
+        raise Refused("the MyProxy server holds only a limited proxy, which may do less than the old one")
+    if identity.not_after <= owner.not_after:
+        raise Refused("the MyProxy server gives no proxy that lasts longer than the old one",
+                      hint="The credential that it holds may be near its end.")
     pem = b"".join(cert.public_bytes(_PEM) for cert in chain)
-    return proxy.accept(key, pem, owner, now, chain[identity.chain_length - 1])[1]
+    return proxy.accept(key, pem, owner.dn, now, chain[identity.chain_length - 1])[1]
 
 
 def _converse(server: str, port: int, context: ssl.SSLContext, talk: Generator[bytes, bytes, T],

@@ -5,12 +5,17 @@ Functions of a connection. The credentials themselves are files; no key is ever 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import msgspec
 import sqlalchemy as sa
 
+from proxyrenewal.schedule import HOPELESS, Life
 from wms.database import metadata
+from wms.identity import CERTIFICATE
+
+TAKEN_BACK = "its owner took it back"
+"""The `last_error` of a credential that was destroyed."""
 
 registrations = sa.Table(
     "registrations", metadata,
@@ -35,9 +40,11 @@ registered_jobs = sa.Table(
 
 
 class Registration(msgspec.Struct, frozen=True):
-    """A credential (`path` is its file, `myproxy` is `host` or `host:port`) and how its renewal goes.
+    """A credential and how its renewal goes; times are epoch seconds.
 
-    `failures` counts those since the last success; times are epoch seconds.
+    `path` is its file. `myproxy` is who renews it: `host` or `host:port` of a MyProxy server, the issuer of a token,
+    empty if nobody does. `failures` counts those since the last success, or is HOPELESS (`schedule`). `begins` is when
+    the life that now runs came here, or a token was issued; `warned` when the owner was told in it, 0: not yet.
     """
 
     credential: str
@@ -48,10 +55,24 @@ class Registration(msgspec.Struct, frozen=True):
     next_try: float
     failures: int = 0
     last_error: str = ""
-    kind: str = "certificate"
+    kind: str = CERTIFICATE
     begins: float = 0.0
     warned: float = 0.0
     renewals: int = 0
+
+    @property
+    def life(self) -> Life:
+        return Life(self.kind, self.begins, self.not_after, self.failures, self.warned)
+
+    def is_life_of(self, other: Registration) -> bool:
+        """Nothing has happened to it since `other` was read that makes the outcome of a renewal worthless."""
+        return (self.not_after, self.begins, self.failures) == (other.not_after, other.begins, other.failures)
+
+
+_COLUMNS = tuple(registrations.c[name] for name in Registration.__struct_fields__)
+_CHANGING = ("not_after", "next_try", "failures", "last_error", "begins", "warned", "renewals")
+_SAVE = registrations.update().where(registrations.c.credential == sa.bindparam("key")).values(
+    {name: sa.bindparam(f"new_{name}") for name in _CHANGING})
 
 
 def register(conn: sa.Connection, entry: Registration, jobs: Collection[str]) -> None:
@@ -69,10 +90,17 @@ def register(conn: sa.Connection, entry: Registration, jobs: Collection[str]) ->
 
 
 def _merged(known: Registration, entry: Registration) -> Registration:
+    """A server that has failed gives way to another one; nothing that was taken back stays."""
+    if known.failures == HOPELESS and known.last_error == TAKEN_BACK:
+        return entry
     longer, other = (entry, known) if entry.not_after > known.not_after else (known, entry)
-    if longer.myproxy or not other.myproxy:
-        return longer
-    return msgspec.structs.replace(longer, myproxy=other.myproxy, next_try=min(longer.next_try, other.next_try))
+    if longer is entry:
+        return entry if entry.myproxy or not known.myproxy else msgspec.structs.replace(
+            entry, myproxy=known.myproxy, next_try=min(known.next_try, entry.next_try))
+    if not other.myproxy or other.myproxy == known.myproxy or (known.myproxy and not known.failures):
+        return known
+    return msgspec.structs.replace(known, myproxy=other.myproxy, failures=0,
+                                   next_try=min(known.next_try, other.next_try))
 
 
 def unregister(conn: sa.Connection, job: str) -> list[Registration]:
@@ -94,29 +122,60 @@ def drop(conn: sa.Connection, credential: str) -> None:
     conn.execute(registrations.delete().where(registrations.c.credential == credential))
 
 
-def due(conn: sa.Connection, now: float, limit: int) -> list[Registration]:
-    """The credentials whose time has come, longest overdue first."""
-    return _entries(conn, sa.select(registrations).where(registrations.c.next_try <= now)
-                    .order_by(registrations.c.next_try, registrations.c.credential).limit(limit))
+def due(conn: sa.Connection, now: float, limit: int, but: Collection[str] = ()) -> list[Registration]:
+    """The credentials whose time has come, longest overdue first, but those of these servers."""
+    return _entries(conn, sa.select(*_COLUMNS).where(registrations.c.next_try <= now,
+                                                     registrations.c.myproxy.not_in(but))
+                    .order_by(registrations.c.next_try).limit(limit))
 
 
-def succeeded(conn: sa.Connection, credential: str, not_after: float, next_try: float) -> None:
-    """The credential's file was renewed."""
-    conn.execute(_one(credential).values(
-        not_after=not_after, next_try=next_try, failures=0, last_error=""))
+def upcoming(conn: sa.Connection, now: float) -> float | None:
+    """When the time of another credential comes after `now` (epoch s); None: of none."""
+    found: float | None = conn.scalar(
+        sa.select(sa.func.min(registrations.c.next_try)).where(registrations.c.next_try > now))
+    return found
 
 
-def failed(conn: sa.Connection, credential: str, next_try: float, error: str) -> None:
-    """A renewal failed; counts it."""
-    conn.execute(_one(credential).values(
-        next_try=next_try, failures=registrations.c.failures + 1, last_error=error))
+def current(conn: sa.Connection, credentials: Collection[str]) -> dict[str, Registration]:
+    """What is known of these, by credential."""
+    found = _entries(conn, sa.select(*_COLUMNS).where(registrations.c.credential.in_(credentials)))
+    return {entry.credential: entry for entry in found}
 
 
-def jobs_of(conn: sa.Connection, credential: str) -> list[str]:
-    """The jobs that need the credential, in order of their names."""
+def save(conn: sa.Connection, entries: Sequence[Registration]) -> None:
+    """How their renewal goes now; who renews them and what they are stays."""
+    if entries:
+        conn.execute(_SAVE, [{"key": entry.credential, **{f"new_{name}": getattr(entry, name) for name in _CHANGING}}
+                             for entry in entries])
+
+
+def jobs_of(conn: sa.Connection, credential: str, after: str = "", limit: int | None = None) -> list[str]:
+    """The jobs that need the credential, in order of their names, from the one behind `after` on."""
     return list(conn.scalars(sa.select(registered_jobs.c.job)
-                             .where(registered_jobs.c.credential == credential)
-                             .order_by(registered_jobs.c.job)))
+                             .where(registered_jobs.c.credential == credential, registered_jobs.c.job > after)
+                             .order_by(registered_jobs.c.job).limit(limit)))
+
+
+def jobs_of_all(conn: sa.Connection, credentials: Collection[str]) -> dict[str, list[str]]:
+    """The jobs of each, in order of their names."""
+    found: dict[str, list[str]] = {credential: [] for credential in credentials}
+    for credential, job in conn.execute(
+            sa.select(registered_jobs.c.credential, registered_jobs.c.job)
+            .where(registered_jobs.c.credential.in_(credentials))
+            .order_by(registered_jobs.c.credential, registered_jobs.c.job)):
+        found[credential].append(job)
+    return found
+
+
+def release(conn: sa.Connection, credential: str, limit: int) -> list[str]:
+    """Forget up to `limit` of its jobs, and which those were; with its last job the credential is forgotten."""
+    jobs = jobs_of(conn, credential, limit=limit)
+    if len(jobs) < limit:
+        drop(conn, credential)
+    else:
+        conn.execute(registered_jobs.delete().where(
+            registered_jobs.c.credential == credential, registered_jobs.c.job <= jobs[-1]))
+    return jobs
 
 
 def find(conn: sa.Connection, credential: str) -> Registration | None:
@@ -127,7 +186,7 @@ def find(conn: sa.Connection, credential: str) -> Registration | None:
 
 def of_jobs(conn: sa.Connection, jobs: Collection[str]) -> dict[str, Registration]:
     """job -> its credential, for the status of jobs; jobs without one are left out."""
-    rows = conn.execute(sa.select(registered_jobs.c.job, registrations)
+    rows = conn.execute(sa.select(registered_jobs.c.job, *_COLUMNS)
                         .join(registrations, registrations.c.credential == registered_jobs.c.credential)
                         .where(registered_jobs.c.job.in_(jobs)))
     return {job: Registration(*entry) for job, *entry in rows}

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from proxyrenewal import myproxy
 from wms import der
 from wms.errors import BadCredential, Refused, Unavailable
+from wms.myproxy import may_ask, server_address
 from wms.x509 import authority, proxy
 
 OLD = delegate(person(), kind="rsa:2048")
@@ -141,13 +142,29 @@ def test_a_name_cannot_smuggle_a_line(owner: str, name: str):
 @pytest.mark.parametrize(("text", "address"), [
     ("myproxy.cern.ch", ("myproxy.cern.ch", 7512)), (" host:17512 ", ("host", 17512))])
 def test_an_address_names_a_host_and_perhaps_a_port(text: str, address: tuple[str, int]):
-    assert myproxy.server_address(text) == address
+    assert server_address(text) == address
 
 
 @pytest.mark.parametrize("text", ["", ":7512", "host:", "host:x", "host:-1"])
 def test_an_address_without_sense_is_refused(text: str):
     with pytest.raises(Refused, match="not the address"):
-        myproxy.server_address(text)
+        server_address(text)
+
+
+@pytest.mark.parametrize(("host", "patterns", "may"), [
+    ("anywhere.org", [], True),
+    ("px.example.org", ["px.example.org"], True),
+    ("PX.Example.org.", ["px.example.ORG"], True),
+    ("px.example.org", ["*.example.org"], True),
+    ("a.b.example.org", ["other", "*.example.org."], True),
+    ("example.org", ["*.example.org"], False),
+    ("evil-example.org", ["*.example.org"], False),
+    ("px.example.org.evil.com", ["*.example.org", "px.example.org"], False),
+    ("127.0.0.1", ["*.example.org"], False),
+    ("localhost", ["px"], False),
+])
+def test_a_site_says_which_servers_jobs_may_name(host: str, patterns: list[str], may: bool):
+    assert may_ask(host, patterns) == may
 
 
 AUTHORITY = authority.make_authority(NOW, serial=1, kind="ec")
