@@ -92,11 +92,11 @@ def _record(content: bytes, kind: type[Any], what: str) -> Any:
     try:
         found = json.loads(content.decode(), object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise BadToken(f"The {what} of the token are not a JSON object with one value a name.") from None
+        raise BadToken(f"The part of the token for its {what} is not a JSON object with one value a name.") from None
     try:
         return msgspec.convert(found, kind)
     except msgspec.ValidationError as error:
-        raise BadToken(f"The {what} of the token cannot be used: {error}.") from None
+        raise BadToken(f"The part of the token for its {what} cannot be used: {error}.") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
