@@ -61,6 +61,12 @@ class BadInputFile(Refused):
     code = "UI_BAD_INPUT_FILE"
 
 
+class KeyExposed(Refused):
+    """A private key that others can read."""
+
+    code = "UI_KEY_EXPOSED"
+
+
 class NoJobId(Refused):
     code = "UI_NO_JOBID"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from clients.commands import wms_login
+from clients.commands import wms_login, wms_proxy
 from wms.errors import WmsError
 
 STALE_S = 15.0
@@ -24,9 +24,8 @@ _DIRECTORY = click.option("--dir", "directory", default=".wms", envvar="WMS_DIR"
 def main() -> None:
     """Entry point: an error is one sentence on standard error."""
     try:
-        cli(standalone_mode=False)
-    except click.exceptions.Exit as leaving:
-        sys.exit(leaving.exit_code)
+        status = cli(standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -49,7 +48,7 @@ def cli() -> None:
     """Workload management: a suite of your own, proxies and tokens, and help on the job commands."""
 
 
-for _command in (wms_login.login, wms_login.logout, wms_login.token):
+for _command in (wms_login.login, wms_login.logout, wms_login.token, wms_proxy.proxy):
     cli.add_command(_command)
 
 
