@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from ns import files, store
+from ns.running import attempt_of, check_live, check_open
 from wms.errors import NotAllowedNow, NotFound, SandboxTooLarge
 from wms.eventlog import Journal
 from wms.httpd import Call, FileReply
@@ -28,24 +29,24 @@ class Attempts:
         self._kit = kit
 
     async def input(self, call: Call) -> FileReply:
-        id, name = call.params["unique"], call.params["name"]
-        here = await self._kit.database.read(store.sandbox, id, store.INPUT)
-        for file, received in here:
+        (id, number), name = attempt_of(call), call.params["name"]
+        for file, received in await self._kit.database.read(_inputs, id, number):
             if file.name == name and received:
                 path = files.place(self._kit.settings.state_dir, id, store.INPUT, 0, name)
                 return FileReply(str(path), file.size, file.sha256)
         raise NotFound(f"There is no input file {name[:200]}.")
 
     async def start(self, call: Call) -> StartGranted:
-        body, (id, number) = call.body, _attempt(call)
+        body, (id, number) = call.body, attempt_of(call)
         assert isinstance(body, StartRequest)
         return await self._kit.database.transact(self._start, id, number, body, self._kit.now())
 
     def _start(self, conn: sa.Connection, id: str, number: int, body: StartRequest, now: float) -> StartGranted:
         job, row = store.job(conn, id, change=True), store.attempt(conn, id, number) or store.Attempt(id, number)
-        if row.started is not None and row.nonce == body.nonce and row.closed is None:
+        over = row.closed is not None or row.reported is not None
+        if row.started is not None and row.nonce == body.nonce and not over:
             return StartGranted(True, row.sequence_code)
-        if row.started is not None or row.closed is not None or job.cancelled or job.phase != store.STARTED:
+        if row.started is not None or over or job.cancelled or job.phase != store.STARTED:
             raise NotAllowedNow("This attempt was started before, closed or cancelled.", value=number)
         journal = self._journal(job, body.sequence_code, now)
         journal.add("Running", node=body.node or "unknown")
@@ -59,7 +60,7 @@ class Attempts:
         return Journal(Source.LRMS, job.job, code or job.sequence_code, now, self._kit.host, job.owner)
 
     async def output(self, call: Call) -> File:
-        id, number = _attempt(call)
+        id, number = attempt_of(call)
         name, limits = check_name(call.params["name"]), self._kit.settings.ns
         here = await self._kit.database.read(self._room, id, number, name)
         room = limits.max_output_bytes - sum(file.size for file in here)
@@ -74,9 +75,7 @@ class Attempts:
     @staticmethod
     def _room(conn: sa.Connection, id: str, number: int, name: str) -> list[File]:
         """The other output files of the attempt, which must have been started and be open."""
-        row = store.attempt(conn, id, number)
-        if row is None or row.started is None or row.closed is not None:
-            raise NotAllowedNow("This attempt is not running.", value=number)
+        check_live(conn, id, number)
         return [file for file, _ in store.sandbox(conn, id, store.OUTPUT, number) if file.name != name]
 
     def _stored(self, conn: sa.Connection, id: str, number: int, file: File) -> None:
@@ -84,13 +83,14 @@ class Attempts:
         store.put_output(conn, id, number, file)
 
     async def done(self, call: Call) -> Empty:
-        body, (id, number) = call.body, _attempt(call)
+        body, (id, number) = call.body, attempt_of(call)
         assert isinstance(body, OutcomeReport)
         return await self._kit.database.transact(self._done, id, number, body, self._kit.now())
 
     def _done(self, conn: sa.Connection, id: str, number: int, body: OutcomeReport, now: float) -> Empty:
         job, row = store.job(conn, id, change=True), store.attempt(conn, id, number) or store.Attempt(id, number)
-        if row.reported is not None or (row.started is not None and row.nonce != body.nonce):
+        stranger = row.started is not None and row.nonce != body.nonce
+        if row.reported is not None or row.closed is not None or stranger:
             return Empty()
         journal = self._journal(job, body.sequence_code or row.sequence_code, now)
         for resource, quantity, unit in _usage(body):
@@ -99,14 +99,13 @@ class Attempts:
         store.put_attempt(conn, row._replace(reported=now))
         with Outbox(conn, now) as out:
             out.log(journal.events)
-            if row.closed is None:
-                out.send(LOGMONITOR, Reported(job.job, number, body), job.job)
+            out.send(LOGMONITOR, Reported(job.job, number, body), job.job)
         return Empty()
 
 
-def _attempt(call: Call) -> tuple[str, int]:
-    assert call.capability is not None
-    return call.params["unique"], call.capability.attempt
+def _inputs(conn: sa.Connection, id: str, number: int) -> list[tuple[File, bool]]:
+    check_open(conn, id, number)
+    return store.sandbox(conn, id, store.INPUT)
 
 
 def _usage(body: OutcomeReport) -> Iterator[tuple[str, float, str]]:

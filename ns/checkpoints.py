@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ns import checkpoint_state, store
 from ns.application import PER_S, Rate, application_event
-from ns.running import attempt_of, check_live, place
+from ns.running import attempt_of, check_live, check_open, place
 from wms.authz.relations import require
 from wms.errors import NotFound, Overloaded, Refused, SandboxTooLarge
 from wms.httpd import Call, Page
@@ -36,8 +36,7 @@ class Checkpoints:
 
     async def load(self, call: Call) -> Page:
         """For the payload: where to go on."""
-        id, _ = attempt_of(call)
-        found = await self._kit.database.read(_latest, id)
+        found = await self._kit.database.read(_of_attempt, *attempt_of(call))
         return Page(checkpoint_state.to_lines(found).encode(), "text/plain; charset=utf-8")
 
     async def save(self, call: Call) -> Empty:
@@ -72,6 +71,11 @@ class Checkpoints:
         with Outbox(conn, now) as out:
             out.log([made])
         return Empty()
+
+
+def _of_attempt(conn: sa.Connection, id: str, number: int) -> checkpoint_state.State:
+    check_open(conn, id, number)
+    return _latest(conn, id)
 
 
 def _saved(conn: sa.Connection, call: Call) -> Checkpoint:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from ns import delegation_rows, files, store
+from ns.running import attempt_of, check_open
 from ns.tags import Tags, tags_of_node
 from wms.authz.relations import require
 from wms.consumer import Record
@@ -142,21 +143,21 @@ class Nodes:
             NodeInfo(row.node, row.node_name, row.job, row.outcome, row.attempt) for row in found), cursor)
 
     async def shared(self, call: Call) -> FileReply:
-        job = await self._kit.database.read(store.job, call.params["unique"])
-        here = await self._kit.database.read(store.sandbox, job.parent, store.INPUT)
+        parent, here = await self._kit.database.read(_shared, *attempt_of(call))
         for file, received in here:
             if file.name == call.params["name"] and received:
-                return self._file(job.parent, store.INPUT, 0, file)
+                return self._file(parent, store.INPUT, 0, file)
         raise NotFound(f"The compound has no input file {call.params['name'][:200]}.")
 
     async def related(self, call: Call) -> FileReply:
-        other, file = await self._kit.database.read(self._related, call.params["unique"], call.params["node"],
+        other, file = await self._kit.database.read(self._related, *attempt_of(call), call.params["node"],
                                                     call.params["name"])
         return self._file(other.id, store.OUTPUT, other.attempt, file)
 
     @staticmethod
-    def _related(conn: sa.Connection, id: str, node: str, name: str) -> tuple[store.Job, File]:
+    def _related(conn: sa.Connection, id: str, number: int, node: str, name: str) -> tuple[store.Job, File]:
         """Only nodes of the same compound, or of one it rescues, all of one owner."""
+        check_open(conn, id, number)
         job, other = store.job(conn, id), store.job(conn, node)
         file = store.outputs(conn, [node], [name]).get((node, name))
         if file is None or not job.parent or not _may_read(store.job(conn, job.parent), other):
@@ -166,6 +167,13 @@ class Nodes:
     def _file(self, id: str, kind: str, attempt: int, file: File) -> FileReply:
         path = files.place(self._kit.settings.state_dir, id, kind, attempt, file.name)
         return FileReply(str(path), file.size, file.sha256)
+
+
+def _shared(conn: sa.Connection, id: str, number: int) -> tuple[str, list[tuple[File, bool]]]:
+    """The compound of a node, and its input files."""
+    check_open(conn, id, number)
+    parent = store.job(conn, id).parent
+    return parent, store.sandbox(conn, parent, store.INPUT)
 
 
 def unstarted(job: store.Job, code: str, now: float) -> SubmitCompound:

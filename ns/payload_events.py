@@ -47,7 +47,7 @@ class PayloadEvents:
         if before is not None:
             return msgspec.json.decode(before[1], type=EventLogged)
         row = store.attempt(conn, id, number) or store.Attempt(id, number)
-        if row.closed is not None or job.phase != store.STARTED:
+        if row.reported is not None or row.closed is not None or job.phase != store.STARTED:
             raise NotAllowedNow("This attempt is over.", value=number)
         made = application_event(job.job, job.owner, row.sequence_code or job.sequence_code, given, now)
         store.put_attempt(conn, row._replace(sequence_code=made.seqcode))

@@ -23,6 +23,18 @@ def check_live(conn: sa.Connection, id: str, number: int) -> store.Attempt:
     return row
 
 
+def check_open(conn: sa.Connection, id: str, number: int) -> None:
+    """Raises NotAllowedNow for an attempt that is over: it had its last word, or it was closed, or its job has ended.
+
+    One that has not begun yet is open: its wrapper fetches what it needs.
+    """
+    row = store.attempt(conn, id, number)
+    if row is not None and (row.reported is not None or row.closed is not None):
+        raise NotAllowedNow("This attempt is over.", value=number)
+    if store.job(conn, id).phase != store.STARTED:
+        raise NotAllowedNow("The job of this attempt is over.", value=number)
+
+
 def place(text: str, what: str = "offset") -> int:
     """A number of a URL, not negative; raises Refused."""
     if not (text.isdecimal() and text.isascii() and len(text) < 19):
