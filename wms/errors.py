@@ -219,6 +219,12 @@ class AttributesUntrusted(BadAttributes):
     code = "WMS_VOMS_UNTRUSTED"
 
 
+class AttributesRefused(Refused):
+    """A VOMS server does not give what it is asked for; the message has its words."""
+
+    code = "UI_NO_VOMS"
+
+
 class BadToken(BadCredential):
     """A token that is malformed, forged or of an issuer who is not trusted here."""
 
