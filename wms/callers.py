@@ -1,11 +1,12 @@
 """Who calls: by the certificate chain of the connection or by the bearer token of the request.
 
-The chain is judged by `wms.tls` and `wms.x509`, once a connection, the token by `wms.issuers`, each time; what the
-caller may do by `wms.authz`.
+The chain is judged by `wms.trust`, once a connection and again when the trust changed, the token by `wms.issuers`, each
+time; what the caller may do by `wms.authz`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -15,18 +16,26 @@ from twisted.internet.interfaces import IReactorTime
 from wms.authz.gate import Gate
 from wms.errors import TokenIssuerUnknown
 from wms.identity import Identity
-from wms.tls import peer_chain
-from wms.x509.proxy import identify
 
 
 class Caller(NamedTuple):
-    """`chain`: leaf first, as it was verified; empty without a certificate."""
+    """`chain`: leaf first, as it was verified, the authority last; empty without a certificate.
+
+    It was judged by the trust of `generation`, and that holds until `until` (epoch s).
+    """
 
     identity: Identity | None
     chain: tuple[x509.Certificate, ...] = ()
+    until: float = math.inf
+    generation: int = 0
 
 
 class Chains(Protocol):
+    @property
+    def generation(self) -> int:
+        """Another number whenever what was judged must be judged again."""
+        ...
+
     def caller(self, transport: Any, now: float) -> Caller:
         """By the connection alone; raises BadCredential."""
         ...
@@ -38,12 +47,13 @@ class Tokens(Protocol):
         ...
 
 
-class VerifiedChains:
-    """What OpenSSL has verified, by the rules of RFC 3820."""
+class NoChains:
+    """Nobody is known by certificate."""
+
+    generation = 0
 
     def caller(self, transport: Any, now: float) -> Caller:
-        chain = tuple(peer_chain(transport))
-        return Caller(identify(chain, now) if chain else None, chain)
+        return Caller(None)
 
 
 class NoTokens:
@@ -59,11 +69,22 @@ class Callers:
     tokens: Tokens
 
     async def who(self, transport: Any, token: str = "") -> Caller:
-        """A token counts before a certificate. The name is that of the owner of records."""
+        """A token counts before a certificate, but a bad certificate is no better for it. The name is that of the
+        owner of records.
+        """
         now = self.clock.seconds()
+        known = self._known(transport, now)
         if token:
             return Caller(self.gate.named(await self.tokens.identity(token, now)))
-        known: Caller | None = getattr(transport, "wms_caller", None)
-        if known is None or (known.identity is not None and known.identity.not_after <= now):
-            known = transport.wms_caller = self.chains.caller(transport, now)
         return known if known.identity is None else Caller(self.gate.named(known.identity), known.chain)
+
+    def _known(self, transport: Any, now: float) -> Caller:
+        """By certificate. Whoever is refused is judged again at the next request."""
+        known: Caller | None = getattr(transport, "wms_caller", None)
+        if known is None or known.generation != self.chains.generation or now >= _end(known):
+            known = transport.wms_caller = self.chains.caller(transport, now)
+        return known
+
+
+def _end(known: Caller) -> float:
+    return known.until if known.identity is None else min(known.until, known.identity.not_after)

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 
 from wms.authz.gate import Gate
 from wms.authz.relations import Reach
-from wms.callers import Callers, Chains, NoTokens, Tokens, VerifiedChains
+from wms.callers import Callers, Chains, NoChains, NoTokens, Tokens
 from wms.capability import Capability
 from wms.errors import NotFound, Unauthenticated, WrongMethod
 from wms.identity import Identity
@@ -109,7 +109,7 @@ class Router:
     gate: Gate = field(default_factory=Gate)
     served: int = 0
     most_bytes: int = 0
-    chains: Chains = field(default_factory=VerifiedChains)
+    chains: Chains = field(default_factory=NoChains)
     tokens: Tokens = field(default_factory=NoTokens)
     callers: Callers = field(init=False)
 

@@ -34,7 +34,7 @@ from wms.secret import read_or_make, sealing_key
 from wms.service import Daemon, Kit, Part, Suite
 from wms.sole import Sole
 from wms.systemd import notify
-from wms.tls import ServerContext
+from wms.trust import Trust
 from wms.vault import Vault
 from wms.version import VERSION
 from wms.wakeups import wakeups
@@ -130,17 +130,17 @@ class Process:
             reactor.stop()
 
     async def _start(self) -> None:
-        tls, kit = preflight.tls(self._settings), self._kit()
+        trust, kit = Trust(self._settings, self._log), self._kit()
         daemons = [maker(name)(kit) for name in installed() if name in self._names]
         self._heartbeat = Heartbeat(kit, self._name, daemons)
         sole = [Sole(kit, name) for name in self._names if name in ONE_AT_A_TIME]
         tokens = Issuers(kit)
-        parts: list[Part] = [*sole, self._heartbeat.ticker, *kit.backends.values(), tokens]
+        parts: list[Part] = [*sole, self._heartbeat.ticker, *kit.backends.values(), tokens, trust.watching(kit)]
         if self._shares_database and (kit.database.postgresql or len(daemons) < len(installed())):
             parts.append(wakeups(kit.database, reactor))
         self._suite = Suite([Daemon("process", parts), *daemons], reactor, self._log)
         await self._suite.start()
-        self._listen(kit, daemons, tls, tokens)
+        self._listen(kit, daemons, trust, tokens)
         await self._heartbeat.ready()
         garbage.settle()
         notify(f"READY=1\nSTATUS={', '.join(self._names)} {VERSION}")
@@ -171,19 +171,20 @@ class Process:
             return {}
         return {name: backend(name, given, self._settings) for name, given in self._settings.ce.items()}
 
-    def _listen(self, kit: Kit, daemons: Sequence[Daemon], tls: ServerContext, tokens: Issuers) -> None:
+    def _listen(self, kit: Kit, daemons: Sequence[Daemon], trust: Trust, tokens: Issuers) -> None:
         """One listener an address; daemons that share an address share it."""
         settings, routers = self._settings, dict[str, Router]()
         addresses = {"ns": settings.ns.listen, "lb": settings.lb.listen}
         for daemon in daemons:
             if daemon.operations:
                 upload = max(settings.ns.max_file_bytes, settings.ns.max_output_bytes)
-                fresh = Router(reactor, self._log, kit.secret, upload, gate=kit.gate, tokens=tokens)
+                fresh = Router(reactor, self._log, kit.secret, upload, gate=kit.gate, chains=trust,
+                               tokens=tokens)
                 router = routers.setdefault(addresses[daemon.name], fresh)
                 router.mount(self._calls.counted(daemon.operations))
         for address, router in routers.items():
             host, port = split_address(address)
-            self._ports.append(reactor.listenSSL(port, Factory(router, reactor), tls, backlog=512,
+            self._ports.append(reactor.listenSSL(port, Factory(router, reactor), trust.context, backlog=512,
                                                  interface=host.strip("[]")))
 
     async def _stopped(self) -> None:

@@ -152,7 +152,7 @@ class Request(http.Request):
 
     def _call(self, operation: Operation, params: Mapping[str, str], caller: Caller,
               capability: Capability | None, passed: Passed) -> Call:
-        identity, chain = caller
+        identity, chain = caller.identity, caller.chain
         if operation.right not in ("anyone", "attempt", "reader") and identity is None and capability is None:
             raise Unauthenticated("This operation needs a client certificate, a proxy or a token.",
                                   hint="Make a proxy (wms proxy init) or get a token (wms login).")

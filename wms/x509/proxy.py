@@ -7,7 +7,7 @@ OpenSSL where a connection is made (`wms.tls`); the rules between the proxies ar
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -22,6 +22,7 @@ from wms.errors import (
     BadCredential,
     CredentialExpired,
     CredentialNotFound,
+    CredentialNotYetValid,
     CredentialTooShort,
     UntrustedCredential,
 )
@@ -33,6 +34,7 @@ from wms.x509.rfc3820 import (
     PROXY_CERT_INFO,
     ProxyInfo,
     proxies_of,
+    proxy_info,
     subject_dn,
 )
 
@@ -64,7 +66,7 @@ def load(pem: bytes) -> Proxy:
     leaf = next((c for c in certs if _is_key_of(key, c)), None)
     if leaf is None:
         raise BadCredential("the credential's private key belongs to none of its certificates")
-    return Proxy(_in_order(leaf, certs), key)
+    return Proxy(in_order(leaf, certs), key)
 
 
 def certificates(pem: bytes) -> Chain:
@@ -114,7 +116,8 @@ def _same_key(key: PublicKey, cert: x509.Certificate) -> bool:
         return False
 
 
-def _in_order(leaf: x509.Certificate, certs: Sequence[x509.Certificate]) -> Chain:
+def in_order(leaf: x509.Certificate, certs: Sequence[x509.Certificate]) -> Chain:
+    """The leaf and, of the others, each one's issuer by name."""
     chain = [leaf]
     while (issuer := next((c for c in certs if c.subject == chain[-1].issuer and c not in chain), None)):
         chain.append(issuer)
@@ -124,20 +127,22 @@ def _in_order(leaf: x509.Certificate, certs: Sequence[x509.Certificate]) -> Chai
 # -- whose it is -----------------------------------------------------------------------------------------
 
 
-def identify(chain: Sequence[x509.Certificate], now: float) -> Identity:
+def identify(chain: Sequence[x509.Certificate], now: float,
+             read: Callable[[x509.Certificate], ProxyInfo | None] = proxy_info) -> Identity:
     """Whose chain this is, leaf first; certificates after the end entity (of authorities) are not looked at.
 
-    BadCredential names the broken rule, CredentialExpired tells when. Signatures are not checked here.
+    ProxyRuleBroken names the rule, CredentialExpired tells when. Signatures are not checked here. `read` as in
+    `proxies_of`.
     """
     if not chain:
         raise CredentialNotFound("no certificate was presented")
-    infos = proxies_of(chain[:LONGEST_CHAIN])
+    infos = proxies_of(chain[:LONGEST_CHAIN], read)
     used = chain[: len(infos) + 1]
     not_after = min(_end(c) for c in used)
     if now >= not_after:
         raise CredentialExpired("Your proxy credential has expired", not_after=not_after)
     if now + SKEW_S < max(_start(c) for c in used):
-        raise BadCredential("the credential is not valid yet: is a clock wrong?")
+        raise CredentialNotYetValid("the credential is not valid yet: is a clock wrong?")
     owner = used[-1]
     return Identity(subject_dn(owner.subject), ca_dn=subject_dn(owner.issuer), not_after=not_after,
                     limited=any(info.limited for info in infos), chain_length=len(used))
@@ -208,18 +213,19 @@ def requested_key(csr: bytes) -> PublicKey:
 
 def new_proxy(issuer_chain: Sequence[x509.Certificate], issuer_key: PrivateKey, public_key: PublicKey,
               now: float, lifetime_s: float, limited: bool = False, *, serial: int,
-              attributes: Sequence[bytes] = ()) -> x509.Certificate:
+              attributes: Sequence[bytes] = (), path_length: int | None = None) -> x509.Certificate:
     """A proxy certificate for `public_key`, issued by `issuer_chain[0]`; `[it, *issuer_chain]` is its chain.
 
     `serial` is a random positive number and becomes the added common name. A proxy of a limited proxy is
-    limited, and none outlives its chain. `attributes` are VOMS attribute certificates (DER) to carry.
+    limited, and none outlives its chain. `attributes` are VOMS attribute certificates (DER) to carry;
+    `path_length` proxies may follow, None: any number.
     """
     issuer = issuer_chain[0]
     owner = identify(issuer_chain, now)
     if not _is_key_of(issuer_key, issuer):
         raise BadCredential("the signing key does not belong to the issuer's certificate")
     language = LIMITED if limited or owner.limited else INHERIT_ALL
-    info = x509.UnrecognizedExtension(PROXY_CERT_INFO, ProxyInfo(None, language).encode())
+    info = x509.UnrecognizedExtension(PROXY_CERT_INFO, ProxyInfo(path_length, language).encode())
     start = max(_start(issuer), now - SKEW_S)
     name = x509.Name([*issuer.subject.rdns, x509.RelativeDistinguishedName(
         [x509.NameAttribute(NameOID.COMMON_NAME, str(serial))])])

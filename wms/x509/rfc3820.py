@@ -5,14 +5,14 @@ Not here: signatures and trust (`wms.x509.proxy` link by link, OpenSSL for the p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 from wms import der
-from wms.errors import BadCredential
+from wms.errors import BadCredential, LegacyProxy, ProxyRuleBroken
 from wms.identity import dn_text
 
 PROXY_CERT_INFO = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.14")
@@ -31,11 +31,15 @@ RFC_HINT = "Make an RFC 3820 proxy: voms-proxy-init -rfc, or grid-proxy-init -rf
 
 @dataclass(frozen=True, slots=True)
 class ProxyInfo:
-    """The ProxyCertInfo extension: how many proxies may follow (None: any), and what it conveys."""
+    """The ProxyCertInfo extension: how many proxies may follow (None: any), and what it conveys.
+
+    `standard` is what the proxy was made by; a chain keeps to one.
+    """
 
     path_length: int | None
     language: bytes
     policy: bytes | None = None
+    standard: str = "RFC 3820"
 
     @property
     def limited(self) -> bool:
@@ -102,7 +106,7 @@ def raw_extension(cert: x509.Certificate, oid: x509.ObjectIdentifier) -> tuple[b
 def proxy_info(cert: x509.Certificate) -> ProxyInfo | None:
     """The certificate's ProxyCertInfo, None when it is not a proxy.
 
-    BadCredential for proxies from before RFC 3820 and for an extension that is not critical or unreadable.
+    LegacyProxy for those from before RFC 3820, ProxyRuleBroken for an extension that is not critical or unreadable.
     """
     found = raw_extension(cert, PROXY_CERT_INFO)
     if found is None:
@@ -110,23 +114,23 @@ def proxy_info(cert: x509.Certificate) -> ProxyInfo | None:
         return None
     critical, blob = found
     if not critical:
-        raise BadCredential("the proxy's ProxyCertInfo extension is not critical (RFC 3820, 3.8)")
+        raise ProxyRuleBroken("the proxy's ProxyCertInfo extension is not critical (RFC 3820, 3.8)")
     try:
         return decode_info(blob)
     except ValueError as error:
-        raise BadCredential(f"the proxy's ProxyCertInfo extension is unreadable: {error}") from error
+        raise ProxyRuleBroken(f"the proxy's ProxyCertInfo extension is unreadable: {error}") from error
 
 
 def _refuse_old_proxies(cert: x509.Certificate) -> None:
     if raw_extension(cert, DRAFT_CERT_INFO) is not None:
-        raise BadCredential("this is a proxy of the draft before RFC 3820 (GT3), which is not accepted",
+        raise LegacyProxy("this is a proxy of the draft before RFC 3820 (GT3), which is not accepted",
                             hint=RFC_HINT)
-    added = _added_name(cert.subject, cert.issuer)
+    added = added_name(cert.subject, cert.issuer)
     if added in LEGACY_NAMES:
-        raise BadCredential(f"this is a legacy proxy (CN={added}, GT2), which is not accepted", hint=RFC_HINT)
+        raise LegacyProxy(f"this is a legacy proxy (CN={added}, GT2), which is not accepted", hint=RFC_HINT)
 
 
-def _added_name(subject: x509.Name, issuer: x509.Name) -> str | bytes | None:
+def added_name(subject: x509.Name, issuer: x509.Name) -> str | bytes | None:
     """The common name by which the subject extends the issuer, None when it does not, so."""
     if not subject.rdns or subject.rdns[:-1] != issuer.rdns:
         return None
@@ -134,21 +138,25 @@ def _added_name(subject: x509.Name, issuer: x509.Name) -> str | bytes | None:
     return last[0].value if len(last) == 1 and last[0].oid == NameOID.COMMON_NAME else None
 
 
-def proxies_of(chain: Sequence[x509.Certificate]) -> list[ProxyInfo]:
+def proxies_of(chain: Sequence[x509.Certificate],
+               read: Callable[[x509.Certificate], ProxyInfo | None] = proxy_info) -> list[ProxyInfo]:
     """The proxies at the head of a leaf-first chain, so `chain[len(result)]` is the end entity.
 
-    Every rule of RFC 3820 that needs no signature has been checked; BadCredential names the broken one.
+    `read` tells a proxy from an end entity, `wms.x509.legacy.any_proxy_info` where old proxies are accepted. Every
+    rule of RFC 3820 that needs no signature has been checked; ProxyRuleBroken names the broken one.
     """
     infos = []
     for cert in chain:
-        info = proxy_info(cert)
+        info = read(cert)
         if info is None:
             break
         infos.append(info)
     if len(infos) == len(chain):
-        raise BadCredential("the chain ends before the certificate of the person or service")
+        raise ProxyRuleBroken("the chain ends before the certificate of the person or service")
     if _is_authority(chain[len(infos)]):
-        raise BadCredential("a certificate authority's certificate is not an identity")
+        raise ProxyRuleBroken("a certificate authority's certificate is not an identity")
+    if len({info.standard for info in infos}) > 1:
+        raise ProxyRuleBroken("the chain mixes proxies of different standards")
     for depth, info in enumerate(infos):
         _check_proxy(chain[depth], chain[depth + 1], info, depth)
     return infos
@@ -157,16 +165,16 @@ def proxies_of(chain: Sequence[x509.Certificate]) -> list[ProxyInfo]:
 def _check_proxy(cert: x509.Certificate, issuer: x509.Certificate, info: ProxyInfo, below: int) -> None:
     """One proxy, with `below` further proxies issued from it."""
     if cert.issuer != issuer.subject:
-        raise BadCredential("the certificates of the chain do not follow one another")
-    if _added_name(cert.subject, cert.issuer) is None:
-        raise BadCredential("the proxy's subject is not its issuer's plus one common name (RFC 3820, 3.4)")
+        raise ProxyRuleBroken("the certificates of the chain do not follow one another")
+    if added_name(cert.subject, cert.issuer) is None:
+        raise ProxyRuleBroken("the proxy's subject is not its issuer's plus one common name (RFC 3820, 3.4)")
     for oid, what in NOT_IN_A_PROXY.items():
         if extension(cert, oid) is not None:
-            raise BadCredential(f"the proxy has {what} (RFC 3820, 3.2 and 3.5)")
+            raise ProxyRuleBroken(f"the proxy has {what} (RFC 3820, 3.2 and 3.5)")
     if _is_authority(cert):
-        raise BadCredential("the proxy claims to be a certificate authority (RFC 3820, 3.7)")
+        raise ProxyRuleBroken("the proxy claims to be a certificate authority (RFC 3820, 3.7)")
     if info.path_length is not None and below > info.path_length:
-        raise BadCredential(f"{below} proxies were issued where {info.path_length} are allowed (path length)")
+        raise ProxyRuleBroken(f"{below} proxies were issued where {info.path_length} are allowed (path length)")
     _check_usage(issuer)
     _check_policy(info)
 
@@ -180,13 +188,13 @@ def _check_usage(issuer: x509.Certificate) -> None:
     found = extension(issuer, ExtensionOID.KEY_USAGE)
     if found is None or not isinstance(found.value, x509.KeyUsage) or found.value.digital_signature:
         return
-    raise BadCredential("the proxy's issuer may not sign: its key usage lacks digitalSignature")
+    raise ProxyRuleBroken("the proxy's issuer may not sign: its key usage lacks digitalSignature")
 
 
 def _check_policy(info: ProxyInfo) -> None:
     if info.language == INDEPENDENT:
-        raise BadCredential("an independent proxy carries none of its owner's rights")
+        raise ProxyRuleBroken("an independent proxy carries none of its owner's rights")
     if info.language not in (INHERIT_ALL, LIMITED):
-        raise BadCredential("the proxy restricts its rights in a policy language that is not known here")
+        raise ProxyRuleBroken("the proxy restricts its rights in a policy language that is not known here")
     if info.language == INHERIT_ALL and info.policy is not None:
-        raise BadCredential("the proxy inherits all rights and yet has a policy (RFC 3820, 3.8.2)")
+        raise ProxyRuleBroken("the proxy inherits all rights and yet has a policy (RFC 3820, 3.8.2)")
