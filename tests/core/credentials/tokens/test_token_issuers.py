@@ -137,7 +137,7 @@ def test_issuers_are_trusted_with_their_vo_and_perhaps_a_client() -> None:
 
 
 @pytest.mark.parametrize(("url", "values", "problem"), [
-    ("http://a", {"vo": "a"}, "https URL"), ("a", {"vo": "a"}, "https URL"), ("https://a?x=1", {"vo": "a"}, "an issuer"),
+    ("http://a", {"vo": "a"}, "https URL"), ("a", {"vo": "a"}, "https URL"), ("https://a?x=1", {"vo": "a"}, "https"),
     ("https://a#b", {"vo": "a"}, "https URL"), ("https://a/E=b", {"vo": "a"}, "https URL"),
     ("https://a", {}, "vo: the name"), ("https://a", {"vo": ""}, "vo: the"), ("https://a", {"vo": "a/b"}, "vo: the"),
     ("https://a", {"vo": 1}, "vo: expected text, not int"),
