@@ -51,7 +51,11 @@ wms_freshen() { # when half of the token's life is over, a fresh one; after a fa
 
 wms_bear() { # before the payload: it has a token in a file, in that of the CE if there is one
     case ${BEARER_TOKEN_FILE:-} in
-    /*) [ -w "$BEARER_TOKEN_FILE" ] && [ -w "${BEARER_TOKEN_FILE%/*}" ] || BEARER_TOKEN_FILE='' ;;
+    /*)
+        if ! [ -f "$BEARER_TOKEN_FILE" ] || ! [ -w "$BEARER_TOKEN_FILE" ] || ! [ -w "${BEARER_TOKEN_FILE%/*}" ]; then
+            BEARER_TOKEN_FILE=''
+        fi
+        ;;
     *) BEARER_TOKEN_FILE='' ;;
     esac
     [ -n "$BEARER_TOKEN_FILE" ] || BEARER_TOKEN_FILE=$wms_dir/ctl/bearer
