@@ -119,7 +119,7 @@ class _Policy(WhoReader):
                 found += [ip_network(text)] if text else []
             except ValueError as error:
                 self.wrong(line_of(item), f"no address or network: {error}")
-        if not found:
+        if not self.each(node):
             self.wrong(line_of(node), "from names no host")
         return tuple(found)
 

@@ -85,15 +85,3 @@ def memberships(who: Identity) -> tuple[str, ...]:
         return who.fqans
     home = f"/{who.vo}"
     return (*who.fqans, *(group for group in who.groups if group == home or group.startswith(home + "/")))
-
-
-def may_read(identity: Identity, owner: str) -> bool:
-    """May this caller read a job of `owner` (a DN; empty while nobody has registered it)?"""
-    return bool(owner) and same_dn(identity.dn, owner)
-
-
-def require_owner(identity: Identity, owner: str) -> None:
-    """Raises NotAuthorized unless the caller is `owner`."""
-    if not may_read(identity, owner):
-        raise NotAuthorized("This job belongs to somebody else.", caller=identity.dn,
-                            hint="Use the credential with which the job was submitted.")

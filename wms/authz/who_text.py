@@ -88,7 +88,7 @@ class WhoReader(Reader):
             texts = [(item, text) for item in self.each(value) if (text := self.text(item, key.value))]
             for item, text in texts:
                 self._judge(key.value, text, item)
-            if not texts:
+            if not self.each(value):
                 self.wrong(line_of(value), f"{key.value} names nobody")
             found[key.value] = tuple(CONDITIONS[key.value].read(text) for _, text in texts)
         if not found and problems == len(self.problems):
