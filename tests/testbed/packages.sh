@@ -3,6 +3,7 @@
 set -eu
 PACKAGES="openssl curl shellcheck dash busybox procps iproute2 util-linux systemd
     postgresql rabbitmq-server myproxy-server myproxy globus-proxy-utils globus-gsi-cert-utils-progs voms-clients
+    voms-server voms-mysql-plugin mariadb-server gcc libc6-dev nordugrid-arc-client nordugrid-arc-plugins-needed
     chromium fonts-dejavu-core mpich"
 missing=""
 for package in $PACKAGES; do

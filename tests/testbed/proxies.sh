@@ -7,6 +7,10 @@
 #   DIR/NAME.deep       proxy of a proxy of a proxy
 #   DIR/NAME.short      valid for one minute
 #   DIR/NAME.voms       with a VOMS attribute certificate
+#   DIR/NAME.vomsnew    the same in the "new format": holder named by issuer
+#   DIR/NAME.vomslimited    the same, limited
+#   DIR/NAME.vomsold    the same, its attributes over for an hour
+#   DIR/NAME.vomsother  signed by a server that the LSC file does not name
 #   DIR/NAME.draft      of the draft before RFC 3820 (refused like legacy ones)
 # Environment: CA_DIR (DIR/ca), PROXY_USERS ("alice bob"), PROXY_HOURS (12),
 #   PROXY_VO (testvo), PROXY_FQANS (group, and production role in /VO/prod)
@@ -16,7 +20,7 @@ USERS=${PROXY_USERS:-alice bob}
 HOURS=${PROXY_HOURS:-12}
 VO=${PROXY_VO:-testvo}
 FQANS=${PROXY_FQANS:-/$VO/Role=NULL/Capability=NULL /$VO/prod/Role=production/Capability=NULL}
-KINDS="rfc limited legacy draft deep short voms"
+KINDS="rfc limited legacy draft deep short voms vomsnew vomslimited vomsold vomsother"
 
 if [ "$RP_CMD" = down ]; then
     for u in $USERS; do for k in $KINDS; do rm -f "$RP_DIR/$u.$k"; done; done
@@ -45,15 +49,22 @@ for u in $USERS; do
     init -rfc -cert "$RP_DIR/$u.rfc" -key "$RP_DIR/$u.rfc" -out "$RP_DIR/$u.deep1"
     init -rfc -cert "$RP_DIR/$u.deep1" -key "$RP_DIR/$u.deep1" -out "$RP_DIR/$u.deep"
     rm -f "$RP_DIR/$u.deep1"
-    # Without -newformat, whose holder field ARC refuses; without -path-length
-    # -1 the chain may grow by one only.
-    set --
-    for f in $FQANS; do set -- "$@" -fqan "$f"; done
-    quiet voms-proxy-fake -q -rfc -bits 2048 -hours "$HOURS" -vomslife "$HOURS" \
-        -path-length -1 -voms "$VO" -uri localhost:15000 \
-        -hostcert "$CA_DIR/voms/hostcert.pem" -hostkey "$CA_DIR/voms/hostkey.pem" \
-        -cert "$X509_USER_CERT" -key "$X509_USER_KEY" -certdir "$X509_CERT_DIR" \
-        -out "$RP_DIR/$u.voms" "$@"
+    # fake NAME AA OPTIONS...: without -path-length -1 the chain may grow by one
+    # only; ARC refuses the holder field of -newformat.
+    fake() {
+        out=$RP_DIR/$u.$1 aa=$2; shift 2
+        for f in $FQANS; do set -- "$@" -fqan "$f"; done
+        quiet voms-proxy-fake -q -rfc -bits 2048 -hours "$HOURS" -vomslife "$HOURS" \
+            -path-length -1 -voms "$VO" -uri localhost:15000 \
+            -hostcert "$CA_DIR/$aa/hostcert.pem" -hostkey "$CA_DIR/$aa/hostkey.pem" \
+            -cert "$X509_USER_CERT" -key "$X509_USER_KEY" -certdir "$X509_CERT_DIR" \
+            -out "$out" "$@"
+    }
+    fake voms voms
+    fake vomsnew voms -newformat
+    fake vomslimited voms -limited
+    fake vomsold voms -pastac "$((HOURS + 1)):00"
+    fake vomsother host
     for k in $KINDS; do emit "PROXY_${u}_$k" "$RP_DIR/$u.$k"; done
 done
 emit X509_CERT_DIR "$X509_CERT_DIR"
