@@ -15,6 +15,7 @@ import pytest
 
 from ns import delegation_rows
 from proxyrenewal import store
+from proxyrenewal.schedule import Life, milestones
 from proxyrenewal.store import Registration
 from tests.suite.world import ALICE, NOW, World
 from wms import queue
@@ -140,20 +141,31 @@ def test_a_longer_credential_without_a_server_keeps_the_one_that_is_known(world:
     assert (after.myproxy, after.not_after, after.next_try) == (before.myproxy, NOW + 2 * LIFE_S, before.next_try)
 
 
-def test_the_owner_is_told_of_a_second_failure_and_of_the_end(world: World, nobody: str):
+def watched(world: World, job: str) -> list[tuple[float, str]]:
+    """(seconds before the end of the credential, tag) of all that the owner is told until it is forgotten."""
+    seen: list[tuple[float, str]] = []
+    while kept(world) is not None:
+        if (word := tags(world, job).get("proxy_renewal", "")) and word not in [old for _, old in seen]:
+            seen.append((NOW + LIFE_S - world.clock.seconds(), word))
+        world.advance(30, step=15)
+    return seen
+
+
+def test_the_owner_is_told_at_half_of_the_margin_and_at_the_limit_then_the_job_ends(world: World, nobody: str):
     job = world.submit(renewable(nobody))
-    seen: list[tuple[int, int]] = []
-    while (found := kept(world)) is not None:
-        told = world.history(job).count("UserTag")
-        if (found.failures, told) not in seen:
-            seen.append((found.failures, told))
-        world.advance(60, step=30)
-    assert seen[:4] == [(0, 0), (1, 0), (2, 1), (3, 1)], "told at the second failure, once"
-    assert {told for _failures, told in seen[2:]} == {1}
+    life = Life("certificate", NOW, NOW + LIFE_S)
+    seen = watched(world, job)
+    _, half, last = (NOW + LIFE_S - at for at in milestones(life))
     assert world.history(job).count("UserTag") == 2
-    assert tags(world, job)["proxy_renewal"].startswith("failed: ")
-    assert world.clock.seconds() >= NOW + LIFE_S
-    assert world.state(job) == "Scheduled", "telling changes no state"
+    assert [at for at, _ in seen[:1]] == [pytest.approx(half, abs=90)]
+    assert all("failed: " in word and nobody in word and "ends 2023-11-14 23:13:20 UTC" in word for _, word in seen)
+    assert NOW + LIFE_S + 60 <= world.clock.seconds() <= NOW + LIFE_S + 180
+    world.advance(120)
+    status = world.status(job)
+    assert status["state"] == "Aborted"
+    assert "its renewal failed" in status["reason"]
+    assert f"the MyProxy server {nobody} cannot be reached" in status["reason"]
+    assert last < half
 
 
 def test_the_tag_says_what_is_wrong(world: World, nobody: str):
@@ -178,11 +190,16 @@ def test_a_credential_that_is_gone_is_a_failure_that_is_told(world: World, nobod
     assert "No such file" in tags(world, job)["proxy_renewal"]
 
 
-def test_a_credential_without_a_server_is_forgotten_at_its_end(world: World):
+def test_jobs_of_a_credential_that_nobody_renews_are_warned_in_time_and_end(world: World):
     job = world.submit()
-    assert kept(world) is not None
-    world.advance(LIFE_S + 90, step=30)
-    assert (kept(world), tags(world, job)) == (None, {})
+    seen = watched(world, job)
+    first = milestones(Life("certificate", NOW, NOW + LIFE_S)).first
+    assert seen[0][0] == pytest.approx(NOW + LIFE_S - first, rel=0.1)
+    assert seen[0][1] == ("cannot be renewed: none of the jobs names a MyProxyServer; "
+                          "the credential ends 2023-11-14 23:13:20 UTC")
+    assert world.history(job).count("UserTag") == 2, "and once more at the limit"
+    world.advance(120)
+    assert "none of the jobs names a MyProxyServer" in world.status(job)["reason"]
 
 
 def test_no_key_is_ever_in_the_database(world: World):
