@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +17,7 @@ from clients.errors import ArgumentWrong
 from clients.main import Command
 
 if TYPE_CHECKING:
+    from clients.memberships import Asked
     from clients.proxies import Wish
     from wms.x509.proxy import Proxy
 
@@ -54,12 +56,18 @@ def seconds(text: str) -> float:
 @click.option("--limited", is_flag=True, help="A limited proxy, by which no job can be submitted.")
 @click.option("--path-length", type=click.IntRange(0, 20), default=None, metavar="N",
               help="At most N proxies may be made from it, one of the other. Default: any number.")
+@click.option("--voms", multiple=True, metavar="VO[:/GROUP[/Role=ROLE]]",
+              help="Carry attributes of this VO; may be repeated, the first is the VO to act for.")
+@click.option("--vomses", default="", metavar="PATH", help="File or directory that names the VOMS servers. Default: "
+              "X509_VOMSES, ~/.glite/vomses, /etc/vomses, /etc/grid-security/vomses.")
+@click.option("--vomslife", default="", metavar="H:M", help="How long the attributes are good. Default: as the proxy.")
 @click.option("--pwstdin", is_flag=True, help="Read the pass phrase from standard input.")
 @click.option("--rfc", is_flag=True, hidden=True)
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
 @_JSON
 def init(cert: str, key: str, out: str, valid: str, hours: str, bits: str, curve: bool, limited: bool,
-         path_length: int | None, pwstdin: bool, rfc: bool, quiet: bool, as_json: bool) -> None:
+         path_length: int | None, voms: tuple[str, ...], vomses: str, vomslife: str, pwstdin: bool, rfc: bool,
+         quiet: bool, as_json: bool) -> None:
     """Make a proxy (RFC 3820) of the user's certificate.
 
     The file is for the user alone and takes the place of the one before at once. A key that others can read is
@@ -68,8 +76,31 @@ def init(cert: str, key: str, out: str, valid: str, hours: str, bits: str, curve
     from clients import proxies
 
     wish = proxies.Wish(seconds(hours or valid), "ec" if curve else f"rsa:{bits}", limited, path_length)
+    asked, asked_s = _asked(voms), seconds(vomslife or hours or valid)
     user = proxies.load(*proxies.find(os.environ, cert, key), _asking(pwstdin))
+    if asked:
+        wish = replace(wish, attributes=_attributes(user, asked, vomses, asked_s, quiet=quiet or as_json))
     _make(user, wish, os.path.abspath(out or _place("")), quiet=quiet, as_json=as_json)
+
+
+def _asked(voms: tuple[str, ...]) -> list[Asked]:
+    if not voms:
+        return []
+    from clients.memberships import read
+
+    return read(voms)
+
+
+def _attributes(user: Proxy, asked: list[Asked], vomses: str, lifetime_s: float, *, quiet: bool) -> list[bytes]:
+    from clients import memberships
+
+    given = memberships.get(user, asked, memberships.servers(os.environ, vomses), os.environ, lifetime_s, time.time())
+    for one in given:
+        if not quiet:
+            click.echo(f"Attributes of {one.fqans[0] if one.fqans else 'nobody'} are from {one.server}.")
+        for missing in one.missing:
+            click.echo(f"**** Warning: UI_WARNING ****\n{one.server} did not give {missing}.", err=True)
+    return [one.attributes for one in given]
 
 
 def _asking(from_stdin: bool) -> Callable[[], bytes]:

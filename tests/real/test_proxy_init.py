@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from subprocess import CompletedProcess
 import pytest
 
 BIN = Path(sys.executable).parent
+PRODUCTION = "/testvo/prod/Role=production"
 ALICE = "/DC=org/DC=example/OU=People/CN=alice"
 Program = Callable[..., CompletedProcess[str]]
 Settings = dict[str, str]
@@ -115,6 +117,40 @@ def test_we_read_the_attributes_that_voms_tools_read(program: Program, proxies: 
     (vo,) = json.loads(wms("proxy", "info", "-f", path, "--json"))["vos"]
     assert (vo["vo"], vo["subject"], len(vo["attributes"])) == ("testvo", ALICE, 2)
     assert vo["issuer"].startswith("/DC=org/DC=example/")
+
+
+@pytest.fixture(scope="module")
+def voms(start: Callable[..., Settings], ca: Settings, free_port: int) -> Settings:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        database = probe.getsockname()[1]
+    return start("voms", VOMS_PORT=str(free_port), VOMS_DB_PORT=str(database), CA_DIR=ca["CA_DIR"])
+
+
+def test_attributes_of_a_real_server_are_carried_in_the_order_they_were_asked_for(
+        program: Program, ca: Settings, voms: Settings, tmp_path: Path):
+    path = str(tmp_path / "proxy")
+    wms("proxy", "init", *alice(ca), "-out", path, "-vomses", voms["X509_VOMSES"], "-voms", f"testvo:{PRODUCTION}",
+        "-voms", "testvo:/testvo", X509_CERT_DIR=ca["X509_CERT_DIR"])
+    done = program("voms-proxy-info", "voms-clients", "-file", path, "-fqan", "-vo", "-acexists", "testvo", env={
+        "X509_CERT_DIR": ca["X509_CERT_DIR"], "X509_VOMS_DIR": voms["X509_VOMS_DIR"]})
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[:2] == ["testvo", f"{PRODUCTION}/Capability=NULL"]
+    (vo,) = json.loads(wms("proxy", "info", "-f", path, "--json"))["vos"]
+    assert vo["attributes"][0].startswith(PRODUCTION)
+    assert 43_000 < vo["timeleft"] <= 43_200
+
+
+def test_a_server_that_refuses_leaves_the_old_proxy(ca: Settings, voms: Settings, tmp_path: Path):
+    path = tmp_path / "proxy"
+    wms("proxy", "init", *alice(ca), "-out", str(path))
+    before = path.read_bytes()
+    done = subprocess.run([BIN / "wms", "proxy", "init", *alice(ca), "-out", str(path), "--vomses", voms["X509_VOMSES"],
+                           "--voms", "testvo:/testvo/Role=admin"], capture_output=True, text=True, timeout=60,
+                          check=False, env={"PATH": os.environ["PATH"], "X509_CERT_DIR": ca["X509_CERT_DIR"]})
+    assert done.returncode == 1
+    assert "**** Error: UI_NO_VOMS ****" in done.stderr
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (before, [path])
 
 
 def test_a_tool_makes_a_proxy_of_ours(program: Program, ca: Settings, tmp_path: Path):

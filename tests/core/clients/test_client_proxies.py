@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import stat
 import sys
 import time
@@ -16,12 +17,20 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from clients import proxies, proxy_report
+from clients import memberships, proxies, proxy_report
 from clients.commands.wms_proxy import proxy as command
 from clients.commands.wms_proxy import seconds
 from clients.errors import ArgumentWrong, KeyExposed
+from clients.memberships import Asked
 from clients.proxies import Wish
-from wms.errors import BadCredential, CredentialExpired, CredentialNotFound, ProxyRuleBroken
+from wms.errors import (
+    BadCredential,
+    ConfigError,
+    CredentialExpired,
+    CredentialNotFound,
+    ProxyRuleBroken,
+    Unavailable,
+)
 from wms.x509 import authority
 from wms.x509 import proxy as x509_proxy
 from wms.x509.authority import Issued
@@ -280,3 +289,49 @@ def test_a_failed_write_leaves_the_old_proxy(home: Path, monkeypatch: pytest.Mon
     assert run("init", "--ec", environment=environment).exit_code == 1
     assert (home / "proxy").read_bytes() == before
     assert [path.name for path in home.iterdir() if path.name.startswith("proxy")] == ["proxy"]
+
+
+# -- which attributes are asked for -----------------------------------------------------------------------
+
+LINE = b'"nick" "voms.example.org" "15000" "/CN=voms" "testvo"\n'
+
+
+def test_words_about_vos_are_put_together():
+    assert memberships.read(["a", "b:/b/Role=x", "a:/a/g/Role=NULL/Capability=NULL", "b:/b"]) == [
+        Asked("a", ("/a/g",)), Asked("b", ("/b/Role=x", "/b"))]
+
+
+@pytest.mark.parametrize("word", ["", ":", ":/a", "a:", "a:x", "a:/a b", "a:/a/Role=", "a:/a&lifetime=9"])
+def test_words_that_name_no_vo(word: str):
+    with pytest.raises(ArgumentWrong):
+        memberships.read([word])
+
+
+def test_vomses_are_files_or_directories_the_users_first(home: Path):
+    (home / ".glite").mkdir()
+    put(home / ".glite" / "vomses", LINE)
+    (home / "more").mkdir()
+    put(home / "more" / "b", LINE.replace(b"nick", b"other"))
+    put(home / "more" / ".hidden", LINE.replace(b"nick", b"hidden"))
+    known = memberships.servers({"HOME": str(home), "X509_VOMSES": str(home / "more")})
+    assert {"nick", "other"} <= {one.nick for one in known.servers}
+    assert [one.nick for one in memberships.servers({}, str(home / "more")).servers] == ["other"]
+    with pytest.raises(ConfigError, match="cannot be read"):
+        memberships.servers({}, str(home / "none"))
+
+
+def test_a_vo_that_no_file_names(home: Path):
+    known = memberships.servers({}, put(home / "vomses", LINE + b"rubbish\n"))
+    with pytest.raises(ConfigError, match=r"(?s)No vomses file names a VOMS server of cms.*:2: ") as caught:
+        memberships.get(user(home), [Asked("cms")], known, {}, 3600, time.time())
+    assert "--vomses" in caught.value.hint
+
+
+def test_a_server_that_is_away_is_passed_over_and_the_last_one_told(home: Path):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = str(closed.getsockname()[1]).encode()
+        line = LINE.replace(b"15000", port).replace(b"voms.example.org", b"127.0.0.1")
+        known = memberships.servers({}, put(home / "vomses", line + line.replace(b"/CN=voms", b"/CN=second")))
+        with pytest.raises(Unavailable, match="cannot be asked"):
+            memberships.get(user(home), [Asked("testvo")], known, {"X509_CERT_DIR": str(home)}, 3600, time.time())
