@@ -80,13 +80,14 @@ class Issuer:
 
     `authority` signs the server's certificate. `secrets` are the confidential clients (id -> secret); any other id is
     a public client. `slows_down`: a device that asks too early is told so. `requests` counts by path. The ways to break
-    it: `silent` (no answer, the connection hangs), `status` (this HTTP status to everybody), `claims_to_be` (another
-    issuer in discovery), `oversized`, `instead` (path -> this body).
+    it: `certified` (its certificate is for this host), `silent` (no answer, the connection hangs), `status` (this HTTP
+    status to everybody), `claims_to_be` (another issuer in discovery), `oversized`, `instead` (path -> this body).
     """
 
     authority: Issued
     algorithm: str = "ES256"
     host: str = "localhost"
+    certified: str = ""
     lifetime_s: float = 3600.0
     clock: Callable[[], float] = time.time
     secrets: dict[str, str] = field(default_factory=dict)
@@ -129,7 +130,8 @@ class Issuer:
         self.stop()
 
     def _context(self) -> ssl.SSLContext:
-        made = host_certificate(self.authority, [self.host, "127.0.0.1"], time.time(), serial=99, days=2, kind="ec")
+        names = [self.certified] if self.certified else [self.host, "127.0.0.1"]
+        made = host_certificate(self.authority, names, time.time(), serial=99, days=2, kind="ec")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "issuer.pem"

@@ -20,7 +20,7 @@ from wms.tokens import endpoint, trusted
 from wms.tokens.endpoint import Denied, Granted
 from wms.tokens.held import Held
 from wms.tokens.keys import Keys
-from wms.tokens.reading import Unverified, bounded, read
+from wms.tokens.reading import Unverified, bounded, claimed, read
 from wms.tokens.trusted import Trusted
 from wms.tokens.verification import Rules, verify
 
@@ -68,6 +68,14 @@ class Issuers:
 
     async def identity(self, token: str, now: float) -> Identity:
         """Whom the token speaks for. Raises BadToken, and Unavailable when its issuer's keys cannot be had."""
+        try:
+            return await self._identity(token, now)
+        except BadToken as refused:
+            self._kit.log.warn("a token is refused: {reason}", reason=refused.message, code=refused.code,
+                               claimed=claimed(token) or "-")
+            raise
+
+    async def _identity(self, token: str, now: float) -> Identity:
         digest = sha256(bounded(token)).digest()
         known = self._verified.get(digest)
         if known is not None:

@@ -6,73 +6,28 @@ The issuer is the real one of the tests; questions reach it without a network, w
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import pytest
+from issuer_line import Line
 from shell import Shell, fired, result
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from tests.issuer import DISCOVERY, JWKS, METADATA, TOKEN, Denied, Issuer
+from tests.issuer import DISCOVERY, JWKS, METADATA, TOKEN, Issuer
 from wms.errors import BadToken, ConfigError, Refused, TokenIssuerUnknown, TokenKeyUnknown, Unavailable
-from wms.fetch import Answer
 from wms.identity import Identity
 from wms.issuer_keys import AGAIN_S, UNKNOWN_S
 from wms.issuers import REMEMBERED, Issuers, audiences
-from wms.service import within
-from wms.tokens.endpoint import basic
 from wms.tokens.held import Held
 from wms.x509.authority import make_authority
 
 AUTHORITY = make_authority(time.time(), serial=1, kind="ec")
 HOUR, DAY, TIMEOUT_S = 3600.0, 86_400.0, 15.0
-
-
-@dataclass
-class Line:
-    """The way to an issuer. `silent`: questions get no answer; `waiting` are those that `answer` answers."""
-
-    issuer: Issuer
-    shell: Shell
-    silent: bool = False
-    waiting: list[tuple[Deferred[Answer], str, dict[str, str]]] = field(default_factory=list)
-    headers: list[Mapping[str, str]] = field(default_factory=list)
-
-    async def __call__(self, method: str, url: str, body: bytes, headers: Mapping[str, str],
-                       seconds: float) -> Answer:
-        assert (method == "POST") == bool(body)
-        path, form = urlsplit(url).path, dict(parse_qsl(body.decode()))
-        self.issuer.requests[path] += 1
-        self.headers.append(headers)
-        if not self.silent:
-            return self._answer(path, form)
-        answer: Deferred[Answer] = Deferred()
-        self.waiting.append((answer, path, form))
-        return await within(self.shell.clock, seconds, answer)
-
-    def answer(self) -> None:
-        """Those who wait get their answers."""
-        waiting, self.waiting = self.waiting, []
-        for answer, path, form in waiting:
-            answer.callback(self._answer(path, form))
-
-    def _answer(self, path: str, form: dict[str, str]) -> Answer:
-        issuer = self.issuer
-        if issuer.status:
-            return Answer(issuer.status, b"broken")
-        if path in issuer.instead:
-            return Answer(200, issuer.instead[path])
-        client = {"client_id": "wms", "client_secret": "s3cret"}
-        ours = self.headers[-1].get("Authorization") == basic("wms", "s3cret")
-        try:
-            return Answer(200, msgspec.json.encode(issuer.answer(path, form | client if ours else form)))
-        except Denied as denied:
-            return Answer(denied.status, msgspec.json.encode({"error": denied.code}))
 
 
 @dataclass

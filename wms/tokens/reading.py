@@ -14,8 +14,10 @@ import msgspec
 from msgspec import UNSET, Meta, field
 
 from wms.errors import BadToken
+from wms.identity import token_name
 
 MOST_BYTES = 16_384
+_SHOWN = re.compile(r"[\x21-\x7e]{1,400}")
 _SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
 
 Moment = Annotated[float, Meta(ge=0, le=253_402_300_799)]
@@ -76,6 +78,16 @@ def read(token: str) -> Unverified:
     header, claims, signature = (_segment(part) for part in parts)
     return Unverified(_record(header, Header, "header"), _record(claims, Claims, "claims"),
                       ".".join(parts[:2]).encode(), signature)
+
+
+def claimed(token: str) -> str:
+    """Whom a token that was refused says it is of, for logs; empty when that cannot be told."""
+    try:
+        claims = read(token).claims
+    except BadToken:
+        return ""
+    name = token_name(claims.iss, claims.sub)
+    return name if _SHOWN.fullmatch(name) else ""
 
 
 def _segment(text: str) -> bytes:

@@ -14,7 +14,7 @@ from token_builders import CLAIMS, HERE, ISSUER, NOW, RULES, b64, judge, jwk, jw
 from wms.errors import BadToken, TokenKeyUnknown
 from wms.identity import TOKEN, Identity, same_dn
 from wms.tokens.keys import ALGORITHMS, Keys, parse
-from wms.tokens.reading import MOST_BYTES, read
+from wms.tokens.reading import MOST_BYTES, claimed, read
 from wms.tokens.verification import ANY_AUDIENCE, Rules
 
 EVERY = parse(jwks(*(jwk(algorithm, alg=algorithm) for algorithm in sorted(ALGORITHMS))))
@@ -115,6 +115,12 @@ def test_a_token_at_the_limit_is_read_and_one_beyond_is_not() -> None:
     assert judge(token(pad="x" * (room * 3 // 4))).subject == "alice"
     with pytest.raises(BadToken, match="limit"):
         read("x" * (MOST_BYTES + 1))
+
+
+@pytest.mark.parametrize(("given", "name"), [
+    (token(exp=0), f"sub:{ISSUER}#alice"), (token(sub="a" * 500), ""), (token(sub="a\nb"), ""), ("x.y.z", "")])
+def test_a_refused_token_is_named_by_whom_it_claims_to_be_of(given: str, name: str) -> None:
+    assert claimed(given) == name
 
 
 def test_a_token_that_is_printed_is_not_shown() -> None:
