@@ -21,7 +21,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from wms import config, garbage, logs, migrations, preflight, queue, reports
+from wms import config, garbage, logs, migrations, preflight, queue, reports, sealing
 from wms.authz.gate import Gate
 from wms.ce import Backend, load
 from wms.config import Settings, split_address
@@ -131,6 +131,8 @@ class Process:
 
     async def _start(self) -> None:
         trust, kit = Trust(self._settings, self._log), self._kit()
+        if self._shares_database:
+            kit.credentials.require_private()
         daemons = [maker(name)(kit) for name in installed() if name in self._names]
         self._heartbeat = Heartbeat(kit, self._name, daemons)
         sole = [Sole(kit, name) for name in self._names if name in ONE_AT_A_TIME]
@@ -314,6 +316,7 @@ def information(context: click.Context, ce: str, as_json: bool) -> None:
 
 cli.add_command(reports.decisions)
 cli.add_command(reports.replay)
+cli.add_command(sealing.credentials)
 
 
 def once(settings: Settings, work: Callable[[Kit], Coroutine[Deferred[Any], Any, str]]) -> str:
