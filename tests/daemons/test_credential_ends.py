@@ -86,6 +86,14 @@ def test_one_file_is_not_read_for_every_job(files: Files, credentials: Credentia
     assert files.reads == 2
 
 
+def test_one_that_was_delegated_anew_is_read_again_at_once(files: Files, credentials: Credentials) -> None:
+    credentials.life(submit(NOW - 1), NOW)
+    files.token(NOW + 50, "refresh")
+    assert not credentials.life(submit(NOW - 1), NOW).renewable
+    assert credentials.life(submit(NOW), NOW).renewable
+    assert files.reads == 2
+
+
 def test_one_that_ends_too_early_for_a_job_is_looked_at_before(files: Files, credentials: Credentials) -> None:
     files.proxy(NOW)
     assert credentials.life(submit(NOW + 60), NOW, NOW + 61).ends > NOW + DAY_S

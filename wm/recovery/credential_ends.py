@@ -11,7 +11,6 @@ from wm.compounds import store as compounds
 from wm.recovery.credentials import Credentials
 from wm.turn import Turn
 from wms.faults import Fault, judge
-from wms.jobid import JobId
 from wms.messages import LOGMONITOR, WM, CredentialEnded, GivenUp
 
 PORTION = 500
@@ -55,7 +54,7 @@ def _end(turn: Turn, job: store.Job, reason: str) -> None:
 def _end_compound(turn: Turn, message: CredentialEnded, url: str, reason: str) -> None:
     """What was not released will not be; its jobs end, a portion at a time."""
     conn = turn.out.conn
-    row = compounds.find(conn, JobId.parse(url).unique)
+    row = compounds.find(conn, url.rsplit("/", 1)[-1])
     if row is None or row.phase in (compounds.CANCELLING, compounds.OVER):
         return
     if row.phase == compounds.UNFOLDING:

@@ -18,18 +18,19 @@ from wms.tokens.held import Held
 from wms.x509.proxy import certificates
 
 LOOK_S = 30.0
-"""A file is not read more often than this: many jobs have the same credential."""
+"""A file is not read more often than this, unless a job came with a later end: many jobs have the same credential."""
 MOST_KNOWN = 4096
 
 
 class Seen(NamedTuple):
-    """What files of a credential say: its end (epoch s), whether a token can renew it, what it is; and when they were
-    read."""
+    """What files of a credential say: its end (epoch s), whether a token can renew it, what it is; when they were
+    read, and the latest end that anybody had told by then."""
 
     ends: float = 0.0
     renewable: bool = False
     what: str = PROXY_NAME
     looked: float = float("-inf")
+    told: float = float("-inf")
 
 
 class Credentials:
@@ -44,10 +45,12 @@ class Credentials:
         self._seen: dict[str, Seen] = {}
 
     def life(self, submit: Submit, now: float, until: float = 0.0) -> Life:
-        """Of the credential of a job; one that ends before `until` (epoch s) is looked at, outside transactions."""
+        """Of the credential of a job; one that ends before `until` (epoch s) and, as far as is known, cannot be renewed
+        is looked at, as is one that has ended. Call it outside transactions."""
         seen = self._seen.get(submit.credential, Seen())
-        if max(submit.credential_ends, seen.ends) <= max(now, until) and now - seen.looked >= LOOK_S:
-            seen = self._look(submit.credential, seen, now)
+        told, until = submit.credential_ends, now if submit.renewable or seen.renewable else max(now, until)
+        if max(told, seen.ends) <= until and (now - seen.looked >= LOOK_S or told > seen.told):
+            seen = self._look(submit.credential, seen, now, told)
         ends, renewable = max(submit.credential_ends, seen.ends), submit.renewable or seen.renewable
         return Life(ends, ends + (self._patience_s if renewable else 0.0), renewable, seen.what)
 
@@ -55,11 +58,11 @@ class Credentials:
         """What its files say now (epoch s); 0 for one that is gone or cannot be read."""
         return self._look(credential, Seen(), now).ends
 
-    def _look(self, credential: str, before: Seen, now: float) -> Seen:
+    def _look(self, credential: str, before: Seen, now: float, told: float = float("-inf")) -> Seen:
         if len(self._seen) >= MOST_KNOWN:
             self._seen.clear()
         found = max(self._on_disk(credential), key=lambda seen: seen.ends)
-        latest = max(before, found, key=lambda seen: seen.ends)._replace(looked=now)
+        latest = max(before, found, key=lambda seen: seen.ends)._replace(looked=now, told=max(told, before.told))
         self._seen[credential] = latest
         return latest
 
