@@ -91,7 +91,7 @@ ROWS: tuple[Operation, ...] = (
     lb("notify_stream", "GET", "/lb/v1/notifications/{id}/stream", "user",
         "Notices as they come, as server-sent events or, line by line, as JSON; `after` acknowledges those up to it. "
         "A registration has one listener, the last that came; the one before is told `taken` and left.",
-        stream="page", query=("after", "sse")),
+        stream="page", query=("after", "sse"), action="notify"),
     lb("notifications_page", "GET", "/NOTIF", "user",
         "The caller's registrations as a page, ?text or ?json; with `all` those of everybody, for administrators.",
         stream="page", query=("all", "text", "json")),

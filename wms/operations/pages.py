@@ -10,7 +10,7 @@ ROWS: tuple[Operation, ...] = (
         "?version, ?configuration, ?stats, ?types the service itself, of which everybody sees version and types; "
         "?text, ?json for programs.", stream="page",
         query=("text", "json", "flags", "state", "limit", "cursor", "query", "version", "configuration", "stats",
-               "types", "destination", "resolution")),
+               "types", "destination", "resolution"), action="read"),
     lb("rss_query", "GET", "/RSS:", "user", "?query=...: the jobs of a query as an RSS feed.", stream="page",
         query=("query",)),
     lb("rss", "GET", "/RSS:{feed}", "user",
