@@ -257,7 +257,4 @@ def _is_authority(cert: x509.Certificate) -> bool:
 
 
 def _key(name: x509.Name) -> NameKey:
-    try:
-        return name_key(name.public_bytes())
-    except ValueError as error:
-        raise BadCredential(f"a name cannot be read: {error}") from error
+    return name_key(name.public_bytes())

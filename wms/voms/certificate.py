@@ -204,7 +204,7 @@ def _signers(blob: bytes) -> tuple[bytes, ...]:
     """SEQUENCE OF SEQUENCE OF Certificate, as VOMS writes it."""
     inside = Fields(single(single(blob, der.SEQUENCE), der.SEQUENCE))
     found: list[bytes] = []
-    while len(found) <= _MOST_SIGNERS and not inside.empty:
+    while len(found) < _MOST_SIGNERS and not inside.empty:
         found.append(inside.whole(der.SEQUENCE))
     if not found or not inside.empty:
         raise ValueError("no certificate of a signer, or too many")

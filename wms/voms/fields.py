@@ -141,4 +141,7 @@ def _attribute(content: bytes) -> tuple[bytes, str]:
     (oid_tag, oid), (tag, value) = listed(content)
     if oid_tag != der.OID:
         raise ValueError("not an attribute of a name")
-    return oid, " ".join(text(tag, value).split()).lower()
+    try:
+        return oid, " ".join(text(tag, value).split()).lower()
+    except ValueError:  # no text, or none of its kind: compared as it stands
+        return oid, f"#{value.hex()}"

@@ -105,12 +105,13 @@ def attributes(voms: Server, holder: x509.Certificate, *fqans: str, now: float =
                by: str = "issuer", entity: x509.Name | None = None, serial: int | None = None,
                holder_serial: int | None = None, issuer: x509.Name | None = None, authority_uri: str | None = None,
                signer: PrivateKey | None = None, digest: str = "sha256",
-               certificates: Sequence[x509.Certificate] | None = None,
-               extensions: Sequence[bytes] = ()) -> bytes:
+               certificates: Sequence[x509.Certificate] | None = None, extensions: Sequence[bytes] = (),
+               said: bytes | None = None) -> bytes:
     """A signed attribute certificate (DER).
 
     `by` names the holder by certificate ("issuer", or "subject" as old servers do) or not at all (""), `entity` by
-    subject; `certificates` are those that come along (the server's); `signer` another key than the server's.
+    subject; `certificates` are those that come along (the server's); `signer` another key than the server's; `said`
+    what stands in the place of the attribute with `fqans`.
     """
     key = signer or voms.credential.key
     algorithm = der.element(der.SEQUENCE, signature_oid(key, digest))
@@ -122,7 +123,8 @@ def attributes(voms: Server, holder: x509.Certificate, *fqans: str, now: float =
         der.integer(4711 if serial is None else serial),
         der.element(der.SEQUENCE, _time(now - 300 if begin is None else begin)
                     + _time(now + lifetime_s if end is None else end)),
-        der.element(der.SEQUENCE, attribute(authority_uri or f"{voms.vo}://{voms.uri}", fqans or [f"/{voms.vo}"])),
+        der.element(der.SEQUENCE, attribute(authority_uri or f"{voms.vo}://{voms.uri}", fqans or [f"/{voms.vo}"])
+                    if said is None else said),
         _extensions([voms.certificate] if certificates is None else certificates, targets, extensions),
     ]))
     signature = der.element(0x03, b"\0" + sign(key, info, digest))
