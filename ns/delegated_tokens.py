@@ -30,7 +30,7 @@ class Exchange(Protocol):
     """The issuer of a token, as far as delegation goes."""
 
     async def exchange(self, token: str) -> Held:
-        """A token of the service's own for the same subject; Refused when this service has no client there."""
+        """A token of the service's own for the same subject, or the token itself. Raises Refused, Unavailable."""
         ...
 
 
@@ -59,7 +59,8 @@ class DelegatedTokens:
 
     async def _held(self, body: TokenDelegation, user: Identity, token: str) -> Held:
         """The user's own refresh token, else what the issuer gives in exchange, else the token itself."""
-        own = Held(user.issuer, token, user.not_after, body.refresh_token, body.client_id)
+        own = Held(user.issuer, token, user.not_after, body.refresh_token, body.client_id,
+                   " ".join(sorted(user.scopes)))
         if bool(body.refresh_token) != bool(body.client_id):
             raise Refused("A refresh token is delegated together with the id of the client it was given to.")
         if body.refresh_token or self._exchange is None:

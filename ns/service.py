@@ -26,6 +26,7 @@ from ns.sessions import Sessions
 from wms import queue
 from wms.consumer import Consumer, EffectConsumer
 from wms.eventlog import Journal
+from wms.issuers import Issuers
 from wms.messages import NS, NS_NODES, PROXYRENEWAL, WM, Close, Ended, ProxyRenewed, Release, Unregister, decode
 from wms.outbox import Outbox
 from wms.queue import Message
@@ -43,7 +44,8 @@ def make(kit: Kit) -> Daemon:
     """The daemon `ns`."""
     credentials = CredentialUpkeep(kit)
     questions, delegations, keeper = Questions(kit), Delegations(kit), Keeper(kit, credentials)
-    tokens = DelegatedTokens(kit)
+    issuers = Issuers(kit)
+    tokens = DelegatedTokens(kit, issuers)
     matches, reasons = ListMatches(kit, questions), Reasons(kit, questions)
     jobs, output, attempts = Jobs(kit, matches), Output(kit), Attempts(kit)
     nodes = Nodes(kit)
@@ -51,6 +53,7 @@ def make(kit: Kit) -> Daemon:
     sessions = Sessions(kit, listening)
     return Daemon("ns", [
         listening,
+        issuers,
         Consumer(kit, NS, keeper.handle),
         EffectConsumer(kit, NS_NODES, nodes.act, batch=RELEASES),
         Consumer(kit, questions.topic, questions.handle),
