@@ -7,7 +7,7 @@ from importlib import import_module
 
 from bench.rows import keep, table
 
-BENCHMARKS = ("cli", "matching", "waiting", "supply", "replays", "lb_events",
+BENCHMARKS = ("cli", "authorised", "matching", "waiting", "supply", "replays", "lb_events",
               "lb_intake", "lb_children", "lb_query", "compounds", "submissions", "jobs")
 """Modules of this package with `run() -> list[Row]`, the quick ones first."""
 
