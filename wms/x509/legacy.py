@@ -72,7 +72,7 @@ def _decode_draft(blob: bytes) -> ProxyInfo:
         raise ValueError("not a ProxyCertInfo")
     parts = der.split(body)
     lengths = [der.take(part)[1] for part in parts[1:] if part[0] == _PATH_LENGTH]
-    if len(parts) != 1 + len(lengths) or len(lengths) > 1:
+    if len(parts) != 1 + len(lengths) or len(lengths) > 1 or b"" in lengths:
         raise ValueError("not a ProxyCertInfo")
     info = decode_info(der.element(der.SEQUENCE, b"".join([*lengths, parts[0]])))
     return ProxyInfo(info.path_length, info.language, info.policy, GT3)
