@@ -21,7 +21,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from wms import config, garbage, logs, migrations, preflight, queue, reports, sealing
+from wms import config, garbage, logs, migrations, policy_commands, preflight, queue, reports, sealing
 from wms.authz.gate import Gate
 from wms.ce import Backend, load
 from wms.config import Settings, split_address
@@ -316,6 +316,7 @@ def information(context: click.Context, ce: str, as_json: bool) -> None:
 
 cli.add_command(reports.decisions)
 cli.add_command(reports.replay)
+cli.add_command(policy_commands.policy)
 cli.add_command(sealing.credentials)
 
 
@@ -352,6 +353,7 @@ def check(context: click.Context) -> None:
         backend(name, given, settings)
     for address in (settings.ns.listen, settings.lb.listen):
         split_address(address)
+    Gate(settings)
     configured(settings)
     click.echo("The configuration is sound.")
 

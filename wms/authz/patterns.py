@@ -40,7 +40,7 @@ def fits(pattern: Glob, text: str) -> bool:
     return True
 
 
-class Fqan(NamedTuple):
+class FqanParts(NamedTuple):
     """The parts of a VOMS FQAN; empty when it has none, which VOMS writes as NULL."""
 
     group: str
@@ -48,14 +48,10 @@ class Fqan(NamedTuple):
     capability: str = ""
 
     @classmethod
-    def parse(cls, text: str) -> Fqan:
+    def parse(cls, text: str) -> FqanParts:
         path, _, capability = text.partition(CAPABILITY)
         group, _, role = path.partition(ROLE)
         return cls(group, _something(role), _something(capability))
-
-    @property
-    def vo(self) -> str:
-        return self.group.removeprefix("/").partition("/")[0]
 
 
 def _something(part: str) -> str:
@@ -71,12 +67,12 @@ class FqanPattern(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> FqanPattern:
-        """`/vo` is nobody's who has only roles, `/vo/*` the VO and all below in any role, `/vo/Role=*` any role."""
-        wanted = Fqan.parse(text)
+        """`/vo` is the VO without a role, `/vo/*` the VO and all below in any role or none, `/vo/Role=*` any role."""
+        wanted = FqanParts.parse(text)
         any_role = ROLE not in text and wanted.group.endswith("*")
         return cls(glob(wanted.group), None if any_role else glob(wanted.role), glob(wanted.capability))
 
-    def fits(self, held: Fqan) -> bool:
+    def fits(self, held: FqanParts) -> bool:
         return (fits_path(self.group, held.group) and (self.role is None or _fits_part(self.role, held.role))
                 and (self.capability == ("",) or _fits_part(self.capability, held.capability)))
 

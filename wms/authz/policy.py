@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Any, NamedTuple
 
 from wms.authz.actions import ACTIONS, COMPUTE
-from wms.authz.patterns import Fqan, FqanPattern, Glob, fits, fits_path, glob, literal
+from wms.authz.patterns import FqanParts, FqanPattern, Glob, fits, fits_path, glob, literal
 from wms.authz.relations import Reach, memberships, names
 from wms.identity import TOKEN, Identity, canonical_dn
 
@@ -56,7 +56,7 @@ CONDITIONS: Mapping[str, Condition] = {
     "ca": Condition("name of the authority that signed the certificate", _dn,
                     lambda pattern, who: bool(who.ca_dn) and fits(pattern, canonical_dn(who.ca_dn))),
     "fqan": Condition("VOMS attribute, or group of a token within its VO", FqanPattern.parse,
-                      lambda pattern, who: any(pattern.fits(Fqan.parse(held)) for held in memberships(who))),
+                      lambda pattern, who: any(pattern.fits(FqanParts.parse(held)) for held in memberships(who))),
     "issuer": Condition("issuer of the token", glob, _present("issuer")),
     "subject": Condition("subject of the token", glob, _present("subject")),
     "group": Condition("group, as the token claims it (wlcg.groups)", glob,
