@@ -47,11 +47,15 @@ class Person:
     home: Path
     proxy: Path
 
+    def environment(self) -> dict[str, str]:
+        """What this person's shell has."""
+        return {**self.service.environment(), "HOME": str(self.home), "X509_USER_PROXY": str(self.proxy)}
+
     def types(self, program: str, *words: str, answers: str = "", **environment: str) -> Ran:
         """A command to its end; `answers` come through a pipe."""
-        given = {**self.service.environment(), "HOME": str(self.home), "X509_USER_PROXY": str(self.proxy)}
         done = subprocess.run(self.service.command(program, *words), input=answers, text=True, capture_output=True,
-                              env={**given, **environment}, cwd=self.home, timeout=PATIENCE_S, check=False)
+                              env={**self.environment(), **environment}, cwd=self.home, timeout=PATIENCE_S,
+                              check=False)
         assert "Traceback" not in done.stderr, done.stderr
         return Ran(done.returncode, done.stdout, done.stderr)
 
@@ -82,6 +86,36 @@ class Person:
         """The Python client with this proxy."""
         found = credential.look(str(self.proxy), str(self.service.site.certificates), time.time(), 0.0)
         return Client(settings.resolve(self.service.addresses()), found)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenHolder(Person):
+    """Somebody without a certificate; the file at `proxy` is that of a token."""
+
+    def environment(self) -> dict[str, str]:
+        shell = {**Person.environment(self), "BEARER_TOKEN_FILE": str(self.proxy)}
+        del shell["X509_USER_PROXY"]
+        return shell
+
+    def holds(self, token: str) -> None:
+        """Take this token from now on."""
+        self.proxy.touch(0o600)
+        self.proxy.write_text(token)
+
+    def begins(self, program: str, *words: str) -> subprocess.Popen[str]:
+        """A command that waits for something; its standard output is a pipe."""
+        return subprocess.Popen(self.service.command(program, *words), text=True, env=self.environment(),
+                                cwd=self.home, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
+
+
+def token_holder(service: Deployment, home: Path, token: str = "") -> TokenHolder:
+    """Somebody whose only credential is this token, or who has none yet."""
+    home.mkdir()
+    made = TokenHolder(service, home, home / "token")
+    if token:
+        made.holds(token)
+    return made
 
 
 def owner(service: Deployment, home: Path) -> Person:
