@@ -54,7 +54,7 @@ def read(certs: Iterable[crypto.X509]) -> tuple[x509.Certificate, ...]:
     """The same certificates. Raises BadCredential for what cannot be read."""
     try:
         return tuple(cert.to_cryptography() for cert in certs)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise BadCredential(f"A certificate cannot be read: {error}.") from error
 
 
@@ -73,7 +73,7 @@ def host_credential(certificate: bytes, key: bytes) -> HostCredential:
         first, *others = x509.load_pem_x509_certificates(certificate)
         private = serialization.load_pem_private_key(key, None)
         fits = first.public_key() == private.public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise ConfigError(f"TLS: unusable certificate or key: {error}") from error
     if not isinstance(private, PrivateKey) or not fits:
         raise ConfigError("TLS: unusable certificate or key: they do not belong together.")

@@ -213,7 +213,7 @@ def _name(cert: crypto.X509) -> str:
     """For people; whatever was shown."""
     try:
         return subject_dn(cert.to_cryptography().subject)
-    except (BadCredential, ValueError):
+    except (BadCredential, ValueError, x509.InvalidVersion):
         return "with an unreadable name"
 
 

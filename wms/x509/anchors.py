@@ -93,7 +93,7 @@ def read_authority(content: bytes) -> x509.Certificate:
         found = load(content)
         found.public_key()
         subject_dn(found.subject)
-    except (ValueError, TypeError, UnsupportedAlgorithm, BadCredential) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, BadCredential) as error:
         raise BadAuthority(str(error)) from error
     return found
 

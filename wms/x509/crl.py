@@ -12,16 +12,16 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtensionOID
 
 from wms.errors import CredentialRevoked, RevocationUnknown
+from wms.x509.proxy import PublicKey
 from wms.x509.rfc3820 import extension, subject_dn
 
 SKEW_S = 300
 _UNDERSTOOD = frozenset({ExtensionOID.AUTHORITY_KEY_IDENTIFIER, ExtensionOID.CRL_NUMBER})
 _PEM = b"-----BEGIN X509 CRL-----"
-_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension)
+_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
 
 
 class BadCrl(ValueError):
@@ -74,22 +74,21 @@ def genuine(crls: Sequence[Crl], issuer: x509.Certificate) -> tuple[Crl, ...]:
     """Those that are the issuer's own, signed by a key of his that may sign lists."""
     if not _may_sign(issuer):
         return ()
-    name, key = issuer.subject.public_bytes(), issuer.public_key()
-    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-        return ()
-    return tuple(crl for crl in crls if crl.issuer == name and _is_signed(crl.signed, key))
+    name, key = issuer.subject.public_bytes(), _key(issuer)
+    return tuple(crl for crl in crls if crl.issuer == name and key is not None and crl.signed.is_signature_valid(key))
+
+
+def _key(issuer: x509.Certificate) -> PublicKey | None:
+    try:
+        found = issuer.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return found if isinstance(found, PublicKey) else None
 
 
 def _may_sign(issuer: x509.Certificate) -> bool:
     found = extension(issuer, ExtensionOID.KEY_USAGE)
     return found is None or not isinstance(found.value, x509.KeyUsage) or found.value.crl_sign
-
-
-def _is_signed(crl: x509.CertificateRevocationList, key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey) -> bool:
-    try:
-        return crl.is_signature_valid(key)
-    except _UNREADABLE:
-        return False
 
 
 def check(cert: x509.Certificate, lists: Sequence[Crl], now: float) -> float:

@@ -75,7 +75,7 @@ def certificates(pem: bytes) -> Chain:
         raise CredentialNotFound("no certificate was found in the credential")
     try:
         return tuple(x509.load_pem_x509_certificates(pem))
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise BadCredential(f"a certificate cannot be read: {error}") from error
 
 
@@ -204,7 +204,7 @@ def requested_key(csr: bytes) -> PublicKey:
         found = x509.load_pem_x509_csr(csr)
         key = found.public_key()
         proven = found.is_signature_valid
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise BadCredential(f"the signing request cannot be read: {error}") from error
     if not proven or not isinstance(key, PublicKey):
         raise BadCredential("the signing request does not prove possession of a usable key")

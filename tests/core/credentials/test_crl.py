@@ -94,6 +94,18 @@ def test_an_issuer_with_another_kind_of_key_has_none():
     assert genuine([crl([1])], cert) == ()
 
 
+def test_an_issuer_whose_key_cannot_be_read_has_none():
+    known, unknown = bytes.fromhex("2a8648ce3d0201"), bytes.fromhex("2a8648ce3d0209")
+    strange = x509.load_der_x509_certificate(CA.public_bytes(Encoding.DER).replace(known, unknown))
+    assert genuine([crl([1])], strange) == ()
+
+
+def test_a_list_of_an_unknown_version_is_refused():
+    encoded = crl_bytes(encoding=Encoding.DER)
+    with pytest.raises(BadCrl, match="version"):
+        read_crl(encoded.replace(b"\x02\x01\x01\x30", b"\x02\x01\x07\x30", 1))
+
+
 def test_a_list_signed_by_another_kind_of_key_does_not_count():
     assert genuine([crl([1], signer=new_key("rsa:2048"))], CA) == ()
 

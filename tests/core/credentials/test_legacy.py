@@ -58,8 +58,8 @@ def test_arbitrary_bytes_are_read_or_refused(blob: bytes):
 
 
 def test_critical_extensions_must_be_understood():
+    unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), b"")
     with pytest.raises(ProxyRuleBroken, match=r"not understood: 1\.2\.3"):
-        unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), b"")
         read(draft(der.element(der.SEQUENCE, ALL)), (unknown, True))
 
 

@@ -88,6 +88,16 @@ def test_an_unusable_file_is_refused_with_its_reason(text: bytes, error: type[Ba
         proxy.load(text)
 
 
+def of_version_8() -> bytes:
+    der = USER.chain[0].public_bytes(Encoding.DER).replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020107"))
+    return b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(der) + b"-----END CERTIFICATE-----\n"
+
+
+def test_a_certificate_of_an_unknown_version_is_refused():
+    with pytest.raises(BadCredential, match="not a valid X509 version"):
+        proxy.certificates(of_version_8())
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2000), st.integers(0, 2000), st.binary(max_size=4))
 def test_a_damaged_file_is_read_or_refused(start: int, length: int, replaced: bytes):
