@@ -22,6 +22,7 @@ from twisted.logger import Logger
 from bench.rows import Row, row
 from ns import nodes as ns_nodes
 from ns import store as ns_store
+from ns.credential_upkeep import CredentialUpkeep
 from ns.service import Keeper
 from wm import store as wm_store
 from wm import tables
@@ -53,7 +54,7 @@ class Line:
                        "wms.example.org", ("lb.example.org", 9000), b"s" * 32, instance="bench")
         self.turns = Turns("wms.example.org", [pump.follow])
         self.pump = pump.Pump(self.kit, self.turns)
-        self.keeper, self.nodes = Keeper(self.kit), ns_nodes.Nodes(self.kit)
+        self.keeper, self.nodes = Keeper(self.kit, CredentialUpkeep(self.kit)), ns_nodes.Nodes(self.kit)
         self.seconds = {"release": 0.0, "end": 0.0}
 
     def measured(self, what: str, work: Callable[[], Any]) -> Any:

@@ -10,11 +10,12 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from ns import delegated_chain, pending_keys
+from ns import delegated_chain, pending_keys, store
 from ns import delegation_rows as rows
 from ns.delegated_chain import Accepted
 from ns.delegation import credential_id, named, require_full
 from ns.delegation_rows import Delegation
+from wms.authz.relations import require
 from wms.credentials import PROXY, TOKEN
 from wms.errors import DelegationMismatch, NotAllowedNow, NotFound, Refused
 from wms.httpd import Call
@@ -80,6 +81,9 @@ class Delegations:
     async def info(self, call: Call) -> DelegationInfo:
         return await self._kit.database.read(_one, credential_id(call.user.dn, call.params["delegation"]))
 
+    async def of_job(self, call: Call) -> DelegationInfo:
+        return await self._kit.database.read(_of_job, call)
+
     async def listing(self, call: Call) -> DelegationList:
         return await self._kit.database.read(_all, call.user.dn)
 
@@ -130,6 +134,12 @@ def recorded(conn: sa.Connection, row: Delegation, now: float) -> DelegationInfo
 
 def _one(conn: sa.Connection, credential: str) -> DelegationInfo:
     return _info(_here(rows.find(conn, credential)), rows.needed_by(conn, [credential]).get(credential, 0))
+
+
+def _of_job(conn: sa.Connection, call: Call) -> DelegationInfo:
+    job = store.job(conn, call.params["unique"])
+    require(call, job)
+    return _one(conn, job.credential)
 
 
 def _all(conn: sa.Connection, owner: str) -> DelegationList:

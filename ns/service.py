@@ -66,6 +66,7 @@ def make(kit: Kit) -> Daemon:
         "ns.reason": reasons.one, "ns.reasons": reasons.many,
         "ns.request_delegation": delegations.request, "ns.put_delegation": delegations.put,
         "ns.delegation": delegations.info, "ns.delegations": delegations.listing,
+        "ns.job_delegation": delegations.of_job,
         "ns.destroy_delegation": delegations.destroy, "ns.delegate_token": tokens.put, "ns.attempt_token": tokens.fresh,
         "ns.list_output": output.listing, "ns.output": output.get, "ns.purge": output.purge,
         "ns.attempt_input": attempts.input, "ns.attempt_start": attempts.start,

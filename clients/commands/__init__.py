@@ -6,6 +6,8 @@ The table names the module of every program that is installed; aliases are the n
 from __future__ import annotations
 
 PROGRAMS: dict[str, tuple[str, ...]] = {
+    "delegate_proxy": ("job-delegate-proxy", "glite-wms-job-delegate-proxy"),
+    "info": ("job-info", "glite-wms-job-info"),
     "submit": ("job-submit", "glite-job-submit", "edg-job-submit"),
     "status": ("job-status", "glite-job-status", "edg-job-status"),
     "cancel": ("job-cancel", "glite-job-cancel", "edg-job-cancel"),

@@ -67,7 +67,7 @@ MATRIX: Mapping[tuple[str, str], str] = {
     ("user", "read"): "ns.delegation ns.delegations ns.reasons lb.statuses lb.jobs lb.query_jobs lb.query_events "
                       "lb.notifications lb.notification lb.notifications_page lb.notification_page lb.rss_query lb.rss "
                       "lb.atom_query lb.atom lb.purge_progress",
-    ("owner", "read"): "ns.list_output ns.perusal ns.checkpoint ns.nodes ns.reason",
+    ("owner", "read"): "ns.list_output ns.perusal ns.checkpoint ns.nodes ns.reason ns.job_delegation",
     ("reader", "read"): "lb.status lb.children lb.histogram lb.events lb.page lb.live",
     ("owner", "fetch"): "ns.output ns.session_output ns.perusal_piece",
     ("owner", "clear"): "ns.purge",

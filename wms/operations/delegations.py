@@ -41,6 +41,8 @@ class FreshToken(Record, frozen=True):
 
 ROWS: tuple[Operation, ...] = (
     ns("delegations", "GET", "/delegations", "user", "All of the caller's delegations.", reply=DelegationList),
+    ns("job_delegation", "GET", "/jobs/{unique}/delegation", "owner",
+        "The delegated credential that a job was submitted with.", reply=DelegationInfo),
     ns("destroy_delegation", "DELETE", "/delegations/{delegation}", "user",
         "Forget a delegated credential. While jobs that are not over need it this is refused, unless the query says "
         "force=yes: then they end.", reply=Forgotten, action="delegate"),
