@@ -29,6 +29,7 @@ from ns import delegation_rows
 from ns.delegation import credential_id
 from ns.delegation_rows import Delegation
 from wms import queue
+from wms.authz.gate import Gate
 from wms.capability import Capability
 from wms.ce import CeJob, CeState, Phase, Rejected, Submitted
 from wms.config import Settings, parse
@@ -149,6 +150,7 @@ class World:
     files: tuple[str, ...] = ()
     others: dict[str, HandCe] = field(default_factory=dict)
     manager: str = "expiry_s: 600"
+    policy: str = ""
     _serial: int = 0
 
     def __post_init__(self) -> None:
@@ -156,8 +158,11 @@ class World:
         self.engine = make_engine("sqlite://")
         metadata.create_all(self.engine)
         certificates = make_certificates(self.directory)
+        policy = self.directory / "policy.yaml"
+        policy.write_text(self.policy)
         self.settings: Settings = parse(
-            f"{{state_dir: {self.directory}, tls: {{certificate: {certificates}/host.pem, ca_dir: {certificates}}}, "
+            f"{{state_dir: {self.directory}, policy: {policy}, "
+            f"tls: {{certificate: {certificates}/host.pem, ca_dir: {certificates}}}, "
             f"information: {{refresh_s: 10, ttl_s: 60, files: {list(self.files)}}}, wm: {{{self.manager}}}, "
             f"ns: {{register_timeout_s: 300, output_keep_s: 900}}}}")
         self.credentials = {owner: credential_id(owner, "p") for owner in (ALICE, BOB)}
@@ -180,7 +185,8 @@ class World:
         self.database.before_commit = self._before_commit
         self.kit = Kit(self.settings, self.database, self.clock, random.Random(self.lives),
                        {self.ce.name: self.ce, **self.others}, Logger(observer=lambda _event: None),
-                       "wms.example.org", ("lb.example.org", 9000), b"s" * 32, instance="world")
+                       "wms.example.org", ("lb.example.org", 9000), b"s" * 32, instance="world",
+                       gate=Gate(self.settings, self.clock))
         daemons = [make(self.kit) for make in MAKERS]
         self.handlers = {name: h for daemon in daemons for name, h in daemon.operations.items()}
         self.suite = Suite(daemons, self.clock, self.kit.log)
