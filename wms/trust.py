@@ -196,10 +196,12 @@ class Trust:
         leaf, *others = read((found.leaf, *found.others))
         chain = in_order(leaf, others)
         old = legacy_proxies(chain)
-        if not old or (self._rules.legacy_proxies and not {one.number for one in found.noted} <= OF_OLD_PROXIES):
+        if not old:
             raise _error(first)
         if not self._rules.legacy_proxies:
             raise old[0]
+        if others_too := [one for one in found.noted if one.number not in OF_OLD_PROXIES]:
+            raise _error(others_too[0])
         verify_links(chain[: len(old) + 1])
         owner, *above = (crypto.X509.from_cryptography(cert) for cert in chain[len(old) :])
         return (*chain[: len(old)], *self._path(owner, tuple(above)))
