@@ -191,7 +191,7 @@ def _carried(ac: AttributeCertificate) -> Path:
         found = tuple(x509.load_der_x509_certificate(cert) for cert in ac.signers)
         for cert in found:  # `cryptography` reads these when they are asked for
             _key(cert.subject), _key(cert.issuer), cert.not_valid_before_utc, cert.not_valid_after_utc
-    except ValueError as error:
+    except (ValueError, TypeError, x509.InvalidVersion) as error:
         raise BadCredential(f"a certificate of the server cannot be read: {error}") from error
     return found
 

@@ -220,6 +220,8 @@ WRONG: dict[str, Case] = {
     "with an unreadable path": (
         lambda: ac(certificates=[], extensions=[extension(SIGNERS, der.element(0x30, der.element(0x30, b"\x30\x00")))]),
         AttributesUntrusted, "cannot be read"),
+    "with a path of the future": (
+        lambda: ac().replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x63"), AttributesUntrusted, "cannot be read"),
     "for another host": (lambda: ac(targets=["other.example.org"]), AttributesUntrusted, "meant for other"),
     "for no host": (lambda: ac(extensions=[extension("2.5.29.55", b"\x30\x00")]), AttributesUntrusted, "no host"),
     "with an unknown critical extension": (lambda: ac(extensions=[CRITICAL]), BadAttributes, "1.2.3.4"),

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
-from credential_builders import delegate, forge, person
+from credential_builders import CA, NOW, delegate, forge, person
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from voms_builders import attribute, attributes, carrying, extension, member_proxy, owner_of, server, sign, targeted
+from voms_builders import (
+    attribute,
+    attributes,
+    carrying,
+    extension,
+    member_proxy,
+    owner_of,
+    server,
+    sign,
+    targeted,
+    vomsdir_files,
+)
 
 from wms import der
 from wms.errors import BadAttributes
 from wms.voms import certificate, embedding
+from wms.voms.attributes import memberships
 from wms.voms.certificate import AttributeCertificate, in_chain, read
 from wms.voms.embedding import embedded
+from wms.voms.vomsdir import read_vomsdir
 from wms.x509.rfc3820 import ATTRIBUTE_CERTIFICATES
 
 ALICE, VOMS = person(), server()
 HOLDER = owner_of(ALICE)
+VOMSDIR = read_vomsdir(vomsdir_files(VOMS))
 REAL = attributes(VOMS, HOLDER, "/testvo", "/testvo/Role=pilot", targets=["wms.example.org"])
 
 words = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789_.-", min_size=1, max_size=12)
@@ -86,6 +102,16 @@ def mutated(blob: bytes, data: st.DataObject) -> bytes:
     place = data.draw(st.integers(0, len(parts) - 1))
     parts[place] = mutated(parts[place], data)
     return der.element(tag, b"".join(parts))
+
+
+@given(st.data())
+@settings(max_examples=100)
+def test_whatever_a_believed_server_signs_raises_only_its_error(data: st.DataObject):
+    outer = der.split(der.take(REAL)[1])
+    info = mutated(outer[0], data)
+    signed = der.element(0x30, info + outer[1] + der.element(3, b"\0" + sign(VOMS.credential.key, info, "sha256")))
+    with suppress(BadAttributes):
+        memberships(carrying(ALICE, signed).chain, NOW, VOMSDIR, "wms.example.org", authorities=[CA])
 
 
 # -- forms one by one ------------------------------------------------------------------------------------
