@@ -78,10 +78,3 @@ class MyProxyRenewer:
 def has_attributes(pem: bytes) -> bool:
     """Does a proxy carry VOMS attributes?"""
     return any(raw_extension(cert, ATTRIBUTE_CERTIFICATES) for cert in proxy.certificates(pem))
-
-
-class NoAttributes:
-    """Nobody to ask: a proxy that has attributes is not renewed into one without."""
-
-    def again(self, old: bytes, new: bytes, timeout_s: float) -> tuple[bytes, float]:
-        raise Refused("the proxy carries VOMS attributes, which a renewal by MyProxy alone would lose")

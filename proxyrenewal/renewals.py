@@ -24,8 +24,10 @@ from wms.service import Kit, Loop, background, linger, within
 
 BATCH = 500
 """So many credentials are read, and so many outcomes committed, at once."""
-GATHER_S = 0.05
-"""Outcomes within this time are one transaction."""
+GATHER_S = 1.0
+"""Outcomes within this time are one transaction; what a crash in it undoes is renewed once more."""
+LEAST_NAP_S = 1.0
+"""Credentials whose time comes within this are taken up together."""
 AGAIN_S = 5.0
 """The database did not answer."""
 ASIDE_S = 300.0
@@ -51,6 +53,8 @@ class Renewals(Loop):
         self._gathering: IDelayedCall | None = None
         self._committing: Deferred[None] | None = None
         self._filling = False
+        self._full = False  # there may be more that is due than was taken up
+        self._next = 0.0  # epoch s: when the next round is planned
 
     def poke(self) -> None:
         self._nap.wake()
@@ -88,8 +92,9 @@ class Renewals(Loop):
         now = self._kit.now()
         self.last = now
         most = BATCH + len(self._taken)
-        found = await self._kit.database.read(store.due, now, most, self._lanes.blocked) if self._lanes.free else []
+        found, upcoming = await self._kit.database.read(store.agenda, now, most, self._lanes.blocked)
         new = [entry for entry in found if self._taken.get(entry.credential, 0.0) <= now]
+        self._full = len(found) == most
         for entry in new:
             self._taken[entry.credential] = math.inf
             outcome = outcomes.unattempted(entry, now, self.policy)
@@ -98,10 +103,10 @@ class Renewals(Loop):
             else:
                 self._settle(outcome)
         self._fill()
-        if new and len(found) == most:
+        if new and self._full:
             return 0.0
-        upcoming = await self._kit.database.read(store.upcoming, now)
-        return min(self._settings.period_s, max(0.0, (upcoming or math.inf) - self._kit.now()))
+        self._next = min(now + self._settings.period_s, max(now + LEAST_NAP_S, upcoming))
+        return max(0.0, self._next - self._kit.now())
 
     def _fill(self) -> None:
         """Give free places to those who wait."""
@@ -125,7 +130,7 @@ class Renewals(Loop):
         self._lanes.leave(entry.myproxy, silent=isinstance(answer, Failed) and answer.silent)
         self._settle(outcomes.settled(entry, answer, self._kit.now(), self._kit.rng, self.policy))
         self._fill()
-        if self._lanes.free:
+        if self._lanes.free and (self._full or self._lanes.blocked):
             self.poke()
 
     async def _attempt(self, entry: Registration) -> Fresh | Failed | Superseded:
@@ -169,7 +174,6 @@ class Renewals(Loop):
         self._committing = None
         if self._outcomes and not self._nap.ended:
             self._gather(AGAIN_S)
-        self.poke()
 
     async def _commit_all(self) -> None:
         while self._outcomes:
@@ -199,7 +203,8 @@ class Renewals(Loop):
             self._taken.pop(outcome.entry.credential, None)
         for outcome in valid:
             self._tell_log(outcome)
-        self.last = now
+        if len(valid) < len(batch) or any(one.ended or one.new.next_try < self._next for one in valid):
+            self.poke()
 
     async def _told_ahead(self, outcome: Outcome) -> Outcome:
         """A credential of very many jobs: all but the last portion of them are told before the outcome is written."""

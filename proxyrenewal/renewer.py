@@ -77,7 +77,7 @@ def _converse(server: str, port: int, context: ssl.SSLContext, talk: Generator[b
             secure.sendall(myproxy.NO_DELEGATION)
             return _exchange(secure, talk, deadline)
     except TimeoutError as error:
-        raise TimedOut(f"the MyProxy server {server}:{port} did not answer in {timeout_s:g} s") from error
+        raise TimedOut(f"the MyProxy server {server}:{port} did not answer in {timeout_s:.3g} s") from error
     except ssl.SSLCertVerificationError as error:
         raise UntrustedCredential(f"the MyProxy server {server}:{port} is not trusted: "
                                   f"{error.verify_message}") from error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from proxyrenewal.by_myproxy import MyProxyRenewer, NoAttributes
+from proxyrenewal.attributes import VomsAttributes
+from proxyrenewal.by_myproxy import MyProxyRenewer
 from proxyrenewal.by_token import TokenRenewer
 from proxyrenewal.registering import Registrations
 from proxyrenewal.renewals import Renewals, policy_of
@@ -15,8 +16,8 @@ from wms.service import Daemon, Kit
 
 def make(kit: Kit) -> Daemon:
     """The daemon `proxyrenewal`."""
-    issuers = Issuers(kit)
-    renewals = Renewals(kit, {CERTIFICATE: MyProxyRenewer(kit, NoAttributes()), TOKEN: TokenRenewer(issuers)})
+    issuers, attributes = Issuers(kit), VomsAttributes(kit.settings.tls, kit.now)
+    renewals = Renewals(kit, {CERTIFICATE: MyProxyRenewer(kit, attributes), TOKEN: TokenRenewer(issuers)})
     registrations = Registrations(kit, policy_of(kit))
     return Daemon("proxyrenewal", [
         issuers,

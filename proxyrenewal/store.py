@@ -5,7 +5,9 @@ Functions of a connection. The credentials themselves are files; no key is ever 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -75,6 +77,18 @@ _SAVE = registrations.update().where(registrations.c.credential == sa.bindparam(
     {name: sa.bindparam(f"new_{name}") for name in _CHANGING})
 
 
+
+# Statements of every round, made once.
+_DUE = (sa.select(*_COLUMNS).where(registrations.c.next_try <= sa.bindparam("now"),
+                                   registrations.c.myproxy.not_in(sa.bindparam("but", expanding=True)))
+        .order_by(registrations.c.next_try).limit(sa.bindparam("most")))
+_UPCOMING = sa.select(sa.func.min(registrations.c.next_try)).where(registrations.c.next_try > sa.bindparam("now"))
+_CURRENT = sa.select(*_COLUMNS).where(registrations.c.credential.in_(sa.bindparam("credentials", expanding=True)))
+_JOBS = (sa.select(registered_jobs.c.credential, registered_jobs.c.job)
+         .where(registered_jobs.c.credential.in_(sa.bindparam("credentials", expanding=True)))
+         .order_by(registered_jobs.c.credential, registered_jobs.c.job))
+
+
 def register(conn: sa.Connection, entry: Registration, jobs: Collection[str]) -> None:
     """Keep the credential alive for these jobs too: it is the one that ends later, renewable if any job's is."""
     known = find(conn, entry.credential)
@@ -109,7 +123,7 @@ def unregister(conn: sa.Connection, job: str) -> list[Registration]:
     credentials = list(conn.scalars(mine))
     conn.execute(registered_jobs.delete().where(registered_jobs.c.job == job))
     others = sa.exists().where(registered_jobs.c.credential == registrations.c.credential)
-    idle = sa.select(registrations).where(registrations.c.credential.in_(credentials), ~others)
+    idle = sa.select(*_COLUMNS).where(registrations.c.credential.in_(credentials), ~others)
     dropped = _entries(conn, idle)
     conn.execute(registrations.delete().where(
         registrations.c.credential.in_([entry.credential for entry in dropped])))
@@ -124,22 +138,23 @@ def drop(conn: sa.Connection, credential: str) -> None:
 
 def due(conn: sa.Connection, now: float, limit: int, but: Collection[str] = ()) -> list[Registration]:
     """The credentials whose time has come, longest overdue first, but those of these servers."""
-    return _entries(conn, sa.select(*_COLUMNS).where(registrations.c.next_try <= now,
-                                                     registrations.c.myproxy.not_in(but))
-                    .order_by(registrations.c.next_try).limit(limit))
+    return _entries(conn, _DUE, {"now": now, "but": list(but), "most": limit})
 
 
-def upcoming(conn: sa.Connection, now: float) -> float | None:
-    """When the time of another credential comes after `now` (epoch s); None: of none."""
-    found: float | None = conn.scalar(
-        sa.select(sa.func.min(registrations.c.next_try)).where(registrations.c.next_try > now))
-    return found
+def upcoming(conn: sa.Connection, now: float) -> float:
+    """When the time of another credential comes after `now` (epoch s); infinity: of none."""
+    found: float | None = conn.scalar(_UPCOMING, {"now": now})
+    return math.inf if found is None else found
+
+
+def agenda(conn: sa.Connection, now: float, limit: int, but: Collection[str]) -> tuple[list[Registration], float]:
+    """What is `due` now, and when it is `upcoming`."""
+    return due(conn, now, limit, but), upcoming(conn, now)
 
 
 def current(conn: sa.Connection, credentials: Collection[str]) -> dict[str, Registration]:
     """What is known of these, by credential."""
-    found = _entries(conn, sa.select(*_COLUMNS).where(registrations.c.credential.in_(credentials)))
-    return {entry.credential: entry for entry in found}
+    return {entry.credential: entry for entry in _entries(conn, _CURRENT, {"credentials": list(credentials)})}
 
 
 def save(conn: sa.Connection, entries: Sequence[Registration]) -> None:
@@ -159,10 +174,7 @@ def jobs_of(conn: sa.Connection, credential: str, after: str = "", limit: int | 
 def jobs_of_all(conn: sa.Connection, credentials: Collection[str]) -> dict[str, list[str]]:
     """The jobs of each, in order of their names."""
     found: dict[str, list[str]] = {credential: [] for credential in credentials}
-    for credential, job in conn.execute(
-            sa.select(registered_jobs.c.credential, registered_jobs.c.job)
-            .where(registered_jobs.c.credential.in_(credentials))
-            .order_by(registered_jobs.c.credential, registered_jobs.c.job)):
+    for credential, job in conn.execute(_JOBS, {"credentials": list(found)}) if found else ():
         found[credential].append(job)
     return found
 
@@ -180,7 +192,7 @@ def release(conn: sa.Connection, credential: str, limit: int) -> list[str]:
 
 def find(conn: sa.Connection, credential: str) -> Registration | None:
     """What is known of a credential."""
-    return next(iter(_entries(conn, sa.select(registrations)
+    return next(iter(_entries(conn, sa.select(*_COLUMNS)
                               .where(registrations.c.credential == credential))), None)
 
 
@@ -196,5 +208,5 @@ def _one(credential: str) -> sa.Update:
     return registrations.update().where(registrations.c.credential == credential)
 
 
-def _entries(conn: sa.Connection, query: sa.Select[tuple[object, ...]]) -> list[Registration]:
-    return [Registration(**row._mapping) for row in conn.execute(query)]
+def _entries(conn: sa.Connection, query: sa.Select[Any], values: Mapping[str, Any] | None = None) -> list[Registration]:
+    return [Registration(*row) for row in conn.execute(query, values or {})]

@@ -10,13 +10,16 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from proxyrenewal.renewer import renew
+from proxyrenewal.renewer import _checked, renew
 from wms.errors import BadCredential, CredentialExpired, Refused, TimedOut, Unavailable, UntrustedCredential
 from wms.x509 import proxy
 
 ALICE = "/DC=org/DC=example/OU=People/CN=alice"
 NAME = "renewable"
+LIFE_S = 80_000
+"""Longer than the proxies that are renewed."""
 Program = Callable[..., CompletedProcess[str]]
 Settings = dict[str, str]
 
@@ -27,7 +30,7 @@ def server(start: Callable[..., Settings], ca: Settings, proxies: Settings, prog
     """A server that holds a renewable credential of alice, stored by MyProxy's own client."""
     settings = start("myproxy", MYPROXY_PORT=str(free_port), CA_DIR=ca["CA_DIR"])
     cert, key = (str(Path(ca["CA_DIR"], "user-alice", name)) for name in ("usercert.pem", "userkey.pem"))
-    done = program("myproxy-init", "myproxy", "-d", "-n", "-c", "168", "-t", "12", "-x",
+    done = program("myproxy-init", "myproxy", "-d", "-n", "-c", "168", "-t", "24", "-x",
                    "-R", "/DC=org/DC=example/OU=Services/CN=wms", "-k", NAME, env={
                        "MYPROXY_SERVER": "localhost", "MYPROXY_SERVER_PORT": str(free_port),
                        "X509_CERT_DIR": ca["X509_CERT_DIR"], "X509_USER_PROXY": "/nonexistent",
@@ -37,11 +40,11 @@ def server(start: Callable[..., Settings], ca: Settings, proxies: Settings, prog
 
 
 def ask(server: Settings, kind: str = "rfc", *, host: str = "localhost", port: int | None = None,
-        who: str = "SERVICE", name: str = NAME, timeout_s: float = 30,
+        who: str = "SERVICE", name: str = NAME, timeout_s: float = 30, lifetime_s: float = LIFE_S,
         clock: Callable[[], float] = time.time) -> proxy.Proxy:
     old = Path(server[f"PROXY_alice_{kind}"]).read_bytes()
     pem = renew(host, port or int(server["MYPROXY_SERVER_PORT"]), server[f"{who}_CERT"], server[f"{who}_KEY"],
-                server["X509_CERT_DIR"], old, 3600, timeout_s, credential_name=name, clock=clock)
+                server["X509_CERT_DIR"], old, lifetime_s, timeout_s, credential_name=name, clock=clock)
     return proxy.load(pem)
 
 
@@ -50,14 +53,14 @@ def test_an_authorised_renewer_gets_a_new_proxy_of_the_owner(server: Settings, k
     new = ask(server, kind)
     found = proxy.identify(new.chain, time.time())
     assert (found.dn, found.limited) == (ALICE, limited)
-    assert 3000 < found.not_after - time.time() <= 3660
+    assert LIFE_S - 600 < found.not_after - time.time() <= LIFE_S + 60
 
 
 def test_a_renewed_proxy_can_be_renewed_again(server: Settings, tmp_path: Path):
     first = ask(server)
     path = tmp_path / "renewed"
     path.write_bytes(proxy.dump(first.chain[0], first.key, first.chain[1:]))
-    again = ask({**server, "PROXY_alice_renewed": str(path)}, "renewed")
+    again = ask({**server, "PROXY_alice_renewed": str(path)}, "renewed", lifetime_s=LIFE_S + 600)
     assert again.chain[0].public_key() != first.chain[0].public_key()
 
 
@@ -98,9 +101,17 @@ def test_a_proxy_of_somebody_else_is_refused(server: Settings, tmp_path: Path):
         ask({**server, "PROXY_alice_bob": str(path)}, "bob")
 
 
-def test_a_voms_proxy_is_not_renewed_into_one_without_memberships(server: Settings):
-    with pytest.raises(Refused, match="VOMS"):
-        ask(server, "voms")
+def test_a_server_that_gives_nothing_longer_has_not_renewed(server: Settings):
+    with pytest.raises(Refused, match="lasts longer"):
+        ask(server, lifetime_s=60)
+
+
+def test_a_limited_proxy_is_no_renewal_of_a_full_one(server: Settings):
+    limited = Path(server["PROXY_alice_limited"]).read_bytes()
+    full = proxy.identify(proxy.load(Path(server["PROXY_alice_rfc"]).read_bytes()).chain, time.time())
+    chain = [cert.public_bytes(Encoding.DER) for cert in proxy.load(limited).chain]
+    with pytest.raises(Refused, match="may do less"):
+        _checked(limited, chain, full, server["X509_CERT_DIR"], time.time())
 
 
 @pytest.mark.parametrize("kind", ["legacy", "draft"])

@@ -67,7 +67,7 @@ def test_what_is_due_comes_in_order_of_time_but_not_of_servers_that_are_busy(con
     assert store.due(conn, 40.0, 10, ["px", "other"]) == []
     assert store.upcoming(conn, 40.0) == 41.0
     assert store.upcoming(conn, 9.0) == 10.0
-    assert store.upcoming(conn, 41.0) is None
+    assert store.upcoming(conn, 41.0) == float("inf")
 
 
 def test_what_is_due_is_found_by_its_index(conn: sa.Connection):
