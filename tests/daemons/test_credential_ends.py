@@ -120,15 +120,15 @@ def test_one_that_cannot_be_read_ends_when_it_was_said_to(
 
 
 def test_what_files_say_now_does_not_wait(files: Files, credentials: Credentials) -> None:
-    assert credentials.ends("alices", NOW) == 0.0
+    assert credentials.look("alices", NOW).ends == 0.0
     files.proxy(NOW)
-    assert credentials.ends("alices", NOW) > NOW
+    assert credentials.look("alices", NOW).ends > NOW
     assert credentials.life(submit(NOW - 1), NOW).ends > NOW
 
 
 def test_not_all_credentials_of_all_times_are_remembered(files: Files, credentials: Credentials) -> None:
     for number in range(MOST_KNOWN):
-        credentials.ends(f"credential {number}", NOW)
+        credentials.look(f"credential {number}", NOW)
     credentials.life(submit(NOW - 1), NOW)
     assert len(credentials._seen) == 1
 

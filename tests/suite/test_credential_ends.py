@@ -209,6 +209,20 @@ def test_the_reason_says_whose_fault_it_is(make: Make, said: str, reason: str) -
     assert judge(reason).owner is Fault.CREDENTIAL
 
 
+@pytest.mark.parametrize("kind", ["proxy", "token"])
+def test_the_reason_says_what_expired(make: Make, kind: str) -> None:
+    world = make()
+    job = world.submit(NOWHERE)
+    if kind == "token":
+        with_token(world, 300.0, REFRESH)
+    else:
+        world.kit.credentials.write(world.credentials[ALICE],
+                                    make_authority(world.clock.seconds() - 4e8, serial=1, kind="ec").certificate)
+    world.advance(310, step=10)
+    ended(world, job, reason="nobody tried to renew it")
+    is_over(world, job, f"{kind} expired: nobody tried to renew it")
+
+
 def test_told_twice_is_told_once(make: Make) -> None:
     world = make()
     waiting, running = world.submit(NOWHERE), world.submit()

@@ -27,9 +27,10 @@ class CredentialEnds:
 
     def handle(self, turn: Turn, message: CredentialEnded) -> None:
         """Nothing happens if the file says by now that the credential goes on: it was delegated anew."""
-        if self._credentials.ends(message.credential, turn.out.now) > turn.out.now:
+        seen = self._credentials.look(message.credential, turn.out.now)
+        if seen.ends > turn.out.now:
             return
-        reason = worded(message.reason)
+        reason = worded(message.reason, seen.what if seen.ends else "credential")
         for url in message.jobs:
             job = store.find(turn.out.conn, url)
             if job is not None:
@@ -38,9 +39,9 @@ class CredentialEnds:
                 _end_compound(turn, message, url, reason)
 
 
-def worded(reason: str) -> str:
+def worded(reason: str, what: str) -> str:
     """The reason in words that say whose fault it is: so it is told everywhere in the same way."""
-    return reason if judge(reason).owner is Fault.CREDENTIAL else f"credential expired: {reason}".rstrip(": ")
+    return reason if judge(reason).owner is Fault.CREDENTIAL else f"{what} expired: {reason}".rstrip(": ")
 
 
 def _end(turn: Turn, job: store.Job, reason: str) -> None:

@@ -54,9 +54,9 @@ class Credentials:
         ends, renewable = max(submit.credential_ends, seen.ends), submit.renewable or seen.renewable
         return Life(ends, ends + (self._patience_s if renewable else 0.0), renewable, seen.what)
 
-    def ends(self, credential: str, now: float) -> float:
-        """What its files say now (epoch s); 0 for one that is gone or cannot be read."""
-        return self._look(credential, Seen(), now).ends
+    def look(self, credential: str, now: float) -> Seen:
+        """What its files say now; one that is gone or cannot be read has ended at 0."""
+        return self._look(credential, Seen(), now)
 
     def _look(self, credential: str, before: Seen, now: float, told: float = float("-inf")) -> Seen:
         if len(self._seen) >= MOST_KNOWN:
