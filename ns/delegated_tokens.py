@@ -51,7 +51,7 @@ class DelegatedTokens:
         row = Delegation(credential, call.params["delegation"], user.dn, user.not_after, TOKEN_KIND, user.vo,
                          user.fqans, user.issuer, not_before=now)
         most = kit.settings.ns.max_delegations
-        await kit.database.read(require_replaceable, row, most, now)
+        await kit.database.read(require_replaceable, row, most, now, call.drained)
         held = await self._held(body, user, call.bearer)
         require_life(held, now, kit.settings.ns.min_proxy_s)
         await kit.thread(self._keep, credential, held)

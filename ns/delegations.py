@@ -17,7 +17,7 @@ from ns.delegation import credential_id, named, require_full
 from ns.delegation_rows import Delegation
 from wms.authz.relations import require
 from wms.credentials import PROXY, TOKEN
-from wms.errors import DelegationMismatch, NotAllowedNow, NotFound, Refused
+from wms.errors import DelegationMismatch, Draining, NotAllowedNow, NotFound, Refused
 from wms.httpd import Call
 from wms.messages import PROXYRENEWAL, Destroyed, Redelegated
 from wms.operations import DelegationChain, DelegationInfo, DelegationRequest
@@ -46,7 +46,7 @@ class Delegations:
             raise Refused("A proxy is delegated over a connection that was made with it.",
                           hint="Delegate a token with PUT .../token.")
         await self._kit.database.read(require_room, user.dn, credential, self._kit.settings.ns.max_delegations,
-                                      self._kit.now())
+                                      self._kit.now(), call.drained)
         key, csr = await self._kit.thread(request)
         mark = delegated_chain.key_mark(load_key(key).public_key())
         await self._kit.thread(pending_keys.put, self._kit.credentials, user.dn, credential, mark, key)
@@ -103,16 +103,22 @@ def _row(credential: str, call: Call, found: Accepted) -> Delegation:
                       issuer=found.issuer, strength=found.strength, not_before=found.not_before)
 
 
-def require_room(conn: sa.Connection, owner: str, credential: str, most: int, now: float) -> None:
-    """Raises NotAllowedNow for one delegation too many."""
-    if rows.find(conn, credential) is None and rows.count(conn, owner, now) >= most:
+def require_room(conn: sa.Connection, owner: str, credential: str, most: int, now: float,
+                 drained: bool = False) -> None:
+    """Raises NotAllowedNow for one delegation too many, Draining for a new one where nothing new is taken."""
+    if rows.find(conn, credential) is not None:
+        return
+    if drained:
+        raise Draining("The service takes no new credentials for now; it is temporarily drained.",
+                       hint="What was delegated can be renewed under its name.")
+    if rows.count(conn, owner, now) >= most:
         raise NotAllowedNow(f"You have {most} delegated credentials here; more are not kept.", limit=most,
                             hint="Destroy one that you do not need: wms delegations destroy ID.")
 
 
-def require_replaceable(conn: sa.Connection, row: Delegation, most: int, now: float) -> None:
+def require_replaceable(conn: sa.Connection, row: Delegation, most: int, now: float, drained: bool = False) -> None:
     """Raises DelegationMismatch when jobs would go on with other rights than those they were registered with."""
-    require_room(conn, row.owner, row.credential, most, now)
+    require_room(conn, row.owner, row.credential, most, now, drained)
     old = rows.find(conn, row.credential)
     if old is None or (old.kind, old.vo, old.fqans) == (row.kind, row.vo, row.fqans):
         return

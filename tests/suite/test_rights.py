@@ -42,7 +42,7 @@ def certificate(dn: str, vo: str = "", *fqans: str) -> Identity:
 PEOPLE = {
     "stranger": certificate("/DC=org/CN=stranger"),
     "same VO": certificate("/DC=org/CN=colleague", "vo", "/vo"),
-    "operator of another VO": certificate("/DC=org/CN=operator", "other", "/other/Role=operator"),
+    "operator of another VO": certificate("/DC=org/CN=operator", "other", "/other", "/vo/Role=operator"),
     "stranger by token": Identity(token_name(ISSUER, "bob"), kind=TOKEN, issuer=ISSUER, subject="bob", vo="vo",
                                   scopes=frozenset({"compute.read", "compute.modify", "compute.create",
                                                     "compute.cancel"}), not_after=2e9),
@@ -79,13 +79,18 @@ class Door:
         self.world = World(directory, policy=POLICY)
         self.logged: list[Any] = []
         kit = self.world.kit
-        self.router = Router(kit.clock, Logger(observer=self.logged.append), kit.secret, 10_000, gate=kit.gate)
+        self.router = Router(kit.clock, Logger(observer=self.logged.append), kit.secret, 10_000, gate=kit.gate,
+                             tokens=self)
         self.router.mount(self.world.handlers)
         asked = RegisterRequest('[Executable = "/bin/true"; PerusalFileEnable = true;]', "p", vo="vo")
         self.job = str(self.world.call("ns.register", asked).job)
         self.world.advance(5)
 
-    def ask(self, name: str, who: Identity, body: object = None) -> tuple[int, Any]:
+    async def identity(self, token: str, now: float) -> Identity:
+        """Of the only token there is."""
+        return PEOPLE["owner by token"]
+
+    def ask(self, name: str, who: Identity, body: object = None, bearer: str = "") -> tuple[int, Any]:
         """Status and record of the answer; 0 while a handler waits."""
         operation = OPERATIONS[name]
         names = [part.partition("}")[0] for part in operation.path.split("{")[1:]]
@@ -97,6 +102,7 @@ class Door:
         assert channel is not None
         channel.makeConnection(transport)
         channel.dataReceived(f"{operation.method} {path} HTTP/1.1\r\nHost: wms\r\nIdempotency-Key: 12345678\r\n"
+                             f"{f'Authorization: Bearer {bearer}' if bearer else 'X: y'}\r\n"
                              f"Content-Length: {len(content)}\r\n\r\n".encode() + content)
         head, _, answer = transport.value().partition(b"\r\n\r\n")
         channel.connectionLost(Failure(ConnectionDone()))
@@ -160,3 +166,15 @@ def test_what_the_owner_submits_by_another_credential_is_his(door: Door) -> None
     assert door.world.state(door.job) == "Cancelled"
     cancels = [one for one in door.world.call("lb.events", job=door.job).events if one["type"] == "Cancel"]
     assert cancels[0]["user"] == "/DC=org/CN=super", "who did it is on record"
+
+
+def test_a_drained_service_takes_no_new_jobs_and_tokens_but_renews_what_it_has(door: Door) -> None:
+    (door.world.directory / "policy.yaml").write_text(POLICY + "drain: true\n# so that its size differs\n")
+    door.world.advance(2)
+    register = {"jdl": '[Executable = "/bin/true";]', "delegation": "p"}
+    status, record = door.ask("ns.register", PEOPLE["owner"], register)
+    assert (status, record["code"]) == (503, "NS_DRAINING")
+    status, record = door.ask("ns.delegate_token", PEOPLE["owner by token"], {}, bearer="token")
+    assert (status, record["code"]) == (503, "NS_DRAINING")
+    assert door.ask("ns.reason", PEOPLE["owner"])[0] == 200
+    assert door.ask("ns.cancel", PEOPLE["owner"])[0] == 200
