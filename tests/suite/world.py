@@ -39,6 +39,7 @@ from wms.httpd import Call
 from wms.identity import Identity
 from wms.operations import OPERATIONS, OutcomeReport, RegisterRequest, StartRequest
 from wms.service import Daemon, Kit, Suite
+from wms.vault import UNSEALED, Vault
 from wms.x509.authority import host_certificate, make_authority, trust_files
 
 ALICE, BOB = "/DC=org/DC=example/CN=alice", "/DC=org/DC=example/CN=bob"
@@ -151,6 +152,8 @@ class World:
     others: dict[str, HandCe] = field(default_factory=dict)
     manager: str = "expiry_s: 600"
     policy: str = ""
+    vault: Vault = UNSEALED
+    logged: list[Any] = field(default_factory=list)
     _serial: int = 0
 
     def __post_init__(self) -> None:
@@ -184,9 +187,9 @@ class World:
         self.database.engine = self.engine
         self.database.before_commit = self._before_commit
         self.kit = Kit(self.settings, self.database, self.clock, random.Random(self.lives),
-                       {self.ce.name: self.ce, **self.others}, Logger(observer=lambda _event: None),
+                       {self.ce.name: self.ce, **self.others}, Logger(observer=self.logged.append),
                        "wms.example.org", ("lb.example.org", 9000), b"s" * 32, instance="world",
-                       gate=Gate(self.settings, self.clock))
+                       gate=Gate(self.settings, self.clock), vault=self.vault)
         daemons = [make(self.kit) for make in MAKERS]
         self.handlers = {name: h for daemon in daemons for name, h in daemon.operations.items()}
         self.suite = Suite(daemons, self.clock, self.kit.log)
