@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from proxyrenewal import store
 from proxyrenewal.kinds import Failed, Fresh
 from proxyrenewal.registering import Registrations
-from proxyrenewal.renewals import AGAIN_S, ASIDE_S, Renewals, policy_of
+from proxyrenewal.renewals import AGAIN_S, ASIDE_S, GATHER_S, Renewals, policy_of
 from proxyrenewal.schedule import HOPELESS, POLICY, Life, milestones
 from proxyrenewal.store import Registration
 from tests.daemons.shell import result
@@ -138,7 +138,7 @@ class Site:
                            self.clock.seconds() + life, kind, **more))
 
     def advance(self, seconds: float, steps: int = 1) -> None:
-        self.clock.pump([seconds / steps] * steps + [0.06] * 2)
+        self.clock.pump([seconds / steps] * steps + [GATHER_S + 0.01] * 2)
 
     def until(self, at: float) -> None:
         self.advance(at - self.clock.seconds())
@@ -184,7 +184,7 @@ def test_a_renewal_happens_to_the_second_and_is_told(site: Site):
     site.register(job="1")
     site.register(job="2")
     at = due_at(site)
-    site.until(at - 1)
+    site.until(at - 5)
     assert (site.renewer.asked, site.file()) == ([], OLD)
     site.until(at)
     found = site.known()
@@ -233,11 +233,11 @@ def test_a_warning_goes_once_to_each_job_and_so_does_the_success_that_follows(si
     site.register(job="2")
     site.renewer.answer = lambda _: Failed("px.example.org: no")
     _, half, last = milestones(site.known().life)
-    site.advance(half - NOW - 1, steps=200)
+    site.advance(half - NOW - 5, steps=200)
     assert site.words() == []
     assert site.known().failures > 2
     site.until(half)
-    site.advance(last - half - 1, steps=50)
+    site.advance(last - half - 9, steps=50)
     assert [job for job, _ in site.words()] == ["1", "2"]
     site.until(last)
     site.renewer.answer = lambda _: Fresh(NEW, site.clock.seconds() + LIFE_S)
@@ -446,7 +446,7 @@ def test_very_many_jobs_are_told_in_portions_each_once(site: Site):
     many(site, 1200)
     site.renewer.answer = lambda _: Failed("no")
     half = milestones(site.known().life).half
-    site.until(half - 1)
+    site.until(half - 5)
     site.commits = 0
     site.until(half)
     site.advance(61)
