@@ -21,9 +21,14 @@ class Lanes:
         self._silent: set[str] = set()
 
     @property
+    def under_way(self) -> int:
+        """How many have a place."""
+        return self._under_way.total()
+
+    @property
     def free(self) -> bool:
         """Is there a place at all?"""
-        return self._under_way.total() < self._places
+        return self.under_way < self._places
 
     @property
     def blocked(self) -> list[str]:

@@ -56,6 +56,10 @@ class Renewals(Loop):
         self._full = False  # there may be more that is due than was taken up
         self._next = 0.0  # epoch s: when the next round is planned
 
+    def progress(self) -> dict[str, Any]:
+        """Renewed, failed, and what is under way, waits for a place or for its commit."""
+        return {**super().progress(), "taken": len(self._taken), "places": self._lanes.under_way}
+
     def poke(self) -> None:
         self._nap.wake()
 

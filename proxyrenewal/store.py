@@ -196,6 +196,19 @@ def find(conn: sa.Connection, credential: str) -> Registration | None:
                               .where(registrations.c.credential == credential))), None)
 
 
+def listing(conn: sa.Connection, limit: int, failing: bool) -> list[Registration]:
+    """Those whose time comes first; `failing`: only if something went wrong since the last success."""
+    query = sa.select(*_COLUMNS).order_by(registrations.c.next_try).limit(limit)
+    return _entries(conn, query.where(registrations.c.failures != 0) if failing else query)
+
+
+def numbers_of_jobs(conn: sa.Connection, credentials: Collection[str]) -> dict[str, int]:
+    """How many jobs need each; those that none needs are left out."""
+    rows = conn.execute(sa.select(registered_jobs.c.credential, sa.func.count())
+                        .where(registered_jobs.c.credential.in_(credentials)).group_by(registered_jobs.c.credential))
+    return {credential: int(number) for credential, number in rows}
+
+
 def of_jobs(conn: sa.Connection, jobs: Collection[str]) -> dict[str, Registration]:
     """job -> its credential, for the status of jobs; jobs without one are left out."""
     rows = conn.execute(sa.select(registered_jobs.c.job, *_COLUMNS)

@@ -316,6 +316,7 @@ def information(context: click.Context, ce: str, as_json: bool) -> None:
 
 cli.add_command(reports.decisions)
 cli.add_command(reports.replay)
+cli.add_command(reports.renewals)
 cli.add_command(policy_commands.policy)
 cli.add_command(sealing.credentials)
 

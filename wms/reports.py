@@ -73,3 +73,14 @@ def replay(context: click.Context, decision: str, job: str, source: str, target:
             found = report("replay")(engine, **told)
     click.echo(found.text)
     sys.exit(found.status)
+
+
+@click.command()
+@click.option("--failing", is_flag=True, help="Only those whose last attempt failed, or that nobody can renew.")
+@click.option("-n", "--number", default=100, show_default=True, type=click.IntRange(1, 100_000), help="How many.")
+@_JSON
+@click.pass_context
+def renewals(context: click.Context, failing: bool, number: int, as_json: bool) -> None:
+    """List the credentials that are kept alive: who renews them, when next, what went wrong last."""
+    with _database(context) as engine:
+        click.echo(report("renewals")(engine, failing=failing, number=number, as_json=as_json).text)
