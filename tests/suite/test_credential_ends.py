@@ -4,8 +4,9 @@ short, and that their end ends every job once, whatever crashes or comes first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ from ns.delegation_rows import Delegation, put
 from tests.suite.compounds import node, submit
 from tests.suite.test_crashes import drive
 from tests.suite.test_crashes import end as run_to_its_end
-from tests.suite.world import ALICE, Crash, World
+from tests.suite.world import ALICE, Crash, HandCe, World
 from wms import queue
 from wms.ce import Phase
 from wms.credentials import TOKEN
 from wms.database import metadata
-from wms.errors import NotAllowedNow
+from wms.errors import NotAllowedNow, Unavailable
 from wms.faults import Fault, judge
 from wms.messages import JOBADAPTER, WM, CredentialEnded, ProxyRenewed
 from wms.operations import RegisterRequest
@@ -371,6 +372,55 @@ def test_a_job_with_a_token_has_no_proxy_and_gets_each_new_token(make: Make) -> 
     world.finish_payload(token)
     world.advance(30, step=5)
     assert (world.state(job), stored(world, ACCESS, REFRESH, "bbbb.access")) == ("Done", [])
+
+
+@dataclass
+class AwayCe(HandCe):
+    """One that does not answer the next renewals; it notes how many jobs each call is about."""
+
+    away: int = 0
+    calls: list[int] = field(default_factory=list)
+
+    async def renew(self, tokens: Collection[str], proxy: bytes, bearer: bytes = b"") -> None:
+        self.calls.append(len(tokens))
+        if self.away:
+            self.away -= 1
+            raise Unavailable("the CE is being restarted")
+        await HandCe.renew(self, tokens, proxy, bearer)
+
+
+def test_a_ce_that_is_away_gets_it_later_and_the_others_do_not_wait(make: Make) -> None:
+    away, here = AwayCe(name="away", away=3), AwayCe(name="here")
+    world = make(ce=away, others={"here": here})
+    jobs = [world.submit(ONE + f' Requirements = other.GlueCEName == "q" && RegExp("{name}", other.GlueCEUniqueID);')
+            for name in ("away", "here")]
+    at_away, at_here = (world.token(job) for job in jobs)
+    world.kit.credentials.write(world.credentials[ALICE], b"fresh")
+    renewed(world, "certificate")
+    assert (away.outputs, here.outputs) == ({}, {f"{at_here}.proxy": "fresh"})
+    assert world.messages()
+    world.advance(30)
+    assert away.outputs == {f"{at_away}.proxy": "fresh"}
+    assert world.messages() == []
+
+
+def test_a_ce_that_stays_away_is_not_asked_for_ever(make: Make) -> None:
+    ce = AwayCe(away=10**6)
+    world = make(ce=ce)
+    job = world.submit()
+    renewed(world, "certificate")
+    world.advance(2 * 3600, step=30)
+    assert 10 < len(ce.calls) < 40
+    assert world.state(job) == "Scheduled"
+
+
+def test_many_jobs_get_it_in_portions(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobadapter.service.RENEWED", 2)
+    ce = AwayCe()
+    world = make(ce=ce)
+    tokens = [world.token(world.submit()) for _ in range(5)]
+    renewed(world, "certificate")
+    assert (ce.calls, len(ce.outputs)) == ([2, 2, 1], len(tokens))
 
 
 def stored(world: World, *secrets: str) -> list[str]:
