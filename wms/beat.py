@@ -10,7 +10,8 @@ import msgspec
 
 
 class Beat(msgspec.Struct, frozen=True):
-    """One heartbeat file: `time` and `started` are epoch seconds; queues of the whole database."""
+    """One heartbeat file: `time` and `started` are epoch seconds; queues of the whole database; `refused`
+    counts the calls that the policy refused since the process began, by code."""
 
     pid: int
     started: float
@@ -18,6 +19,7 @@ class Beat(msgspec.Struct, frozen=True):
     ready: bool
     daemons: dict[str, dict[str, Any]]
     queues: list[dict[str, Any]] = []
+    refused: dict[str, int] = {}
 
 
 def beat_path(state_dir: str, name: str) -> Path:

@@ -40,7 +40,7 @@ class Heartbeat:
         now = self._kit.now()
         write(self.path, Beat(os.getpid(), self._started, now, self._ready,
                               {daemon.name: daemon.progress() for daemon in self._daemons},
-                              [depth._asdict() for depth in depths]))
+                              [depth._asdict() for depth in depths], dict(self._kit.gate.refused)))
         notify("WATCHDOG=1")
 
     def remove(self) -> None:
