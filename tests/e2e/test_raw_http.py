@@ -12,18 +12,24 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from deployment import Deployment, until
-from people import Person, owner, someone
+from people import Person, ca_of, owner, someone
 
 from wms.capability import issue
 from wms.clienttls import client_context
 from wms.jobid import JobId
 from wms.secret import NAME
+from wms.x509 import authority, proxy
 
 TRUE = 'Executable = "/bin/true";'
 CAT = 'Executable = "/bin/cat"; Arguments = "data"; StdOutput = "o"; InputSandbox = {"data"}; OutputSandbox = {"o"};'
@@ -86,7 +92,7 @@ class Wire:
 @pytest.fixture(scope="module")
 def service(pattern: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     with pattern.copy(tmp_path_factory.mktemp("raw") / "wms") as made:
-        made.configure(ns={"max_output_bytes": 1000})
+        made.configure(ns={"max_output_bytes": 1000}, tls={"reload_s": 0.2})
         made.start()
         yield made
 
@@ -263,7 +269,8 @@ def test_a_wrapper_must_show_the_token_of_its_own_attempt(service: Deployment, w
              f"Bearer {good[:-2]}AA": "UI_PROXY_INVALID",
              f"Bearer {token(wire, running, secret=b's' * 32)}": "UI_PROXY_INVALID",
              f"Bearer {token(wire, running, life_s=-1)}": "UI_PROXY_EXPIRED",
-             f"Bearer {token(wire, running, 2)}": "NS_NOT_OWNER", f"Bearer {token(wire, other)}": "NS_NOT_OWNER"}
+             f"Bearer {token(wire, running, 2)}": "WMS_CAPABILITY_FOREIGN",
+             f"Bearer {token(wire, other)}": "WMS_CAPABILITY_FOREIGN"}
     for caller in (wire, Wire(service, None)):
         for header, code in shown.items():
             for method, verb in (("GET", "input/data"), ("POST", "start"), ("PUT", "output/o"), ("POST", "done")):
@@ -290,6 +297,61 @@ def test_an_output_has_its_limit(wire: Wire, running: str):
         assert wire.asks("PUT", f"{attempt}/output/f{size}", b"x" * size, **bearer).status == status
     wrong = wire.asks("PUT", f"{attempt}/output/f600", b"y" * 600, Digest="sha-256=" + "0" * 64, **bearer)
     assert (wrong.status, wrong.code) == (422, "NS_FILE_TRANSFER")
+
+
+# -- chains that speak for nobody ------------------------------------------------------------------------
+
+
+def test_a_chain_that_is_nobodys_is_told_why_on_every_request(service: Deployment, job: str, tmp_path: Path):
+    ours, stranger = ca_of(service), authority.make_authority(time.time(), serial=1, kind="ec")
+    late = someone(service, tmp_path / "late", "late", made=time.time() - 7200, life_s=3600)
+    chains = {"UI_PROXY_EXPIRED": late.proxy,
+              "UI_PROXY_UNTRUSTED": someone(service, tmp_path / "stranger", "owner", ca=stranger).proxy,
+              "WMS_PROXY_LEGACY": legacy(ours, tmp_path / "legacy.pem")}
+    for code, path in chains.items():
+        caller = Wire(service, path)
+        for target in ("/ns/v1/version", f"/ns/v1/jobs/{job}/output", "/ns/v1/delegations"):
+            answer = caller.asks("GET", target)
+            assert (answer.status, answer.code) == (401, code), target
+        with caller.socket() as connection:
+            asked = b"GET /ns/v1/version HTTP/1.1\r\nHost: x\r\n\r\n"
+            for _request in range(2):
+                connection.sendall(asked)
+                assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")
+
+
+def legacy(ca: authority.Issued, path: Path) -> Path:
+    """A proxy of Globus 2."""
+    issued = authority.user_certificate(ca, "old", time.time(), serial=4711, kind="ec")
+    owner_, key = proxy.certificates(issued.certificate)[0], proxy.new_key("ec")
+    name = x509.Name([*owner_.subject, x509.NameAttribute(NameOID.COMMON_NAME, "proxy")])
+    cert = (x509.CertificateBuilder(owner_.subject, name, key.public_key(), 4712)
+            .not_valid_before(owner_.not_valid_before_utc).not_valid_after(owner_.not_valid_after_utc)
+            .sign(proxy.load_key(issued.key), hashes.SHA256()))
+    path.write_bytes(proxy.dump(cert, key, [owner_]))
+    return path
+
+
+def test_a_revocation_ends_what_a_kept_connection_may(service: Deployment, tmp_path: Path):
+    revoked = someone(service, tmp_path / "revoked", "revoked")
+    caller, ca = Wire(service, revoked.proxy), ca_of(service)
+    serial = proxy.certificates(revoked.proxy.read_bytes())[1].serial_number
+    subject = x509.load_pem_x509_certificate(ca.certificate).subject
+    now = datetime.now(UTC)
+    content = (x509.CertificateRevocationListBuilder(subject, now - timedelta(minutes=1), now + timedelta(days=1))
+               .add_revoked_certificate(x509.RevokedCertificateBuilder(serial, now).build())
+               .sign(proxy.load_key(ca.key), hashes.SHA256()).public_bytes(Encoding.PEM))
+    path = service.site.certificates / f"{authority.subject_hash(subject)}.r0"
+    with closing(http.client.HTTPSConnection(*caller.place, timeout=ANSWER_S, context=caller.context())) as connection:
+        def asked() -> str:
+            connection.request("GET", "/ns/v1/delegations")
+            return str(json.loads(connection.getresponse().read()).get("code", "served"))
+
+        assert asked() == "served"
+        path.write_bytes(content)
+        until(lambda: asked() == "WMS_PROXY_REVOKED", "the revocation list to be read")
+    assert caller.asks("GET", "/ns/v1/delegations").code == "WMS_PROXY_REVOKED"
+    path.unlink()
 
 
 # -- repetition ------------------------------------------------------------------------------------------

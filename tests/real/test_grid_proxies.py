@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from twisted.logger import Logger
 
+from tests.meeting import VERSIONS, Meeting
 from wms import tls
-from wms.errors import BadCredential, CredentialExpired, UntrustedCredential
+from wms.callers import Caller
+from wms.config import parse
+from wms.errors import CredentialExpired, CredentialRevoked, LegacyProxy, UntrustedCredential
+from wms.trust import Trust
 from wms.x509 import authority, proxy
 
 ALICE = "/DC=org/DC=example/OU=People/CN=alice"
@@ -54,7 +61,7 @@ def test_we_identify_the_owner_of_what_the_tools_make(proxies: Settings, kind: s
 
 @pytest.mark.parametrize("kind", ["legacy", "draft"])
 def test_proxies_from_before_the_standard_are_refused_with_the_remedy(proxies: Settings, kind: str):
-    with pytest.raises(BadCredential) as caught:
+    with pytest.raises(LegacyProxy) as caught:
         proxy.identify(read(proxies, kind).chain, time.time())
     assert "not accepted" in caught.value.message
     assert "-rfc" in caught.value.hint
@@ -133,3 +140,63 @@ def test_globus_trusts_our_authority(program: Program, tmp_path: Path):
                    "-cert", str(tmp_path / "cert.pem"), "-key", str(tmp_path / "key.pem"),
                    "-certdir", str(certs), "-out", str(tmp_path / "proxy"))
     assert "Proxy Verify OK" in done.stdout, done.stdout + done.stderr
+
+
+# -- at the server's door --------------------------------------------------------------------------------
+
+
+def served(ca: Settings, home: Path, credential: proxy.Proxy, certificates: str = "",
+           version: ssl.TLSVersion | None = None, **settings: str) -> Caller:
+    """Who somebody is to a service with the CA's host certificate, after a handshake in memory."""
+    directory = certificates or ca["X509_CERT_DIR"]
+    more = "".join(f", {name}: {value}" for name, value in settings.items())
+    trust = Trust(parse(f"{{host: localhost, tls: {{certificate: {ca['HOST_CERT']}, key: {ca['HOST_KEY']}, "
+                        f"ca_dir: {directory}, vomsdir: {ca['X509_VOMS_DIR']}{more}}}}}"), Logger())
+    meeting = Meeting(trust.context, home, Path(ca["X509_CERT_DIR"]))
+    server, _side = meeting.of(meeting.client(credential, version))
+    return trust.caller(server, time.time())
+
+
+STRICT = {"crl": "required", "signing_policy": "required"}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(("kind", "limited"), [("rfc", False), ("limited", True), ("deep", False), ("voms", False)])
+def test_the_service_knows_what_the_tools_make(ca: Settings, proxies: Settings, tmp_path: Path,
+                                               version: ssl.TLSVersion, kind: str, limited: bool):
+    found = served(ca, tmp_path, read(proxies, kind), "", version, **STRICT).identity
+    assert found is not None
+    assert (found.dn, found.limited, found.vo) == (ALICE, limited, "testvo" if kind == "voms" else "")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("kind", ["legacy", "draft"])
+def test_the_service_knows_old_proxies_by_a_switch_only(ca: Settings, proxies: Settings, tmp_path: Path,
+                                                        version: ssl.TLSVersion, kind: str):
+    with pytest.raises(LegacyProxy, match="not accepted"):
+        served(ca, tmp_path, read(proxies, kind), "", version)
+    found = served(ca, tmp_path, read(proxies, kind), "", version, legacy_proxies="true", **STRICT).identity
+    assert found is not None
+    assert (found.dn, found.chain_length) == (ALICE, 2)
+
+
+def test_the_service_reads_the_revocation_lists_of_openssl(program: Program, ca: Settings, alice: proxy.Proxy,
+                                                           tmp_path: Path):
+    private = Path(ca["CA_DIR"], "private")
+    mine = shutil.copytree(private, tmp_path / "private")
+    settings = mine / "openssl.cnf"
+    settings.write_text(settings.read_text().replace(str(private), str(mine)))
+    credential = ours(alice, 4711)
+    certs = shutil.copytree(ca["X509_CERT_DIR"], tmp_path / "certificates")
+    assert served(ca, tmp_path, credential, str(certs), **STRICT).identity is not None
+    user = str(Path(ca["CA_DIR"], "user-alice", "usercert.pem"))
+    for arguments in (("-revoke", user), ("-gencrl", "-out", str(tmp_path / "crl.pem"))):
+        done = program("openssl", "openssl", "ca", "-config", str(settings), *arguments)
+        assert done.returncode == 0, done.stderr
+    for encoding in ("PEM", "DER"):
+        for path in certs.glob("*.r0"):
+            done = program("openssl", "openssl", "crl", "-in", str(tmp_path / "crl.pem"), "-outform", encoding, "-out",
+                           str(path))
+            assert done.returncode == 0, done.stderr
+        with pytest.raises(CredentialRevoked, match="CN=alice has been revoked"):
+            served(ca, tmp_path, credential, str(certs))
