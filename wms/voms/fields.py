@@ -112,14 +112,14 @@ def bits(content: bytes) -> bytes:
 
 def dotted(content: bytes) -> str:
     """An object identifier as text."""
+    if not content or len(content) > 64 or content[-1] & 0x80:
+        raise ValueError("not an object identifier")
     arcs, value = [], 0
     for octet in content:
         value = value << 7 | octet & 0x7F
         if not octet & 0x80:
             arcs.append(value)
             value = 0
-    if not arcs or len(content) > 64 or content[-1] & 0x80:
-        raise ValueError("not an object identifier")
     first = min(arcs[0] // 40, 2)
     return ".".join(str(arc) for arc in (first, arcs[0] - 40 * first, *arcs[1:]))
 
