@@ -90,7 +90,7 @@ def test_delegations_by_name_and_anew(service: Deployment, tmp_path: Path):
     person.sees("job-list-match", "-d", "mine", "job.jdl")
     person.sees("job-list-match", "--autm-delegation", "job.jdl")
     person.is_refused("UI_ARG_EXCLUSIVE", "job-submit", "-a", "-d", "mine", "job.jdl", status=2)
-    person.is_refused("UI_ARG_MISMATCH", "job-submit", "-d", "a/b", "job.jdl")
+    person.is_refused("UI_ARG_MISMATCH", "job-submit", "-d", "a/b", "job.jdl", status=2)
     person.writes("conf", '[DelegationId = "other"]')
     person.is_refused("NS_DELEGATION_NEEDED", "job-submit", "--config", "conf", "--endpoint",
                       service.environment()["WMS_ENDPOINT"], "job.jdl")
