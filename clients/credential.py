@@ -13,6 +13,7 @@ import re
 from calendar import timegm
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from wms import der
 from wms.errors import (
@@ -27,6 +28,9 @@ from wms.errors import (
     TokenTooShort,
     Unavailable,
 )
+
+if TYPE_CHECKING:
+    from clients.tokens import Found
 
 CERTIFICATE, TOKEN = "certificate", "token"
 CA_DIR = "/etc/grid-security/certificates"
@@ -72,8 +76,18 @@ def from_environment(environment: Mapping[str, str], uid: int, now: float, neede
     except (TokenExpired, TokenTooShort, TokenNotFound) as lost:
         if not _is_renewable(environment, token.path):
             raise
-        tell(_renewed(environment, lost))
+        tell(_renewed(environment, lost, lambda: _lasts(token, now, token_s, uid)))
     return tokens.look(token, ca_dir, now, token_s, uid)
+
+
+def _lasts(token: Found, now: float, token_s: float, uid: int) -> bool:
+    """Has another command renewed it meanwhile?"""
+    from clients import tokens
+
+    try:
+        return bool(tokens.look(token, "", now, token_s, uid).token)
+    except BadToken:
+        return False
 
 
 def _is_renewable(environment: Mapping[str, str], path: str) -> bool:
@@ -82,12 +96,12 @@ def _is_renewable(environment: Mapping[str, str], path: str) -> bool:
     return login.renewable(environment, path)
 
 
-def _renewed(environment: Mapping[str, str], lost: BadToken) -> str:
+def _renewed(environment: Mapping[str, str], lost: BadToken, is_done: Callable[[], bool]) -> str:
     """A sentence about the renewal; raises `lost` with the reason why there is none."""
     from clients import login
 
     try:
-        return f"Your token was renewed at {login.renew(environment).issuer}."
+        return f"Your token was renewed at {login.renew(environment, is_done).issuer}."
     except (BadToken, Unavailable, ConfigError) as error:
         raise type(lost)(f"{lost.message} It could not be renewed: {error.message}",
                          hint="Log in again: wms login.", **lost.details) from None

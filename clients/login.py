@@ -5,9 +5,11 @@ What is kept of a login is in one private file; where tokens are and what they s
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -188,11 +190,34 @@ def renewable(environment: Mapping[str, str], path: str) -> bool:
     return login is not None and login.token_file == path and bool(login.refresh_token or login.secret_file)
 
 
-def renew(environment: Mapping[str, str]) -> Login:
-    """Put a fresh token in the place of the old one; raises what the issuer says."""
-    login = kept(environment)
-    if login is None:
-        raise BadToken("There is no login to renew.", hint="Begin one: wms login.")
+def renew(environment: Mapping[str, str], is_done: Callable[[], bool] = lambda: False) -> Login:
+    """Put a fresh token in the place of the old one; raises what the issuer says.
+
+    One command at a time, as a refresh token may be good for once: `is_done` is asked when it is our turn.
+    """
+    with _alone(environment):
+        login = kept(environment)
+        if login is None:
+            raise BadToken("There is no login to renew.", hint="Begin one: wms login.")
+        return login if is_done() else _renewed(login, environment)
+
+
+@contextmanager
+def _alone(environment: Mapping[str, str]) -> Iterator[None]:
+    """The directory of the record is locked, so that nothing is left behind."""
+    try:
+        descriptor = os.open(os.path.dirname(home(environment)), os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise BadToken(f"The record of your login cannot be read: {error.strerror}",
+                       hint="Begin again: wms login.") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _renewed(login: Login, environment: Mapping[str, str]) -> Login:
     issuer = discover(login.issuer, context_of(environment))
     if not login.refresh_token:
         return keep(as_robot(issuer, login), login, environment)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+import time
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from wms.errors import BadToken, ConfigError, Unavailable
 
-WAIT_S = 10.0
+WAIT_S, LONGEST_S = 10.0, 30.0
 LARGEST = 1 << 20
 WELL_KNOWN = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
 
@@ -90,7 +91,7 @@ def _asked(url: str, context: ssl.SSLContext, form: Mapping[str, str] | None = N
     try:
         connection.request(method, parts.path or "/", body, headers)
         response = connection.getresponse()
-        status, content = response.status, response.read(LARGEST + 1)
+        status, content = response.status, _received(response)
     except (OSError, http.client.HTTPException) as error:
         words = getattr(error, "verify_message", "") or getattr(error, "strerror", "") or str(error) or "no answer"
         raise IssuerUnreachable(f"The token issuer at {parts.netloc} cannot be asked: {words}",
@@ -112,6 +113,16 @@ def _request(form: Mapping[str, str] | None, secret: str) -> tuple[str, str | No
         headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
         form = {name: value for name, value in form.items() if name != "client_id"}
     return "POST", urlencode(form), headers
+
+
+def _received(response: http.client.HTTPResponse) -> bytes:
+    """The body as far as it is read: LARGEST bytes and one, for LONGEST_S."""
+    found, ends = bytearray(), time.monotonic() + LONGEST_S
+    while len(found) <= LARGEST and (piece := response.read1(1 << 16)):
+        if time.monotonic() > ends:
+            raise TimeoutError("it takes too long")
+        found += piece
+    return bytes(found)
 
 
 def _read(place: str, status: int, content: bytes) -> dict[str, Any]:

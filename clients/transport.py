@@ -6,6 +6,7 @@ What the operations mean is in `clients.api`; files on their way are in `clients
 from __future__ import annotations
 
 import http.client
+import os
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from clients.credential import TOKEN, Credential
-from wms.clienttls import client_context
+from wms.clienttls import client_context, public_context
 from wms.errors import (
     BadToken,
     NoBookkeeping,
@@ -134,9 +135,14 @@ class Connection:
             yield line
         self.close()
 
-    def _shown(self) -> str | None:
-        """The file of the certificate; a token is shown alone, so that there is one answer to who calls."""
-        return None if self.credential.kind == TOKEN else self.credential.path
+    def _context(self) -> ssl.SSLContext:
+        """With the certificate. A token is shown alone, so that there is one answer to who calls; who has one may have
+        no directory of grid authorities, and trusts those of this system then.
+        """
+        ca_dir = self.credential.ca_dir
+        if self.credential.kind != TOKEN:
+            return client_context(self.credential.path, ca_dir)
+        return client_context(None, ca_dir) if os.path.isdir(ca_dir) else public_context(ca_dir)
 
     def _allowed(self, headers: Mapping[str, str]) -> dict[str, str]:
         """The token goes to this host only, whose name TLS has verified; redirections are not followed."""
@@ -207,7 +213,7 @@ class Connection:
 
     def _connected(self, request: Request) -> http.client.HTTPSConnection:
         if self._http is None:
-            context = client_context(self._shown(), self.credential.ca_dir)
+            context = self._context()
             self._http = http.client.HTTPSConnection(
                 self.host.strip("[]"), self.port, timeout=self.connect_s, context=context, blocksize=BLOCK)
             try:

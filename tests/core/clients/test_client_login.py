@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -254,6 +255,20 @@ def test_a_token_that_ended_is_renewed_with_one_sentence(issuer: Issuer, environ
     assert said == [f"Your token was renewed at {issuer.url}."]
     with no_renewal(issuer):
         found_by(environment, time.time(), said)
+
+
+def test_two_commands_renew_once(issuer: Issuer, environment: Environment):
+    issuer.lifetime_s = 30
+    logged_in(issuer, environment)
+    issuer.lifetime_s, before = 3600, issuer.requests[TOKEN]
+    found: list[credential.Credential] = []
+    both = [threading.Thread(target=lambda: found.append(found_by(environment, time.time()))) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert len({one.token for one in found}) == 1
+    assert (len(found), issuer.requests[TOKEN] - before) == (2, 1)
 
 
 def test_a_token_whose_login_is_over_says_what_the_issuer_said(issuer: Issuer, environment: Environment):

@@ -316,6 +316,15 @@ def test_a_server_that_wants_a_certificate_says_so_of_a_token(start: Start):
         bearing(connection).call(OPERATIONS["ns.version"])
 
 
+def test_without_grid_authorities_those_of_the_system_are_asked(start: Start):
+    server, connection = start(answer(VERSION))
+    mine = bearing(connection)
+    mine.credential = dataclasses.replace(mine.credential, ca_dir="/none")
+    with pytest.raises(NoServer, match="its certificate is not accepted"):
+        mine.call(OPERATIONS["ns.version"])
+    assert server.seen == []
+
+
 def client_of(connection: Connection, *configured: Place) -> Client:
     return Client(Settings(ns=configured), bearing(connection, JWT).credential)
 
