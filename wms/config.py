@@ -10,7 +10,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 import msgspec
 import yaml
@@ -87,8 +87,9 @@ class Ns(Section, frozen=True, kw_only=True):
     max_checkpoint_bytes: Annotated[Count, _about("limit of a saved state of a checkpointable job")] = 65_536
     max_checkpoints: Annotated[Count, _about("most saved states of a job; the oldest go")] = 100
     min_proxy_s: Annotated[Seconds, _about("least remaining lifetime of a proxy at submission")] = 300.0
-    short_credentials: Annotated[str, _about("a credential that cannot be renewed and ends before the job may: warn or "
-                                             "refuse")] = "warn"
+    short_credentials: Annotated[Literal["warn", "refuse"],
+                                 _about("a credential that cannot be renewed and ends before the job may: warn or "
+                                        "refuse")] = "warn"
     max_delegations: Annotated[Count, _about("most delegated credentials of one user")] = 100
     register_timeout_s: Annotated[Seconds, _about("a job registered but not started is aborted after this")] = 86_400.0
     output_keep_s: Annotated[Seconds, _about("an output nobody fetched is purged after this")] = 604_800.0
@@ -120,7 +121,8 @@ class Wm(Section, frozen=True, kw_only=True):
     black_hole_fast_s: Annotated[Seconds, _about("a failure is fast when its attempt lasted less than this")] = 300.0
     black_hole_rest_s: Annotated[Seconds, _about("how long a black hole rests before one job tries it, doubled "
                                                  "each time")] = 900.0
-    short_credentials: Annotated[str, _about("the same at each match: warn (an event) or abort")] = "warn"
+    short_credentials: Annotated[Literal["warn", "abort"],
+                                 _about("the same at each match: warn (an event) or abort")] = "warn"
     replan: Annotated[bool, _about("move jobs with EnableWmsFeedback out of queues in which they are stuck")] = True
     replan_after_s: Annotated[Seconds, _about("a job is stuck when it has been queued this long")] = 3600.0
     max_replans: Annotated[Count, _about("most times a job is moved")] = 5
@@ -299,7 +301,7 @@ def _description(kind: Any) -> str:
 def _type_name(kind: Any) -> str:
     while get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
-    return str(getattr(kind, "__name__", kind))
+    return "str" if get_origin(kind) is Literal else str(getattr(kind, "__name__", kind))
 
 
 def parse(text: str, environment: Mapping[str, str] = {}, origin: str = "configuration") -> Settings:

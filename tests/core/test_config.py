@@ -135,3 +135,11 @@ def test_an_address_is_split_at_its_port(host: str, port: int) -> None:
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="not host:port"):
         split_address(text)
+
+
+@pytest.mark.parametrize(("section", "value"), [("ns", "abort"), ("wm", "refuse"), ("ns", "Warn"), ("wm", "1")])
+def test_what_follows_from_a_short_credential_is_one_of_two(section: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{section}\.short_credentials"):
+        parse(f"{{{section}: {{short_credentials: {value}}}}}")
+    with pytest.raises(ConfigError, match=rf"{section}\.short_credentials"):
+        parse("", {f"WMS_{section.upper()}_SHORT_CREDENTIALS": value})
