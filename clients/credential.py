@@ -67,7 +67,7 @@ def from_environment(environment: Mapping[str, str], uid: int, now: float, neede
 
     proxy, ca_dir = find(environment, uid)
     token = tokens.find(environment, uid)
-    if not token.sure and (environment.get("X509_USER_PROXY") or os.path.lexists(proxy)):
+    if prefers_proxy(environment, uid):
         return look(proxy, ca_dir, now, needed_s)
     if not token.sure and not os.path.lexists(token.path) and not _is_renewable(environment, token.path):
         return look(proxy, ca_dir, now, needed_s)
@@ -78,6 +78,14 @@ def from_environment(environment: Mapping[str, str], uid: int, now: float, neede
             raise
         tell(_renewed(environment, lost, lambda: _lasts(token, now, token_s, uid)))
     return tokens.look(token, ca_dir, now, token_s, uid)
+
+
+def prefers_proxy(environment: Mapping[str, str], uid: int) -> bool:
+    """Does a proxy that is named, or in its place, come before any token?"""
+    from clients import tokens
+
+    named = environment.get("X509_USER_PROXY") or os.path.lexists(find(environment, uid)[0])
+    return bool(named) and not tokens.find(environment, uid).sure
 
 
 def _lasts(token: Found, now: float, token_s: float, uid: int) -> bool:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from clients import private_files
 from clients.credential import TOKEN, Credential
 from wms.errors import BadToken, TokenExpired, TokenNotFound, TokenTooShort
+from wms.identity import token_name
 
 LONGEST = 65_536
 LATEST = 253_402_300_799.0  # the last second of the year 9999
@@ -65,6 +66,12 @@ def look(found: Found, ca_dir: str, now: float, needed_s: float, uid: int) -> Cr
 def text_of(found: Found, uid: int) -> str:
     """The token itself, whether it is good or not; TokenNotFound when there is none."""
     return found.token or _read(found, uid)[0]
+
+
+def name(token: str) -> str:
+    """Whose the token is, as records call him."""
+    said = claims(token)
+    return token_name(str(said.get("iss", "")), str(said.get("sub", "")))
 
 
 def shown(token: str) -> dict[str, Any]:

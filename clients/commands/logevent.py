@@ -13,7 +13,7 @@ import click
 
 from clients import main as shared
 from clients.errors import ArgumentMissing
-from wms.errors import Refused
+from wms.errors import BadToken, Refused
 from wms.event import EVENT_TYPES, Event
 from wms.jobid import JobId
 from wms.seqcode import Source
@@ -156,14 +156,17 @@ def _confirmed(written: Any, line: str, wait_s: float) -> None:
 
 
 def _holder() -> str:
-    """The DN in the proxy file, empty when there is none: the server decides who somebody is."""
-    from clients import credential
+    """The name in the token or proxy file, empty when there is none: the server decides who somebody is."""
+    from clients import credential, tokens
     from clients.subject import subject
 
+    uid = os.getuid()
     try:
-        with open(credential.find(os.environ, os.getuid())[0], "rb") as file:
+        if not credential.prefers_proxy(os.environ, uid):
+            return tokens.name(tokens.text_of(tokens.find(os.environ, uid), uid))
+        with open(credential.find(os.environ, uid)[0], "rb") as file:
             return subject(file.read())
-    except (OSError, ValueError):
+    except (OSError, ValueError, BadToken):
         return ""
 
 

@@ -186,3 +186,14 @@ def test_a_table_of_claims_has_no_control_characters():
     said = {"sub": "a\x1b[31m\nb", "iss": "i", "wlcg.groups": ["/cms", "/cms/prod"]}
     assert tokens.table(said, "/p", 3725).splitlines() == [
         "subject   : a[31mb", "issuer    : i", "groups    : /cms /cms/prod", "path      : /p", "timeleft  : 1:02:05"]
+
+
+def test_a_token_has_the_name_that_records_know_its_holder_by():
+    assert tokens.name(token()) == "sub:https://issuer#alice"
+
+
+@pytest.mark.parametrize(("environment", "proxy"), [
+    ({"X509_USER_PROXY": "/none"}, True), ({"X509_USER_PROXY": "/none", "BEARER_TOKEN": "t"}, False),
+    ({"BEARER_TOKEN_FILE": "/none"}, False), ({}, False)])
+def test_a_proxy_comes_before_tokens_that_nobody_named(environment: dict[str, str], proxy: bool):
+    assert credential.prefers_proxy(environment, 4712) is proxy
