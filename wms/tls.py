@@ -37,17 +37,26 @@ class Noted(NamedTuple):
 
 
 class Handshake(SSL.Connection):
-    """A connection of a server; `noted` is all that OpenSSL has against the chain, in its order."""
+    """A connection of a server; `noted` is all that OpenSSL has against the chain, in its order, `name` the digest of
+    what was shown.
+    """
 
     noted: tuple[Noted, ...] = ()
+    name: bytes = b""
 
 
 class Shown(NamedTuple):
-    """What a client showed: its certificate first, then the others as they came."""
+    """What a client showed: its certificate first, then the others as they came; all of it has the digest `name`.
+
+    `verified` is the path that a full handshake under `context` found; it is one only when nothing was noted.
+    """
 
     leaf: crypto.X509
     others: tuple[crypto.X509, ...]
     noted: tuple[Noted, ...]
+    name: bytes
+    verified: tuple[crypto.X509, ...]
+    context: SSL.Context
 
 
 def read(certs: Iterable[crypto.X509]) -> tuple[x509.Certificate, ...]:
@@ -147,11 +156,11 @@ def _finished(connection: SSL.Connection, where: int, remembered: dict[bytes, tu
     leaf = connection.get_peer_certificate() if where & SSL.SSL_CB_HANDSHAKE_DONE else None
     if leaf is None or not isinstance(connection, Handshake):
         return
-    name = _digest(leaf, connection.get_peer_cert_chain() or ())
+    connection.name = _digest(leaf, connection.get_peer_cert_chain() or ())
     if connection.get_verified_chain() is not None:
-        remembered[name] = connection.noted
+        remembered[connection.name] = connection.noted
     else:
-        connection.noted = remembered.get(name, (Noted(NOT_REMEMBERED, 0, leaf),))
+        connection.noted = remembered.get(connection.name, (Noted(NOT_REMEMBERED, 0, leaf),))
 
 
 def _digest(leaf: crypto.X509, others: Iterable[crypto.X509]) -> bytes:
@@ -165,7 +174,10 @@ def shown(transport: Any) -> Shown | None:
     if not isinstance(handle, Handshake):
         return None
     leaf = handle.get_peer_certificate()
-    return None if leaf is None else Shown(leaf, tuple(handle.get_peer_cert_chain() or ()), handle.noted)
+    if leaf is None:
+        return None
+    return Shown(leaf, tuple(handle.get_peer_cert_chain() or ()), handle.noted, handle.name,
+                 tuple(handle.get_verified_chain() or ()), handle.get_context())
 
 
 # -- paths that no connection needs ----------------------------------------------------------------------

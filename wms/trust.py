@@ -20,6 +20,7 @@ from wms.config import Settings
 from wms.errors import BadCredential, ConfigError, ProxyRuleBroken
 from wms.service import Kit, Ticker
 from wms.tls import (
+    MOST_CHAINS,
     NOT_REMEMBERED,
     HostCredential,
     Noted,
@@ -79,6 +80,7 @@ class Trust:
         except OSError:
             raise ConfigError(f"TLS: there is no directory {settings.tls.ca_dir} of trusted CAs.") from None
         self._warn(None, self._now)
+        self._callers: dict[bytes, Caller] = {}
         self.context = ServerContext(self._now.host, self._now.anchors.authorities)
 
     @property
@@ -103,7 +105,7 @@ class Trust:
         if fresh is before:
             return False
         self._warn(before, fresh)
-        self._now = fresh
+        self._now, self._callers = fresh, {}
         self.context.use(fresh.host, fresh.anchors.authorities)
         self._log.info("trust read again: {count} authorities", count=len(fresh.anchors.authorities),
                        generation=fresh.generation)
@@ -151,17 +153,33 @@ class Trust:
         found = shown(transport)
         if found is None:
             return Caller(None, generation=self.generation)
+        known = None if found.noted else self._callers.get(found.name)
+        if known is not None and now < known.until:
+            return known
         try:
-            return self._judged(found, now)
+            return self._remembered(found, self._judged(found, now))
         except BadCredential as error:
             self._log.warn("refused the certificate of {dn} from {peer}: {reason}", dn=_name(found.leaf),
                            peer=_peer(transport), reason=error.message, code=error.code)
             raise
 
+    def _remembered(self, found: Shown, caller: Caller) -> Caller:
+        """The same chain is the same caller until something ends or changes."""
+        if len(self._callers) >= MOST_CHAINS:
+            self._callers.clear()
+        if not found.noted:
+            self._callers[found.name] = caller
+        return caller
+
     def _judged(self, found: Shown, now: float) -> Caller:
         if len(found.others) > LONGEST_CHAIN:
             raise ProxyRuleBroken(f"The chain has more than {LONGEST_CHAIN} certificates.")
-        chain = self._old(found) if found.noted else self._path(found.leaf, found.others)
+        if found.noted:
+            chain = self._old(found)
+        elif found.verified and found.context is self.context.getContext():
+            chain = read(found.verified)
+        else:
+            chain = self._path(found.leaf, found.others)
         judged = judge(chain, self._now.anchors, self._rules, now)
         proven = self._memberships(chain, now)
         identity = replace(judged.identity, fqans=tuple(name for one in proven for name in one.fqans),

@@ -161,6 +161,17 @@ def test_a_limited_proxy_is_seen_as_limited(site: Site):
     assert found.limited
 
 
+def test_a_chain_is_judged_once_however_often_it_comes(site: Site, monkeypatch: pytest.MonkeyPatch):
+    alice, bob = deeper(user()), user(name="bob")
+    first = site.caller(alice)
+    assert site.caller(alice, None, "resumed") is first
+    monkeypatch.setattr("wms.trust.MOST_CHAINS", 1)
+    site.caller(bob)
+    again = site.caller(alice)
+    assert again == first
+    assert again is not first
+
+
 # -- everything that is wrong ----------------------------------------------------------------------------
 
 

@@ -66,9 +66,11 @@ class Anchors:
             found = genuine(self.crls.get(issuer.subject.public_bytes(), ()), issuer)
         return found if found or _has(self.crl_hashes, issuer.subject) else None
 
-    def policies_of(self, issuer: x509.Certificate) -> tuple[tuple[SigningPolicy, ...], ...] | None:
-        """The entries about the issuer, file by file; empty when his file says nothing of him, None without a file."""
-        found = self.policies.get(canonical_dn(subject_dn(issuer.subject)), ())
+    def policies_of(self, ca: str, issuer: x509.Certificate) -> tuple[tuple[SigningPolicy, ...], ...] | None:
+        """The entries about the issuer, `ca` as text, file by file; empty when his file says nothing of him, None
+        without a file.
+        """
+        found = self.policies.get(canonical_dn(ca), ())
         return found if found or _has(self.policy_hashes, issuer.subject) else None
 
 

@@ -86,8 +86,8 @@ def _not_revoked(cert: x509.Certificate, issuer: x509.Certificate, anchors: Anch
 
 
 def _require_permitted(cert: x509.Certificate, issuer: x509.Certificate, anchors: Anchors, rules: Rules) -> None:
-    policies = anchors.policies_of(issuer)
-    ca, dn = subject_dn(issuer.subject), subject_dn(cert.subject)
+    ca, dn = subject_dn(cert.issuer), subject_dn(cert.subject)
+    policies = anchors.policies_of(ca, issuer)
     if policies is None and rules.signing_policy == REQUIRED:
         raise SigningPolicyViolated(f"There is no signing policy of {ca}, and one is required here.", ca=ca)
     if policies is None:

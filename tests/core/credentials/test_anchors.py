@@ -29,7 +29,7 @@ def test_a_file_under_both_hashes_counts_once():
                        name_of(AUTHORITY, "r1"): crl_bytes([7])})
     assert found.authorities == (CA,)
     assert [len(lists) for lists in found.lists.values()] in ([1], [2])
-    assert len(found.policies_of(CA) or ()) == 1
+    assert len(found.policies_of(DN, CA) or ()) == 1
 
 
 @pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
@@ -67,8 +67,8 @@ def test_a_damaged_authority_is_read_or_refused(start: int, length: int, replace
 
 def test_of_an_authority_without_files_nothing_is_known():
     found = directory(AUTHORITY, OTHER)
-    assert (found.lists_of(CA), found.policies_of(CA)) == (None, None)
-    assert (Anchors().lists_of(CA), Anchors().policies_of(CA)) == (None, None)
+    assert (found.lists_of(CA), found.policies_of(DN, CA)) == (None, None)
+    assert (Anchors().lists_of(CA), Anchors().policies_of(DN, CA)) == (None, None)
 
 
 def test_the_lists_of_an_issuer_are_those_with_his_signature():
@@ -89,17 +89,17 @@ def test_a_list_that_cannot_be_used_is_not_no_list(content: bytes):
 
 @pytest.mark.parametrize("content", [b"broken", policy_text("/CN=another", "*")])
 def test_a_policy_that_cannot_be_used_is_not_no_policy(content: bytes):
-    assert directory(AUTHORITY, signing_policy=content).policies_of(CA) == ()
+    assert directory(AUTHORITY, signing_policy=content).policies_of(DN, CA) == ()
 
 
 def test_the_old_hash_is_looked_at_too():
     name = f"{authority.subject_hash_old(CA.subject)}.signing_policy"
-    assert collected({name: b"broken"}).policies_of(CA) == ()
+    assert collected({name: b"broken"}).policies_of(DN, CA) == ()
 
 
 def test_policies_of_several_files_stand_side_by_side():
     both = policy_text(DN, "/DC=local/*") + policy_text("/CN=another", "*") + policy_text(DN, "/DC=more/*")
     found = collected({"00000001.signing_policy": both, "00000002.signing_policy": policy_text(DN, "/DC=only/*")})
-    assert [[entry.subjects for entry in file] for file in found.policies_of(CA) or ()] == [
+    assert [[entry.subjects for entry in file] for file in found.policies_of(DN, CA) or ()] == [
         [("/dc=local/*",), ("/dc=more/*",)], [("/dc=only/*",)]]
     assert isinstance(CA, x509.Certificate)
