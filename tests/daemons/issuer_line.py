@@ -25,6 +25,7 @@ class Line:
     silent: bool = False
     waiting: list[tuple[Deferred[Answer], str, dict[str, str]]] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
+    forms: list[dict[str, str]] = field(default_factory=list)
 
     async def __call__(self, method: str, url: str, body: bytes, headers: Mapping[str, str],
                        seconds: float) -> Answer:
@@ -32,6 +33,7 @@ class Line:
         path, form = urlsplit(url).path, dict(parse_qsl(body.decode()))
         self.issuer.requests[path] += 1
         self.headers.append(headers)
+        self.forms.append(form)
         if not self.silent:
             return self._answer(path, form)
         answer: Deferred[Answer] = Deferred()

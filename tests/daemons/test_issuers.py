@@ -300,6 +300,7 @@ def test_a_token_is_exchanged_for_one_that_can_be_refreshed(here: Here) -> None:
     assert here.who(held.access_token).subject == "bob"
     here.shell.advance(9 * DAY)
     newer = result(here.issuers.refresh(held))
+    assert not any("client_id" in form for form in here.line.forms), "a client says who it is in one way (RFC 6749)"
     assert newer.expires == here.shell.clock.seconds() + 10 * DAY
     assert newer.refresh_token not in ("", held.refresh_token)
     assert here.who(newer.access_token).subject == "bob"
@@ -403,17 +404,19 @@ def test_nothing_secret_is_logged(here: Here) -> None:
 
 
 def test_all_problems_of_the_configuration_are_told_at_once(tmp_path: Path) -> None:
-    for name, content, mode in (("open", "x", 0o644), ("empty", "\n", 0o600), ("binary", "\xff", 0o600)):
+    files = (("open", "x", 0o604), ("group", "x", 0o640), ("empty", "\n", 0o600), ("binary", "\xff", 0o600))
+    for name, content, mode in files:
         (tmp_path / name).write_text(content, encoding="latin-1")
         (tmp_path / name).chmod(mode)
     rows = "".join(f"    https://{name}.example.org: {{vo: x, client_id: c, client_secret_file: {tmp_path / name}}}\n"
-                   for name in ("none", "open", "empty", "binary"))
+                   for name in ("none", "open", "group", "empty", "binary"))
     shell = Shell(settings=f"tokens:\n  issuers:\n{rows}    http://plain.example.org: {{vo: x}}\n")
     with pytest.raises(ConfigError) as caught:
         Issuers(shell.kit())
     problems = caught.value.message.split("\n")
-    assert len(problems) == 5
-    for says in ("https URL", "none cannot be read: No such", "open can be read by others", "is empty", "not ASCII"):
+    assert len(problems) == 6
+    for says in ("https URL", "none cannot be read: No such", "open can be read by others", "is empty", "not ASCII",
+                 "group can be read by others"):
         assert sum(says in problem for problem in problems) == 1
     shell.close()
 
