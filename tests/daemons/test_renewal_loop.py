@@ -19,6 +19,7 @@ from proxyrenewal import store
 from proxyrenewal.kinds import Failed, Fresh
 from proxyrenewal.registering import Registrations
 from proxyrenewal.renewals import AGAIN_S, ASIDE_S, GATHER_S, Renewals, policy_of
+from proxyrenewal.report import renewals
 from proxyrenewal.schedule import HOPELESS, POLICY, Life, milestones
 from proxyrenewal.store import Registration
 from tests.daemons.shell import result
@@ -536,3 +537,25 @@ def test_policy_is_that_of_the_settings(site: Site):
     site.reborn()
     assert policy_of(site.kit).grace_s == 5.0
     assert milestones(Life(CERTIFICATE, NOW, NOW + 7200), policy_of(site.kit)).first == NOW + 7200 - POLICY.limit_s
+
+
+# -- what is said of it ----------------------------------------------------------------------------------
+
+
+def test_the_report_lists_what_is_tried_next_and_what_went_wrong(site: Site):
+    site.renewer.answer = lambda entry: Failed("px: no" if entry.myproxy else "no server", final=not entry.myproxy)
+    site.register("fine", "1")
+    site.register("ill", "2", life=2000)
+    site.register("ill", "3", life=2000)
+    site.register("lost", "4", server="", life=2050)
+    site.advance(1)
+    head, *lines = renewals(site.engine).text.splitlines()
+    assert head.split()[:4] == ["CREDENTIAL", "KIND", "OWNER", "SERVER"]
+    assert [line.split()[0] for line in lines] == ["ill", "lost", "fine"]
+    assert lines[0].endswith("px: no")
+    assert "never" in lines[1]
+    assert lines[2].split()[-3:] == ["0", "0", "-"]
+    found = msgspec.json.decode(renewals(site.engine, failing=True, number=1, as_json=True).text)["renewals"]
+    wanted = ("credential", "jobs", "failures", "renewable")
+    assert [tuple(one[name] for name in wanted) for one in found] == [("ill", 2, 1, True)]
+    assert site.renewals.progress()["places"] == 0
