@@ -571,9 +571,10 @@ def test_upkeep_that_makes_no_sense(user: Person, bob: Person):
     is_refused(user, "UI_WRITE_FILE", "lb-dump", "-o", "/nowhere/x")
     is_refused(user, "UI_ARG_MISMATCH", "lb-dump", "-f", "yesterday")
     is_refused(user, "UI_READ_FILE", "lb-load", "-f", "nowhere")
-    for words in (("lb-purge", "-r"), ("lb-dump",), ("lb-load", "-f", "bad")):
-        bob.writes("bad", "x")
-        is_refused(bob, "LB_NOT_PERMITTED", *words)
+    bob.writes("bad", "x")
+    is_refused(bob, "LB_NOT_PERMITTED", "lb-purge", "-r")
+    is_refused(bob, "WMS_POLICY", "lb-dump")
+    is_refused(bob, "WMS_POLICY", "lb-load", "-f", "bad")
 
 
 def test_rates_and_durations(user: Person):
