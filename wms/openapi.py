@@ -120,9 +120,7 @@ def _answer(row: Operation, named: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _refusals(row: Operation) -> list[int]:
     """The statuses with which an operation of this form may refuse."""
-    found = {400, 413, 503, 504}
-    if row.right != "anyone":
-        found |= {401, 403}
+    found = {400, 401, 403, 413, 503, 504}
     if "{" in row.path or row.stream == "page" or row.query:
         found |= {404, 410}
     if row.right in ("owner", "attempt"):
