@@ -124,7 +124,7 @@ def proxy_info(cert: x509.Certificate) -> ProxyInfo | None:
 def _refuse_old_proxies(cert: x509.Certificate) -> None:
     if raw_extension(cert, DRAFT_CERT_INFO) is not None:
         raise LegacyProxy("this is a proxy of the draft before RFC 3820 (GT3), which is not accepted",
-                            hint=RFC_HINT)
+                          hint=RFC_HINT)
     added = added_name(cert.subject, cert.issuer)
     if added in LEGACY_NAMES:
         raise LegacyProxy(f"this is a legacy proxy (CN={added}, GT2), which is not accepted", hint=RFC_HINT)
