@@ -59,7 +59,7 @@ class Kit:
     log: Logger
     host: str
     lb_address: tuple[str, int]
-    secret: bytes
+    secret: bytes = field(repr=False)
     instance: str = ""
     poll_s: float = 5.0
     linger_s: float = 0.0

@@ -26,7 +26,7 @@ PLAIN = 'Executable = "/bin/true";'
 def world(tmp_path: Path) -> Iterator[World]:
     """Alice's credential lasts an hour, its file was written now; bob's lasts for long. Jobs may start late."""
     world = World(tmp_path)
-    patient = msgspec.structs.replace(world.settings.ns, register_timeout_s=2 * HOUR_S)
+    patient = msgspec.structs.replace(world.settings.ns, register_timeout_s=3 * CREDENTIAL_KEPT_S)
     world.settings = msgspec.structs.replace(world.settings, ns=patient)
     world.reborn()
     delegate(world, NOW + HOUR_S)
@@ -67,7 +67,7 @@ def test_a_credential_that_ended_is_removed_with_its_key(world: World):
 
 
 def test_a_credential_is_kept_for_a_job_that_lives(world: World):
-    job = world.submit(PLAIN)
+    job = str(world.call("ns.register", RegisterRequest(PLAIN, "p")).job)
     until_it_may_go(world)
     assert (file_of(world, ALICE).exists(), known(world)) == (True, True)
     world.call("ns.cancel", job=job)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deployment import Deployment
+from deployment import Deployment, until
 from people import Person, owner, someone
+
+from tests.suite.leaks import files, found
+from wms.x509.proxy import key_pem, load_key
 
 PLAIN = 'Executable = "/bin/true";'
 
 
 @pytest.fixture
-def alice(deployment: Deployment, workplace: Path) -> Iterator[Person]:
+def alice(deployment: Deployment, workplace: Path) -> Person:
     deployment.start()
-    yield owner(deployment, workplace / "alice")
+    return owner(deployment, workplace / "alice")
 
 
 def field(text: str, label: str) -> str:
@@ -69,3 +71,24 @@ def test_credentials_that_others_can_read_keep_the_service_from_starting(deploym
     second = deployment.spawn()
     assert second.process.wait(60) == 2
     assert "can be read by others" in second.log.read_text()
+
+
+def test_real_processes_write_no_secret(deployment: Deployment, workplace: Path):
+    """Rows, logs, heartbeats and sandboxes of a service that ran a job; the CE and the credentials have them."""
+    alice = owner(deployment, workplace / "alice")
+    process = deployment.start()
+    alice.sees("job-delegate-proxy", "-d", "mine")
+    job = alice.submits('Executable = "/bin/cat"; Arguments = ".BrokerInfo"; StdOutput = "o"; OutputSandbox = {"o"};',
+                        "-d", "mine")
+    with alice.client() as client:
+        until(lambda: client.one_status(job)["state"] == "Done", "the job to be done")
+    alice.types("job-delegate-proxy", "-d", "mine", X509_USER_PROXY=str(workplace / "nothing"))
+    state = deployment.site.state
+    secrets = {path.name: key_pem(load_key(path.read_bytes())) for path in (state / "credentials").glob("*.pem")}
+    secrets["capabilities"] = (state / "capability.key").read_bytes()
+    secrets["alice"] = key_pem(load_key(alice.proxy.read_bytes()))
+    assert len(secrets) == 3
+    process.terminate()
+    assert found(secrets, files(state, "credentials", "ce", "capability.key")) == []
+    assert found(secrets, files(deployment.directory / "log")) == []
+    assert found(secrets, files(state / "credentials")) != []
