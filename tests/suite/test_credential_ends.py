@@ -13,10 +13,12 @@ from typing import Any
 import msgspec
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import rule
 
 from ns.delegation_rows import Delegation, put
 from tests.suite.compounds import node, submit
-from tests.suite.test_crashes import drive
+from tests.suite.test_crashes import TERMINAL, Life, drive
 from tests.suite.test_crashes import end as run_to_its_end
 from tests.suite.world import ALICE, Crash, HandCe, World
 from wms import queue
@@ -275,6 +277,30 @@ def test_a_crash_while_it_ends_and_its_report_is_on_its_way_leaves_one_end(make:
     assert world.state(job) in ("Aborted", "Done", "Cleared")
     assert history.count("Abort") == (world.state(job) == "Aborted")
     assert world.messages() == []
+
+
+class Ending(Life):
+    """The life of the crash tests, in which credentials end too."""
+
+    @rule(job=Life.jobs)
+    def credential_ends(self, job: str) -> None:
+        self._quietly(lambda: ended(self.world, job))
+
+    def teardown(self) -> None:
+        """A job that pauses before its next attempt has no message on its way: so time goes on until all are over."""
+        self.world.reborn()
+        for _ in range(20):
+            drive(self.world)
+            if all(self.world.state(job) in TERMINAL for job in self.submitted):
+                break
+            self.world.advance(60, step=5)
+        assert all(self.world.history(job).count("Abort") <= 1 for job in self.submitted)
+        super().teardown()
+
+
+Ending.TestCase.settings = settings(max_examples=8, stateful_step_count=25, deadline=None,
+                                    suppress_health_check=list(HealthCheck))
+TestEnding = Ending.TestCase
 
 
 # -- compounds -------------------------------------------------------------------------------------------
