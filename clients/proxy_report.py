@@ -17,6 +17,7 @@ from wms.errors import BadAttributes, BadCredential, ProxyRuleBroken
 from wms.voms import certificate as attribute_certificates
 from wms.x509 import proxy
 from wms.x509.legacy import GT2, any_proxy_info
+from wms.x509.reading import from_der
 from wms.x509.rfc3820 import INDEPENDENT, INHERIT_ALL, LIMITED, ProxyInfo, subject_dn
 
 _KINDS = {INHERIT_ALL: "impersonation proxy", LIMITED: "limited proxy", INDEPENDENT: "independent proxy"}
@@ -125,7 +126,7 @@ def _memberships(chain: Sequence[x509.Certificate]) -> tuple[tuple[Vo, ...], str
 
 
 def _vo(one: attribute_certificates.AttributeCertificate, holder: str) -> Vo:
-    signer = x509.load_der_x509_certificate(one.signers[0]) if one.signers else None
+    signer = from_der(one.signers[0]) if one.signers else None
     return Vo(one.vo, holder, subject_dn(signer.subject) if signer else "", one.uri, one.fqans, one.not_before,
               one.not_after)
 

@@ -8,7 +8,8 @@ from importlib import import_module
 from docs.markdown import code, page, table
 from wms.errors import RemoteError, Unavailable, WmsError, every_error
 
-MODULES = ("wms.errors", "wms.httpd", "wms.spool", "clients.errors", "clients.site", "clients.commands.logevent")
+MODULES = ("wms.errors", "wms.httpd", "wms.spool", "clients.errors", "clients.site", "clients.commands.logevent",
+           "clients.token_issuer")
 """Where public error classes are; a test finds any that is elsewhere."""
 INTRODUCTION = """
 A service answers with `status` and the JSON object `{code, message, hint, details}`. A command prints

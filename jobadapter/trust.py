@@ -7,14 +7,15 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from wms.errors import ConfigError
+from wms.errors import BadCredential, ConfigError
+from wms.x509.reading import from_pem
 
 MAX_DEPTH = 10
 
 
 def issuers(certificate: str, ca_dir: str) -> str:
     """PEM of the CA certificates from the host certificate's issuer up to its root; raises ConfigError."""
-    cert = x509.load_pem_x509_certificate(Path(certificate).read_bytes())
+    cert = from_pem(Path(certificate).read_bytes())[0]
     known = _authorities(Path(ca_dir))
     found: list[x509.Certificate] = []
     name = cert.issuer
@@ -32,8 +33,8 @@ def _authorities(ca_dir: Path) -> dict[x509.Name, x509.Certificate]:
     authorities: dict[x509.Name, x509.Certificate] = {}
     for path in sorted(ca_dir.glob("*.[0-9]")):
         try:
-            cert = x509.load_pem_x509_certificate(path.read_bytes())
-        except ValueError:
+            cert = from_pem(path.read_bytes())[0]
+        except BadCredential:
             continue
         authorities[cert.subject] = cert
     return authorities

@@ -16,6 +16,7 @@ from wms.jdl.description import JobDescription
 from wms.jdl.plausible import doubts
 from wms.jdl.unparse import unparse
 from wms.lifetime import needed_s
+from wms.myproxy import may_ask, server_address
 from wms.operations import File, RegisterRequest
 from wms.sandbox import base_name, check_name, is_remote, repeated
 
@@ -107,6 +108,7 @@ def _admitted(found: JobDescription | Compound, body: RegisterRequest, settings:
     if of_caller and described_vo not in ("", of_caller, body.vo):
         raise foreign_vo(described_vo, of_caller)
     _check_text("MyProxyServer", found.my_proxy_server)
+    _check_my_proxy(found.my_proxy_server, settings)
     warned: Sequence[Warned] = tuple(dict.fromkeys((*found.ad.warnings, *found.warnings)))
     ignored = [f"The VO {body.vo} is ignored: the credential is of {vo}."] if body.vo not in ("", vo) else []
     jdl = body.jdl if described_vo in ("", vo) else unparse(found.ad.changed({"VirtualOrganisation": node(vo)}))
@@ -116,6 +118,14 @@ def _admitted(found: JobDescription | Compound, body: RegisterRequest, settings:
 def foreign_vo(jdl: str, credential: str) -> Refused:
     return Refused(f"Jdl VirtualOrganisation attribute ({jdl}) is different from delegated Proxy Virtual Organisation "
                    f"({credential})", value=jdl, hint="Leave it out, or use a credential of that VO.")
+
+
+def _check_my_proxy(server: str, settings: Settings) -> None:
+    """An address, of a server that the site lets jobs name."""
+    hosts = settings.proxyrenewal.myproxy_hosts
+    if server and not may_ask(server_address(server)[0], hosts):
+        raise Refused(f"MyProxyServer {server} is not one that jobs may name here.", value=server,
+                      hint=f"One of {', '.join(hosts)}.")
 
 
 def _check_text(what: str, value: str) -> None:

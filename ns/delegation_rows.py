@@ -14,6 +14,9 @@ import sqlalchemy as sa
 from ns.store import REGISTERED, STARTED, delegations, jobs
 
 LIVING = (REGISTERED, STARTED)
+_REGISTRATIONS = sa.table("registrations", sa.column("credential"), sa.column("myproxy"), sa.column("next_try"),
+                          sa.column("failures"))
+"""Proxy Renewal's, which alone writes it."""
 
 
 class Delegation(NamedTuple):
@@ -82,6 +85,13 @@ def needed_by(conn: sa.Connection, credentials: Collection[str]) -> dict[str, in
     rows = conn.execute(sa.select(jobs.c.credential, sa.func.count()).where(
         jobs.c.phase.in_(LIVING), jobs.c.credential.in_(credentials)).group_by(jobs.c.credential))
     return {credential: number for credential, number in rows}  # noqa: C416 - rows are no tuples to mypy
+
+
+def next_renewals(conn: sa.Connection, credentials: Collection[str]) -> dict[str, float]:
+    """When those that Proxy Renewal renews are due (epoch s)."""
+    rows = conn.execute(sa.select(_REGISTRATIONS.c.credential, _REGISTRATIONS.c.next_try).where(
+        _REGISTRATIONS.c.credential.in_(credentials), _REGISTRATIONS.c.myproxy != "", _REGISTRATIONS.c.failures >= 0))
+    return {credential: due for credential, due in rows}  # noqa: C416 - rows are no tuples to mypy
 
 
 def jobs_of(conn: sa.Connection, credential: str, limit: int) -> list[str]:

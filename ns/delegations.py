@@ -6,6 +6,7 @@ private to him. Renewing one is delegating again under its name. Tokens: `ns.del
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -129,17 +130,17 @@ def require_replaceable(conn: sa.Connection, row: Delegation, most: int, now: fl
 
 
 def recorded(conn: sa.Connection, row: Delegation, now: float) -> DelegationInfo:
-    """The credential is in place: say so; one that was there before has been renewed."""
+    """The credential is in place: say so; jobs may have one of this name from before, even if it was destroyed."""
     old = rows.find(conn, row.credential, change=True)
     rows.put(conn, row)
-    if old is not None:
+    if old is not None or rows.jobs_of(conn, row.credential, 1):
         with Outbox(conn, now) as out:
             out.send(PROXYRENEWAL, Redelegated(row.credential, row.not_before, row.not_after))
-    return _info(row, rows.needed_by(conn, [row.credential]).get(row.credential, 0))
+    return _infos(conn, [row])[0]
 
 
 def _one(conn: sa.Connection, credential: str) -> DelegationInfo:
-    return _info(_here(rows.find(conn, credential)), rows.needed_by(conn, [credential]).get(credential, 0))
+    return _infos(conn, [_here(rows.find(conn, credential))])[0]
 
 
 def _of_job(conn: sa.Connection, call: Call) -> DelegationInfo:
@@ -149,9 +150,7 @@ def _of_job(conn: sa.Connection, call: Call) -> DelegationInfo:
 
 
 def _all(conn: sa.Connection, owner: str) -> DelegationList:
-    found = rows.of_owner(conn, owner, MOST_LISTED)
-    needed = rows.needed_by(conn, [row.credential for row in found])
-    return DelegationList(tuple(_info(row, needed.get(row.credential, 0)) for row in found))
+    return DelegationList(tuple(_infos(conn, rows.of_owner(conn, owner, MOST_LISTED))))
 
 
 def _destroy(conn: sa.Connection, credential: str, force: bool, now: float) -> Forgotten:
@@ -173,6 +172,9 @@ def _here(row: Delegation | None) -> Delegation:
     return row
 
 
-def _info(row: Delegation, needed: int) -> DelegationInfo:
-    return DelegationInfo(row.name, row.owner, row.not_after, row.kind, row.vo, row.fqans, row.limited, row.issuer,
-                          row.strength, row.not_before, needed)
+def _infos(conn: sa.Connection, found: Sequence[Delegation]) -> list[DelegationInfo]:
+    credentials = [row.credential for row in found]
+    needed, due = rows.needed_by(conn, credentials), rows.next_renewals(conn, credentials)
+    return [DelegationInfo(row.name, row.owner, row.not_after, row.kind, row.vo, row.fqans, row.limited, row.issuer,
+                           row.strength, row.not_before, needed.get(row.credential, 0), due.get(row.credential, 0.0))
+            for row in found]

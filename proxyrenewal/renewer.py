@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives import serialization
 from proxyrenewal import myproxy
 from wms import tls
 from wms.clienttls import client_context
-from wms.errors import Refused, TimedOut, Unavailable, UntrustedCredential
+from wms.errors import BadCredential, Refused, TimedOut, Unavailable, UntrustedCredential
 from wms.identity import Identity
 from wms.x509 import proxy
+from wms.x509.reading import from_der
 
 T = TypeVar("T")
 
@@ -52,9 +53,9 @@ def _der(csr: bytes) -> bytes:
 
 def _checked(key: bytes, certs: list[bytes], owner: Identity, ca_dir: str, now: float) -> bytes:
     try:
-        chain = [x509.load_der_x509_certificate(cert) for cert in certs]
-    except ValueError as error:
-        raise Unavailable(f"the MyProxy server sent an unreadable certificate: {error}") from error
+        chain = [from_der(cert) for cert in certs]
+    except BadCredential as error:
+        raise Unavailable(f"the MyProxy server sent an unreadable certificate: {error.message}") from error
     identity = proxy.identify(chain, now)
     tls.verify_path(chain, ca_dir)
     if identity.limited and not owner.limited:
@@ -101,6 +102,6 @@ def _exchange(secure: ssl.SSLSocket, talk: Generator[bytes, bytes, T], deadline:
 
 
 def _require_name(secure: ssl.SSLSocket, server: str) -> None:
-    cert = x509.load_der_x509_certificate(secure.getpeercert(binary_form=True) or b"")
+    cert = from_der(secure.getpeercert(binary_form=True) or b"")
     if not myproxy.is_named(cert, server):
         raise UntrustedCredential(f"the certificate of the MyProxy server is not for {server}")

@@ -47,8 +47,9 @@ LINGER_S = 0.05
 """Under load a loop makes at most 20 rounds a second."""
 NEEDS_NO_DATABASE = frozenset({"interlogger"})
 """Daemons that keep nothing: a host that runs only these has no database."""
-ONE_AT_A_TIME = frozenset({"wm"})
-"""Daemons that know more than their tables say: two on a database would each fill the quotas and the free slots."""
+ONE_AT_A_TIME = frozenset({"wm", "proxyrenewal"})
+"""Daemons that know more than their tables say: two on a database would each fill the quotas and the free slots, and
+ask for each new credential."""
 NEEDS_BACKENDS = frozenset({"wm", "jobadapter", "logmonitor"})
 ANSWER_S = 5.0
 """How long a process that ends waits for the calls it is answering."""

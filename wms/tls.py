@@ -18,8 +18,9 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, ITCPTra
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
-from wms.errors import BadCredential, ConfigError, UntrustedCredential
+from wms.errors import ConfigError, UntrustedCredential
 from wms.x509.proxy import LONGEST_CHAIN, PrivateKey
+from wms.x509.reading import readable
 
 MOST_CHAINS = 4096
 """A context that has seen so many is replaced by a fresh one: this bounds what its sessions keep."""
@@ -61,10 +62,7 @@ class Shown(NamedTuple):
 
 def read(certs: Iterable[crypto.X509]) -> tuple[x509.Certificate, ...]:
     """The same certificates. Raises BadCredential for what cannot be read."""
-    try:
-        return tuple(cert.to_cryptography() for cert in certs)
-    except (ValueError, x509.InvalidVersion) as error:
-        raise BadCredential(f"A certificate cannot be read: {error}.") from error
+    return readable(lambda: (cert.to_cryptography() for cert in certs))
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,8 +232,8 @@ def _error(noted: Noted) -> BadCredential:
 def _name(cert: crypto.X509) -> str:
     """For people; whatever was shown."""
     try:
-        return subject_dn(cert.to_cryptography().subject)
-    except (BadCredential, ValueError, x509.InvalidVersion):
+        return subject_dn(read([cert])[0].subject)
+    except BadCredential:
         return "with an unreadable name"
 
 

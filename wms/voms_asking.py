@@ -12,12 +12,11 @@ import ssl
 import time
 from collections.abc import Sequence
 
-from cryptography import x509
-
 from wms.errors import TimedOut, Unavailable, UntrustedCredential
 from wms.identity import same_dn
 from wms.voms.protocol import answered, command_request, http_request
 from wms.voms.vomses import VomsServer
+from wms.x509.reading import from_der
 from wms.x509.rfc3820 import subject_dn
 
 _LARGEST = 1 << 18
@@ -56,7 +55,7 @@ def _exchange(server: VomsServer, context: ssl.SSLContext, parts: Sequence[bytes
 
 
 def _require_name(server: VomsServer, channel: ssl.SSLSocket) -> None:
-    shown = x509.load_der_x509_certificate(channel.getpeercert(binary_form=True) or b"")
+    shown = from_der(channel.getpeercert(binary_form=True) or b"")
     found = subject_dn(shown.subject)
     if server.dn and not same_dn(found, server.dn):
         raise UntrustedCredential(f"the VOMS server {server.host}:{server.port} is {found}, not {server.dn}", dn=found)

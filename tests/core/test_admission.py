@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from ns.admission import Admitted, admit, admit_question
-from wms.config import Ns, Settings
+from wms.config import Ns, ProxyRenewal, Settings
 from wms.errors import (
     JdlError,
     JdlInvalid,
@@ -99,6 +100,7 @@ def test_a_job_of_another_vo_than_its_credentials_is_refused(vo: str) -> None:
     (body('VirtualOrganisation = "' + "é" * 256 + '";'), Refused, "virtual organisation has more than 255"),
     (body("", vo="a\0b"), Refused, "NUL"),
     (body('MyProxyServer = "' + "x" * 256 + '";'), Refused, "MyProxyServer"),
+    (body('MyProxyServer = "px:port";'), Refused, "MyProxy"),
     (body('InputSandbox = {"a"};', (file("a"),), start=True), Refused, "uploaded")])
 def test_what_is_refused_and_why(request_: RegisterRequest, error: type[WmsError], says: str) -> None:
     with pytest.raises(error) as refused:
@@ -179,3 +181,12 @@ def test_what_a_credential_needs_is_what_the_job_or_its_first_node_demands(attri
 
 def test_what_was_read_leniently_is_a_warning() -> None:
     assert admit(RegisterRequest('[ Executable = "/bin/true"; Requiremens = true; ]', "d"), LIMITS).warnings()
+
+
+def test_a_site_says_which_myproxy_servers_jobs_may_name() -> None:
+    limits = msgspec.structs.replace(LIMITS, proxyrenewal=ProxyRenewal(myproxy_hosts=("px.example", "*.example.org")))
+    for allowed in ("px.example", "px.example:7512", "a.example.org"):
+        assert admit(body(f'MyProxyServer = "{allowed}";'), limits).my_proxy == allowed
+    with pytest.raises(Refused, match="not one that jobs may name") as refused:
+        admit(body('MyProxyServer = "10.0.0.1";'), limits)
+    assert refused.value.details["value"] == "10.0.0.1"

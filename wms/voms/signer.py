@@ -19,6 +19,7 @@ from wms.voms.certificate import AttributeCertificate
 from wms.voms.fields import NameKey, name_key
 from wms.voms.vomsdir import Vomsdir
 from wms.x509.proxy import verify_links
+from wms.x509.reading import from_der
 from wms.x509.rfc3820 import extension, subject_dn
 
 Path = tuple[x509.Certificate, ...]
@@ -80,11 +81,11 @@ def _named_path(ac: AttributeCertificate, vomsdir: Vomsdir) -> Path:
 
 
 def _carried(ac: AttributeCertificate) -> Path:
+    found = tuple(map(from_der, ac.signers))
     try:
-        found = tuple(x509.load_der_x509_certificate(cert) for cert in ac.signers)
-        for cert in found:  # `cryptography` reads these when they are asked for
-            key_of(cert.subject), key_of(cert.issuer), cert.not_valid_before_utc, cert.not_valid_after_utc
-    except (ValueError, TypeError, x509.InvalidVersion) as error:
+        for cert in found:
+            key_of(cert.subject), key_of(cert.issuer)
+    except (ValueError, TypeError) as error:
         raise BadCredential(f"a certificate of the server cannot be read: {error}") from error
     return found
 

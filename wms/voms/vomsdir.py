@@ -14,6 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from wms.errors import BadCredential
 from wms.identity import same_dn
+from wms.x509.reading import from_pem
 from wms.x509.rfc3820 import subject_dn
 
 _NEXT_CHAIN = "------ NEXT CHAIN ------"
@@ -111,9 +112,9 @@ def read_lsc(host: str, content: bytes) -> Lsc:
     return Lsc(host.lower(), found)
 
 
-def _certificates(content: bytes) -> list[x509.Certificate]:
+def _certificates(content: bytes) -> tuple[x509.Certificate, ...]:
+    found = from_pem(content[:_LARGEST])
     try:
-        found = x509.load_pem_x509_certificates(content[:_LARGEST])
         for cert in found:
             cert.public_key()
             subject_dn(cert.subject)

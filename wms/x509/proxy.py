@@ -28,6 +28,7 @@ from wms.errors import (
 )
 from wms.identity import Identity, same_dn
 from wms.voms import embedding
+from wms.x509.reading import from_pem
 from wms.x509.rfc3820 import (
     INHERIT_ALL,
     LIMITED,
@@ -73,10 +74,7 @@ def certificates(pem: bytes) -> Chain:
     """The certificates of a PEM text in their order; CredentialNotFound when there is none."""
     if b"-----BEGIN CERTIFICATE-----" not in pem:
         raise CredentialNotFound("no certificate was found in the credential")
-    try:
-        return tuple(x509.load_pem_x509_certificates(pem))
-    except (ValueError, x509.InvalidVersion) as error:
-        raise BadCredential(f"a certificate cannot be read: {error}") from error
+    return from_pem(pem)
 
 
 def load_key(pem: bytes) -> PrivateKey:
