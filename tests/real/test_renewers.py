@@ -23,8 +23,8 @@ from wms import config
 from wms.database import Database
 from wms.service import Kit
 from wms.voms import certificate
-from wms.voms.embedding import embedded
 from wms.x509 import proxy
+from wms.x509.embedding import embedded
 
 ALICE = "/DC=org/DC=example/OU=People/CN=alice"
 SERVICE = "/DC=org/DC=example/OU=Services/CN=wms"

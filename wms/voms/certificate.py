@@ -12,7 +12,6 @@ from cryptography import x509
 
 from wms import der
 from wms.errors import BadAttributes
-from wms.voms import embedding
 from wms.voms.fields import (
     BIT_STRING,
     BOOLEAN,
@@ -30,6 +29,7 @@ from wms.voms.fields import (
     single,
     text,
 )
+from wms.x509 import embedding
 
 FQANS = "1.3.6.1.4.1.8005.100.100.4"
 SIGNERS = "1.3.6.1.4.1.8005.100.100.10"

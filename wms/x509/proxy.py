@@ -27,7 +27,7 @@ from wms.errors import (
     UntrustedCredential,
 )
 from wms.identity import Identity, same_dn
-from wms.voms import embedding
+from wms.x509 import embedding
 from wms.x509.reading import from_pem
 from wms.x509.rfc3820 import (
     INHERIT_ALL,

@@ -25,11 +25,12 @@ from voms_builders import (
 
 from wms import der
 from wms.errors import BadAttributes
-from wms.voms import certificate, embedding
+from wms.voms import certificate
 from wms.voms.attributes import memberships
 from wms.voms.certificate import AttributeCertificate, in_chain, read
-from wms.voms.embedding import embedded
 from wms.voms.vomsdir import read_vomsdir
+from wms.x509 import embedding
+from wms.x509.embedding import embedded
 from wms.x509.rfc3820 import ATTRIBUTE_CERTIFICATES
 
 ALICE, VOMS = person(), server()
