@@ -138,6 +138,19 @@ class IdempotencyConflict(Refused):
     status = 409
 
 
+class BadRequest(Refused):
+    """Not a request of HTTP/1.1, or only a part of one."""
+
+    code = "NS_BAD_REQUEST"
+
+
+class RequestTooSlow(Refused):
+    """A request that does not end."""
+
+    code = "NS_REQUEST_TOO_SLOW"
+    status = 408
+
+
 # -- who is asking ---------------------------------------------------------------------------------------
 
 

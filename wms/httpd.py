@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.protocols.basic import FileSender
 from twisted.python.failure import Failure
 from twisted.web import http
@@ -27,6 +27,7 @@ from wms.calls import Reply as Reply
 from wms.calls import Route as Route
 from wms.calls import Router as Router
 from wms.capability import PREFIX, Capability, verify
+from wms.channel import Channel
 from wms.errors import (
     CapabilityMisused,
     Refused,
@@ -64,6 +65,7 @@ class Request(http.Request):
     router: Router
     received = 0
     content: Any
+    channel: Channel
     _answer: Deferred[None] | None = None
     _gone = False
     _turned_away = False
@@ -93,12 +95,7 @@ class Request(http.Request):
         """Answer before the end of a body that nobody wants, and hang up."""
         self._turned_away = True
         self.requestHeaders.removeHeader(b"expect")
-        body = msgspec.json.encode(_too_large("The body", self._most()).record())
-        transport: Any = self.channel.transport
-        transport.write(
-            b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Type: application/json\r\n"
-            b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
-        self.channel.loseConnection()
+        self.channel.turn_away(_too_large("The body", self._most()))
 
     def process(self) -> None:
         if self._turned_away:
@@ -319,11 +316,9 @@ class Factory(http.HTTPFactory):
         super().__init__(timeout=IDLE_TIMEOUT_S, reactor=reactor)
         self._router = router
 
-    def buildProtocol(self, addr: IAddress | None) -> Any:
-        channel = super().buildProtocol(addr)
-        if channel is not None:
-            channel.requestFactory = lambda channel, *_queued: Request(channel, self._router)
-        return channel
+    def protocol(self) -> Channel:  # type: ignore[override]
+        router = self._router
+        return Channel(self.reactor, router.log, lambda channel: Request(channel, router))
 
     def log(self, request: object) -> None:
         """Requests are logged by Request itself, as records."""
