@@ -39,6 +39,9 @@ def read(chain_pem: str) -> tuple[Chain, str]:
     """The certificates, leaf first, and the mark of the key that the first one is for."""
     if len(chain_pem) > MOST_BYTES:
         raise Refused(f"A chain of certificates has at most {MOST_BYTES} bytes.", limit=MOST_BYTES)
+    if "PRIVATE KEY-----" in chain_pem:
+        raise BadCredential("The chain came with a private key, which must never travel; nothing was kept of it.",
+                            hint="Somebody may have read this key: make a new credential.")
     chain = certificates(chain_pem.encode())
     key = _key(chain[0])
     if not isinstance(key, PublicKey):

@@ -30,34 +30,40 @@ def place(root: str, id: str, kind: str, attempt: int, name: str) -> Path:
 def store(content: IO[bytes], target: Path, name: str, *, limit: int, expected: str = "") -> File:
     """Copy an upload to `target` (temporary name, fsync, rename) and return what arrived.
 
-    Raises SandboxTooLarge above `limit` bytes, ChecksumMismatch when `expected` (hex sha256) is another.
+    Raises SandboxTooLarge above `limit` bytes, ChecksumMismatch when `expected` (hex sha256) is another; then nothing
+    has been written.
     """
+    file = _look(content, name, limit)
+    if expected and file.sha256 != expected:
+        raise ChecksumMismatch(f"{name} arrived with another checksum.", value=file.sha256,
+                               expected=expected, hint="Send it again.")
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.urandom(6).hex()}")
     try:
-        file = _copy(content, temporary, name, limit)
-        if expected and file.sha256 != expected:
-            raise ChecksumMismatch(f"{name} arrived with another checksum.", value=file.sha256,
-                                   expected=expected, hint="Send it again.")
+        _copy(content, temporary)
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
     return file
 
 
-def _copy(content: IO[bytes], target: Path, name: str, limit: int) -> File:
+def _look(content: IO[bytes], name: str, limit: int) -> File:
     digest, size = hashlib.sha256(), 0
     content.seek(0)
+    while chunk := content.read(_CHUNK):
+        size += len(chunk)
+        if size > limit:
+            raise SandboxTooLarge(f"{name} has more than {limit} bytes.", limit=limit)
+        digest.update(chunk)
+    return File(name, size, digest.hexdigest())
+
+
+def _copy(content: IO[bytes], target: Path) -> None:
+    content.seek(0)
     with open(target, "xb", opener=_private) as out:
-        while chunk := content.read(_CHUNK):
-            size += len(chunk)
-            if size > limit:
-                raise SandboxTooLarge(f"{name} has more than {limit} bytes.", limit=limit)
-            digest.update(chunk)
-            out.write(chunk)
+        shutil.copyfileobj(content, out, _CHUNK)
         out.flush()
         os.fsync(out.fileno())
-    return File(name, size, digest.hexdigest())
 
 
 def _private(path: str, flags: int) -> int:

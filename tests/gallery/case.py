@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,8 +43,8 @@ class Ask:
         found = [] if self.credential is None else proxy.key_pem(self.credential.key).decode().splitlines()[1:-1]
         for name, value in self.headers:
             if name == "Authorization" and len(value) > 40:
-                found += [value.split()[-1], value.rpartition(".")[2]]
-        return found
+                found += [value.split()[-1], value.rpartition(".")[2] or value]
+        return [*found, *filter(None, [self.path.partition("access_token=")[2]])]
 
 
 Asks = Callable[["House"], Ask]
@@ -53,6 +54,7 @@ Asks = Callable[["House"], Ask]
 class Case:
     """`asks` may prepare what it needs; all after it must leave no trace. `who` stands in the log.
 
+    `around` is how the service is meanwhile.
     `below` says why there is no error record in the answer: the refusal is one of TLS or HTTP.
     """
 
@@ -62,6 +64,7 @@ class Case:
     asks: Asks
     who: str = PEER
     below: str = ""
+    around: Callable[[House], AbstractContextManager[None]] = lambda _house: nullcontext()
 
     def __str__(self) -> str:
         return self.name.replace(" ", "-")

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -88,6 +89,7 @@ class House:
     def __init__(self, directory: Path) -> None:
         self.now = time.time()
         self.service = Deployment(directory)
+        self._persons = dict[tuple[Any, ...], Proxy]()
         self.ca = ca_of(self.service)
         self.authorities = {name: self._authority(f"/DC=local/DC={name}/CN=CA of {name}")
                             for name in ("listless", "stale", "forged", "bound")}
@@ -144,6 +146,7 @@ class House:
                 self._people()
                 yield
             finally:
+                self._lasting.close()
                 self._end_payload()
 
     def _end_payload(self) -> None:
@@ -153,7 +156,6 @@ class House:
 
     def _people(self) -> None:
         self.alice, self.bob, self.carol = (self.proxy(self.person(name)) for name in ("alice", "bob", "carol"))
-        self.member = self.voms_proxy("/testvo")
         for name in ("mine", "main"):
             self.delegate(self.alice, name)
         for name in ("one", "two"):
@@ -182,7 +184,14 @@ class House:
 
     def person(self, name: str, ca: Issued | None = None, *, start: float | None = None, days: float = 30,
                kind: str = "ec", serial: int = 0) -> Proxy:
-        """A certificate and its key."""
+        """A certificate and its key; the same for the same person."""
+        wanted = (name, ca, start, days, kind, serial)
+        if wanted not in self._persons:
+            self._persons[wanted] = self._certified(*wanted)
+        return self._persons[wanted]
+
+    def _certified(self, name: str, ca: Issued | None, start: float | None, days: float, kind: str,
+                   serial: int) -> Proxy:
         issued = authority.user_certificate(ca or self.ca, name, self.now if start is None else start, days=days,
                                             kind=kind, serial=serial or secrets.randbits(60) + 1)
         return proxy.load(issued.certificate + issued.key)
@@ -193,6 +202,9 @@ class House:
     def forged(self, of: Proxy, *extensions: Extension, **how: Any) -> Proxy:
         """Whatever one likes, below a credential."""
         return forge(of, *extensions, **{"start": self.now - 60, "end": self.now + 3600, **how})
+
+    def token(self, subject: str = "alice", **claims: Any) -> str:
+        return self.issuer.mint(sub=subject, **claims)
 
     def voms_proxy(self, *fqans: str, name: str = "alice") -> Proxy:
         return member_proxy(self.person(name), self.voms, *fqans, now=self.now, lifetime_s=DAY / 2)
@@ -235,6 +247,17 @@ class House:
                 while not ask.leaves and (piece := connection.recv(65536)):
                     received += piece
         return parsed(received)
+
+    def is_well(self) -> bool:
+        """Is a good request answered? On a connection that lasts, beside those of the cases."""
+        connection = self._lasting
+        connection.request("GET", "/ns/v1/limits")
+        response = connection.getresponse()
+        return response.status == 200 and bool(response.read())
+
+    @cached_property
+    def _lasting(self) -> HTTPSConnection:
+        return HTTPSConnection(*self.place, timeout=ANSWER_S, context=self.context(self.alice))
 
     def must(self, ask: Ask) -> Any:
         """The document of a request that must succeed."""

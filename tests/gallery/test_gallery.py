@@ -6,12 +6,23 @@ from collections import Counter
 
 import pytest
 
-from tests.gallery import certificates, memberships, proxies
+from tests.gallery import (
+    attempts,
+    certificates,
+    delegations,
+    jobs,
+    memberships,
+    policies,
+    proxies,
+    requests,
+    sandboxes,
+    tokens,
+)
 from tests.gallery.case import Case
 from tests.gallery.engine import refuse
 from tests.gallery.house import House
 
-TABLES = (certificates, proxies, memberships)
+TABLES = (certificates, proxies, memberships, tokens, delegations, jobs, attempts, sandboxes, requests, policies)
 CASES: tuple[Case, ...] = tuple(case for table in TABLES for case in table.CASES)
 
 
