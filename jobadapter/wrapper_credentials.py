@@ -36,7 +36,7 @@ wms_take_token() { # a fresh token -> the file, wms_period; 1 if there is none n
 }
 
 wms_freshen() { # when half of the token's life is over, a fresh one; after a failure a pause, longer each time
-    trap 'kill "$!" 2>/dev/null; exit' TERM
+    wms_mortal bearing
     wms_wait=$wms_token_least
     while :; do
         wms_pause "$wms_period"

@@ -35,7 +35,7 @@ wms_peek() { # one look at all files that are asked for
 }
 
 wms_peruse() { # a look each period
-    trap 'kill "$!" 2>/dev/null; exit' TERM
+    wms_mortal perusing
     while :; do
         wms_pause "$wms_peek_period"
         wms_peek
@@ -49,8 +49,7 @@ wms_look() { # beside the payload
 }
 
 wms_looked() { # after the payload: a last look
-    kill "$wms_looker" 2>/dev/null
-    wait "$wms_looker"
+    wms_end perusing "$wms_looker"
     wms_peek
 }
 """

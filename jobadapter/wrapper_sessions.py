@@ -40,9 +40,7 @@ wms_again() { # after a failure: a pause, longer each time
 
 wms_dismiss() { # end all that runs beside the payload
     # shellcheck disable=SC2086
-    kill $wms_beside 2>/dev/null
-    # shellcheck disable=SC2086
-    wait $wms_beside
+    wms_end dismissed $wms_beside
     wms_beside=''
 }
 """
@@ -50,7 +48,7 @@ wms_dismiss() { # end all that runs beside the payload
 TERMINAL = r"""
 # --- the terminal of an interactive job ----------------------------------------------------------------
 wms_type() { # what the user types, to the standard input of the payload
-    trap 'kill "$!" 2>/dev/null; exit' TERM
+    wms_mortal typing
     wms_at=0 wms_wait=1
     while :; do
         : >../ctl/keys.got
@@ -75,7 +73,7 @@ wms_type() { # what the user types, to the standard input of the payload
 }
 
 wms_show() { # what the payload prints (to the file), to the service as it grows; until all is sent
-    trap 'kill "$!" 2>/dev/null; exit' TERM
+    wms_mortal showing
     wms_at=0 wms_wait=1 wms_left=$wms_osb_count
     while :; do
         wms_last=''
@@ -120,6 +118,7 @@ wms_connect() { # file for the output; before the payload, which reads from 8: b
 
 wms_disconnect() { # after the payload: what is left of its output goes out
     : >../ctl/printed.over
+    : >../ctl/typing
     kill "$wms_typist" 2>/dev/null
     exec 8<&-
     wait "$wms_shower" || wms_note 'the end of the output did not reach the terminal'

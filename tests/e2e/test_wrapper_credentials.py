@@ -153,6 +153,16 @@ def test_a_wrapper_that_is_ended_leaves_no_loop_behind(dash: Node, peer: Peer, t
     assert list(dash.home.iterdir()) == []
 
 
+def test_a_loop_that_could_not_catch_the_signal_ends_all_the_same(node: Node, peer: Peer) -> None:
+    """A shell that was forked a moment ago can lose a TERM."""
+    peer.inputs["/token"] = b'{"access_token":"own","expires":2000000000}'
+    text, begun = render(replace(bearing(peer, "show"), perusal_period_s=1, memory_period_s=1)), "    trap 'kill \"$!\""
+    assert text.count(begun) == 1
+    status, output = node.run(text.replace(begun, f"    trap '' TERM; sleep 1\n{begun}"))
+    assert (status, printed(peer)) == (0, ["own"]), output
+    assert list(node.home.iterdir()) == []
+
+
 def test_a_node_without_curl_fetches_too(dash: Node, peer: Peer, tmp_path: Path) -> None:
     peer.inputs["/token"] = b'{"access_token":"own","expires":2000000000}'
     tools = without(tmp_path, "curl")

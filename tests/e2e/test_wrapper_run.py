@@ -202,7 +202,7 @@ def test_times_are_measured(node: Node, peer: Peer) -> None:
 
 
 def test_memory_is_watched_if_that_is_wanted(node: Node, peer: Peer) -> None:
-    node.run(render(job(peer, "/bin/sh", arguments=literal("-c", "sleep 1.2 & wait"), memory_period_s=1)))
+    node.run(render(job(peer, "/bin/sh", arguments=literal("-c", "sleep 3 & wait"), memory_period_s=1)))
     assert 100 < peer.done()["max_rss_kb"] < 1_000_000
 
 

@@ -278,8 +278,22 @@ wms_trapped() { # name of the signal; while the job is being started, its proces
 }
 
 wms_unwatch() { # no more looking at memory
-    [ -z "$wms_watcher" ] || kill "$wms_watcher" 2>/dev/null
+    [ -z "$wms_watcher" ] || wms_end watched "$wms_watcher"
     wms_watcher=''
+}
+
+wms_mortal() { # a loop beside the payload: a TERM ends it, and the mark $1 one that could not catch it yet
+    trap 'kill "$!" 2>/dev/null; exit' TERM
+    if [ -e "$wms_dir/ctl/$1" ] || [ -e "$wms_dir/ctl/dismissed" ]; then exit 0; fi
+}
+
+wms_end() { # loops of the mark $1, by their process numbers; until they are gone
+    : >"$wms_dir/ctl/$1"
+    wms_mark=$1
+    shift
+    kill "$@" 2>/dev/null
+    wait "$@"
+    rm -f -- "$wms_dir/ctl/$wms_mark"
 }
 
 wms_run() { # a function in a process group of its own -> wms_status
@@ -302,7 +316,7 @@ wms_run() { # a function in a process group of its own -> wms_status
 }
 
 wms_watch_memory() { # largest sum of resident memory of the job's processes -> ../ctl/rss, kilobytes
-    trap 'kill "$!"; exit' TERM
+    wms_mortal watched
     wms_page=$(($(getconf PAGESIZE || echo 4096) / 1024))
     wms_peak=0
     while :; do
@@ -693,9 +707,7 @@ wms_again() { # after a failure: a pause, longer each time
 
 wms_dismiss() { # end all that runs beside the payload
     # shellcheck disable=SC2086
-    kill $wms_beside 2>/dev/null
-    # shellcheck disable=SC2086
-    wait $wms_beside
+    wms_end dismissed $wms_beside
     wms_beside=''
 }
 
@@ -728,7 +740,7 @@ wms_peek() { # one look at all files that are asked for
 }
 
 wms_peruse() { # a look each period
-    trap 'kill "$!" 2>/dev/null; exit' TERM
+    wms_mortal perusing
     while :; do
         wms_pause "$wms_peek_period"
         wms_peek
@@ -742,8 +754,7 @@ wms_look() { # beside the payload
 }
 
 wms_looked() { # after the payload: a last look
-    kill "$wms_looker" 2>/dev/null
-    wait "$wms_looker"
+    wms_end perusing "$wms_looker"
     wms_peek
 }
 
@@ -777,7 +788,7 @@ wms_take_token() { # a fresh token -> the file, wms_period; 1 if there is none n
 }
 
 wms_freshen() { # when half of the token's life is over, a fresh one; after a failure a pause, longer each time
-    trap 'kill "$!" 2>/dev/null; exit' TERM
+    wms_mortal bearing
     wms_wait=$wms_token_least
     while :; do
         wms_pause "$wms_period"

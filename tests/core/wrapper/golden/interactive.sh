@@ -278,8 +278,22 @@ wms_trapped() { # name of the signal; while the job is being started, its proces
 }
 
 wms_unwatch() { # no more looking at memory
-    [ -z "$wms_watcher" ] || kill "$wms_watcher" 2>/dev/null
+    [ -z "$wms_watcher" ] || wms_end watched "$wms_watcher"
     wms_watcher=''
+}
+
+wms_mortal() { # a loop beside the payload: a TERM ends it, and the mark $1 one that could not catch it yet
+    trap 'kill "$!" 2>/dev/null; exit' TERM
+    if [ -e "$wms_dir/ctl/$1" ] || [ -e "$wms_dir/ctl/dismissed" ]; then exit 0; fi
+}
+
+wms_end() { # loops of the mark $1, by their process numbers; until they are gone
+    : >"$wms_dir/ctl/$1"
+    wms_mark=$1
+    shift
+    kill "$@" 2>/dev/null
+    wait "$@"
+    rm -f -- "$wms_dir/ctl/$wms_mark"
 }
 
 wms_run() { # a function in a process group of its own -> wms_status
@@ -302,7 +316,7 @@ wms_run() { # a function in a process group of its own -> wms_status
 }
 
 wms_watch_memory() { # largest sum of resident memory of the job's processes -> ../ctl/rss, kilobytes
-    trap 'kill "$!"; exit' TERM
+    wms_mortal watched
     wms_page=$(($(getconf PAGESIZE || echo 4096) / 1024))
     wms_peak=0
     while :; do
@@ -693,16 +707,14 @@ wms_again() { # after a failure: a pause, longer each time
 
 wms_dismiss() { # end all that runs beside the payload
     # shellcheck disable=SC2086
-    kill $wms_beside 2>/dev/null
-    # shellcheck disable=SC2086
-    wait $wms_beside
+    wms_end dismissed $wms_beside
     wms_beside=''
 }
 
 
 # --- the terminal of an interactive job ----------------------------------------------------------------
 wms_type() { # what the user types, to the standard input of the payload
-    trap 'kill "$!" 2>/dev/null; exit' TERM
+    wms_mortal typing
     wms_at=0 wms_wait=1
     while :; do
         : >../ctl/keys.got
@@ -727,7 +739,7 @@ wms_type() { # what the user types, to the standard input of the payload
 }
 
 wms_show() { # what the payload prints (to the file), to the service as it grows; until all is sent
-    trap 'kill "$!" 2>/dev/null; exit' TERM
+    wms_mortal showing
     wms_at=0 wms_wait=1 wms_left=$wms_osb_count
     while :; do
         wms_last=''
@@ -772,6 +784,7 @@ wms_connect() { # file for the output; before the payload, which reads from 8: b
 
 wms_disconnect() { # after the payload: what is left of its output goes out
     : >../ctl/printed.over
+    : >../ctl/typing
     kill "$wms_typist" 2>/dev/null
     exec 8<&-
     wait "$wms_shower" || wms_note 'the end of the output did not reach the terminal'
@@ -806,7 +819,7 @@ wms_peek() { # one look at all files that are asked for
 }
 
 wms_peruse() { # a look each period
-    trap 'kill "$!" 2>/dev/null; exit' TERM
+    wms_mortal perusing
     while :; do
         wms_pause "$wms_peek_period"
         wms_peek
@@ -820,8 +833,7 @@ wms_look() { # beside the payload
 }
 
 wms_looked() { # after the payload: a last look
-    kill "$wms_looker" 2>/dev/null
-    wait "$wms_looker"
+    wms_end perusing "$wms_looker"
     wms_peek
 }
 

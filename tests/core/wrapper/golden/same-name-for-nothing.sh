@@ -278,8 +278,22 @@ wms_trapped() { # name of the signal; while the job is being started, its proces
 }
 
 wms_unwatch() { # no more looking at memory
-    [ -z "$wms_watcher" ] || kill "$wms_watcher" 2>/dev/null
+    [ -z "$wms_watcher" ] || wms_end watched "$wms_watcher"
     wms_watcher=''
+}
+
+wms_mortal() { # a loop beside the payload: a TERM ends it, and the mark $1 one that could not catch it yet
+    trap 'kill "$!" 2>/dev/null; exit' TERM
+    if [ -e "$wms_dir/ctl/$1" ] || [ -e "$wms_dir/ctl/dismissed" ]; then exit 0; fi
+}
+
+wms_end() { # loops of the mark $1, by their process numbers; until they are gone
+    : >"$wms_dir/ctl/$1"
+    wms_mark=$1
+    shift
+    kill "$@" 2>/dev/null
+    wait "$@"
+    rm -f -- "$wms_dir/ctl/$wms_mark"
 }
 
 wms_run() { # a function in a process group of its own -> wms_status
@@ -302,7 +316,7 @@ wms_run() { # a function in a process group of its own -> wms_status
 }
 
 wms_watch_memory() { # largest sum of resident memory of the job's processes -> ../ctl/rss, kilobytes
-    trap 'kill "$!"; exit' TERM
+    wms_mortal watched
     wms_page=$(($(getconf PAGESIZE || echo 4096) / 1024))
     wms_peak=0
     while :; do
