@@ -17,8 +17,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from uuid import uuid4
 
-from clients import credential as credentials
-from clients import submission
+from clients import submission, wallet
 from clients.credential import TOKEN, Credential
 from clients.files import check_sizes, has_arrived, make_directory, receive
 from clients.settings import NS_PORT, Place, Settings, place, resolve
@@ -88,7 +87,7 @@ class Client:
         """With the proxy or token and the services that environment and configuration files name."""
         settings = resolve(os.environ, endpoint=endpoint)
         token_s = settings.min_token_s if needed_s else 0.0
-        found = credentials.from_environment(os.environ, os.getuid(), time.time(), needed_s, token_s)
+        found = wallet.from_environment(os.environ, os.getuid(), time.time(), needed_s, token_s)
         return cls(settings, found)
 
     def __enter__(self) -> Self:

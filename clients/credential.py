@@ -1,7 +1,7 @@
-"""The user's credential, a proxy file or a token: which one it is, whether it is still good, what its delegation is
-called. Found out before anything is sent and without loading a cryptography library.
+"""The user's credential as a record; of a proxy file: where it is, whether it is good, what its delegation is called.
 
-Whether it can be trusted is for the services to say. Tokens are read in `clients.tokens`.
+Found out before anything is sent and without loading a cryptography library. Whether it can be trusted is for the
+services to say. Tokens are read in `clients.tokens`, which of them all counts in `clients.wallet`.
 """
 
 from __future__ import annotations
@@ -11,26 +11,16 @@ import hashlib
 import os
 import re
 from calendar import timegm
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from wms import der
 from wms.errors import (
     BadCredential,
-    BadToken,
-    ConfigError,
     CredentialExpired,
     CredentialNotFound,
     CredentialTooShort,
-    TokenExpired,
-    TokenNotFound,
-    TokenTooShort,
-    Unavailable,
 )
-
-if TYPE_CHECKING:
-    from clients.tokens import Found
 
 CERTIFICATE, TOKEN = "certificate", "token"
 CA_DIR = "/etc/grid-security/certificates"
@@ -54,65 +44,6 @@ class Credential:
     warnings: tuple[str, ...] = ()
     kind: str = CERTIFICATE
     token: str = field(default="", repr=False)
-
-
-def from_environment(environment: Mapping[str, str], uid: int, now: float, needed_s: float = 0.0,
-                     token_s: float = 0.0, tell: Callable[[str], None] = lambda _sentence: None) -> Credential:
-    """The credential to use, in this order: the token that the environment has or names, the proxy that it names,
-    the proxy at its usual place, the token at its usual places. A proxy must last `needed_s`, a token `token_s`.
-
-    A token of `wms login` that does not last is renewed if that can be, and the user told.
-    """
-    from clients import tokens
-
-    proxy, ca_dir = find(environment, uid)
-    token = tokens.find(environment, uid)
-    if prefers_proxy(environment, uid):
-        return look(proxy, ca_dir, now, needed_s)
-    if not token.sure and not os.path.lexists(token.path) and not _is_renewable(environment, token.path):
-        return look(proxy, ca_dir, now, needed_s)
-    try:
-        return tokens.look(token, ca_dir, now, token_s, uid)
-    except (TokenExpired, TokenTooShort, TokenNotFound) as lost:
-        if not _is_renewable(environment, token.path):
-            raise
-        tell(_renewed(environment, lost, lambda: _lasts(token, now, token_s, uid)))
-    return tokens.look(token, ca_dir, now, token_s, uid)
-
-
-def prefers_proxy(environment: Mapping[str, str], uid: int) -> bool:
-    """Does a proxy that is named, or in its place, come before any token?"""
-    from clients import tokens
-
-    named = environment.get("X509_USER_PROXY") or os.path.lexists(find(environment, uid)[0])
-    return bool(named) and not tokens.find(environment, uid).sure
-
-
-def _lasts(token: Found, now: float, token_s: float, uid: int) -> bool:
-    """Has another command renewed it meanwhile?"""
-    from clients import tokens
-
-    try:
-        return bool(tokens.look(token, "", now, token_s, uid).token)
-    except BadToken:
-        return False
-
-
-def _is_renewable(environment: Mapping[str, str], path: str) -> bool:
-    from clients import login
-
-    return login.renewable(environment, path)
-
-
-def _renewed(environment: Mapping[str, str], lost: BadToken, is_done: Callable[[], bool]) -> str:
-    """A sentence about the renewal; raises `lost` with the reason why there is none."""
-    from clients import login
-
-    try:
-        return f"Your token was renewed at {login.renew(environment, is_done).issuer}."
-    except (BadToken, Unavailable, ConfigError) as error:
-        raise type(lost)(f"{lost.message} It could not be renewed: {error.message}",
-                         hint="Log in again: wms login.", **lost.details) from None
 
 
 def find(environment: Mapping[str, str], uid: int) -> tuple[str, str]:

@@ -66,11 +66,11 @@ class Session:
         if self._client is None:
             import time
 
-            from clients import credential
+            from clients import wallet
             from clients.api import Client
 
             token_s = self.settings.min_token_s if needed_s else 0.0
-            found = credential.from_environment(os.environ, os.getuid(), time.time(), needed_s, token_s, self.note)
+            found = wallet.from_environment(os.environ, os.getuid(), time.time(), needed_s, token_s, self.note)
             self.warn(*found.warnings)
             self._client = Client(self.settings, found, self.trace)
         return self._client

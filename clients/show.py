@@ -156,11 +156,16 @@ def _details(status: Record, date: Date) -> list[tuple[str, str]]:
         rows.append(("reached on:", date(entered)))
     if status.get("cancelling"):
         rows.append(("Cancelling:", status.get("cancelReason") or "requested"))
+    if status.get("state") not in _OVER:
+        rows += [("Credential:", word) for name in _CREDENTIAL_TAGS if (word := status.get("user_tags", {}).get(name))]
     if status.get("parent_job"):
         rows.append(("Parent Job:", status["parent_job"]))
     return rows
 
 
+_OVER = frozenset({"Done", "Cleared", "Aborted", "Cancelled", "Purged"})
+_CREDENTIAL_TAGS = ("credential_warning", "proxy_renewal")
+"""What the service tells an owner of the credential of a job."""
 _WITH_EXIT_CODE = frozenset({"Done (Success)", "Done (Exit Code !=0)"})
 
 

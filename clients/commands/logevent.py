@@ -157,12 +157,12 @@ def _confirmed(written: Any, line: str, wait_s: float) -> None:
 
 def _holder() -> str:
     """The name in the token or proxy file, empty when there is none: the server decides who somebody is."""
-    from clients import credential, tokens
+    from clients import credential, tokens, wallet
     from clients.subject import subject
 
     uid = os.getuid()
     try:
-        if not credential.prefers_proxy(os.environ, uid):
+        if not wallet.prefers_proxy(os.environ, uid):
             return tokens.name(tokens.text_of(tokens.find(os.environ, uid), uid))
         with open(credential.find(os.environ, uid)[0], "rb") as file:
             return subject(file.read())

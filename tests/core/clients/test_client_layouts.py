@@ -157,6 +157,13 @@ def test_status_of_a_compound_lists_its_nodes_unless_told_not_to():
     assert "Nodes information" not in show.statuses([record], 1, date, nodes=False)
 
 
+def test_status_tells_what_is_wrong_with_the_credential_of_a_job_that_is_not_over():
+    tags = {"proxy_renewal": "failed: no answer", "phase": "2"}
+    assert "Credential:         failed: no answer\n" in show.statuses([status(state="Running", user_tags=tags)], 1, date)
+    assert "Credential:" not in show.statuses([status(state="Aborted", user_tags=tags)], 1, date)
+    assert "Credential:" not in show.statuses([status(state="Running", user_tags=tags)], 0, date)
+
+
 def test_status_tells_a_cancellation_on_its_way():
     assert "Cancelling:         by user" in show.statuses([status(cancelling=True, cancelReason="by user")], 1, date)
 

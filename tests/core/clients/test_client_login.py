@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from clients import credential, login, tokens
+from clients import credential, login, tokens, wallet
 from clients.token_issuer import IssuerRefused, IssuerUnreachable, discover
 from tests.issuer import DISCOVERY, METADATA, TOKEN, Issuer
 from wms.errors import BadToken, ConfigError, TokenExpired, TokenTooShort
@@ -242,7 +242,7 @@ def test_a_robot_renews_by_its_secret(issuer: Issuer, environment: Environment, 
 
 def found_by(environment: Environment, now: float, said: list[str] | None = None) -> credential.Credential:
     told = [] if said is None else said
-    return credential.from_environment(environment, os.getuid(), now, 1200.0, 60.0, told.append)
+    return wallet.from_environment(environment, os.getuid(), now, 1200.0, 60.0, told.append)
 
 
 def test_a_token_that_ended_is_renewed_with_one_sentence(issuer: Issuer, environment: Environment):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients import credential, tokens
+from clients import credential, tokens, wallet
 from clients.credential import Credential
 from clients.tokens import Found
 from wms.errors import BadToken, CredentialNotFound, TokenExpired, TokenNotFound, TokenTooShort
@@ -59,7 +59,7 @@ def test_a_new_token_is_put_where_it_is_found_first():
 
 
 def chosen(**environment: str) -> Credential:
-    return credential.from_environment({"HOME": "/none", "X509_CERT_DIR": "/ca", **environment}, UID, NOW)
+    return wallet.from_environment({"HOME": "/none", "X509_CERT_DIR": "/ca", **environment}, UID, NOW)
 
 
 def test_a_named_token_comes_before_a_named_proxy():
@@ -196,4 +196,4 @@ def test_a_token_has_the_name_that_records_know_its_holder_by():
     ({"X509_USER_PROXY": "/none"}, True), ({"X509_USER_PROXY": "/none", "BEARER_TOKEN": "t"}, False),
     ({"BEARER_TOKEN_FILE": "/none"}, False), ({}, False)])
 def test_a_proxy_comes_before_tokens_that_nobody_named(environment: dict[str, str], proxy: bool):
-    assert credential.prefers_proxy(environment, 4712) is proxy
+    assert wallet.prefers_proxy(environment, 4712) is proxy
