@@ -257,7 +257,8 @@ def test_a_job_whose_proxy_cannot_be_renewed_is_warned_and_ends_whoever_is_kille
         others.append(grid.submits(
             shell, f"""[ Executable = "/bin/sh"; Arguments = "-c 'echo {len(others)} >>{ran}'"; ]"""))
     until(lambda: tag(grid.status(doomed)), "the warning", DOOMED_S)
-    assert f"{grid.lost} cannot be reached" in tag(grid.status(doomed))
+    assert f"Credential: failed: the MyProxy server {grid.lost} cannot be reached" in " ".join(
+        grid.sees(shell, "job-status", doomed).split())
     assert grid.lost in grid.sees(shell, "job-logging-info", "-v", "2", "--event", "UserTag", doomed)
     until(lambda: grid.status(doomed)["state"] == "Aborted", "the job to end")
     shown = " ".join(grid.sees(shell, "job-status", doomed).split())

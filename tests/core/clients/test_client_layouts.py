@@ -159,7 +159,8 @@ def test_status_of_a_compound_lists_its_nodes_unless_told_not_to():
 
 def test_status_tells_what_is_wrong_with_the_credential_of_a_job_that_is_not_over():
     tags = {"proxy_renewal": "failed: no answer", "phase": "2"}
-    assert "Credential:         failed: no answer\n" in show.statuses([status(state="Running", user_tags=tags)], 1, date)
+    running = show.statuses([status(state="Running", user_tags=tags)], 1, date)
+    assert "Credential:         failed: no answer\n" in running
     assert "Credential:" not in show.statuses([status(state="Aborted", user_tags=tags)], 1, date)
     assert "Credential:" not in show.statuses([status(state="Running", user_tags=tags)], 0, date)
 
