@@ -7,13 +7,13 @@ from pathlib import Path
 
 import msgspec
 
-from docs import attributes, commands, errors, events, faults, operations, reasons, settings, states
+from docs import attributes, commands, errors, events, faults, operations, reasons, refusals, settings, states
 from wms.openapi import document
 
 REFERENCES = {
     "settings": settings.text, "operations": operations.text, "errors": errors.text, "events": events.text,
     "states": states.text, "jdl-attributes": attributes.text, "commands": commands.text, "faults": faults.text,
-    "reasons": reasons.text,
+    "reasons": reasons.text, "refusals": refusals.text,
 }
 
 

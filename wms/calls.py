@@ -29,12 +29,16 @@ _PLACES = {name: number for number, name in enumerate(OPERATIONS)}
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A reply that is not JSON; `headers` (name, value) besides those that every reply has."""
+    """A reply that is not JSON; `headers` (name, value) besides those that every reply has.
+
+    `error` is the code of the refusal that it tells, for the log.
+    """
 
     body: bytes
     content_type: str = "text/html; charset=utf-8"
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

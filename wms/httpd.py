@@ -128,6 +128,7 @@ class Request(http.Request):
             passed = self.router.gate.check(route.operation, caller.identity, self._peer)
             call = self._call(route.operation, params, caller, capability, passed)
             reply = await route.handler(call)
+            error = reply.error if isinstance(reply, Page) else ""
             await self._reply(reply)
         except WmsError as refused:
             error = refused.code

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -47,10 +48,12 @@ def colour(status: JobStatus) -> str:
 def refusal(form: Form, error: WmsError, unique: str) -> Page:
     """Why there is no page."""
     if form == "json":
-        return json_page(error.record(), error.status)
-    if form == "text":
-        return text_page(error_lines(error), error.status)
-    return html_page("refusal.html", {"error": error, "unique": unique}, status=error.status)
+        page = json_page(error.record(), error.status)
+    elif form == "text":
+        page = text_page(error_lines(error), error.status)
+    else:
+        page = html_page("refusal.html", {"error": error, "unique": unique}, status=error.status)
+    return replace(page, error=error.code)
 
 
 def json_page(record: object, status: int = 200) -> Page:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.gallery.case import Case
+from tests.gallery.case import Ask, Case
 from tests.gallery.operations import ask, rows
 from wms.operations import OPERATIONS, Operation
 
@@ -29,6 +29,9 @@ CASES = (
     *map(foreign, OF_A_JOB),
     *map(unknown, (*OF_A_JOB, OPERATIONS["lb.sequence_code"])),
     *map(notification, OF_A_NOTIFICATION),
+    Case("job of another as a page", 403, "NS_NOT_OWNER",
+         lambda h: Ask(path=f"/{h.waiting}", headers=(("Accept", "text/html"),), credential=h.bob), BOB,
+         below="a page for people"),
     *(Case(f"job named {what} in {name}", status, code,
            lambda h, row=OPERATIONS[name], unique=unique: ask(h, row, h.bob, unique=unique), who)
       for name in ("ns.cancel", "ns.output", "lb.status")
