@@ -324,6 +324,12 @@ class CapabilityMisused(NotAuthorized):
     code = "WMS_CAPABILITY_FOREIGN"
 
 
+class ForeignPage(NotAuthorized):
+    """A page of another site wants to act by the certificate of its reader's browser."""
+
+    code = "NS_FOREIGN_PAGE"
+
+
 class DelegationMismatch(UntrustedCredential):
     """A delegated credential that belongs to somebody else, or carries other attributes than the caller's."""
 

@@ -30,6 +30,7 @@ from wms.capability import PREFIX, Capability, verify
 from wms.channel import Channel
 from wms.errors import (
     CapabilityMisused,
+    ForeignPage,
     Refused,
     SandboxTooLarge,
     TimedOut,
@@ -154,6 +155,7 @@ class Request(http.Request):
         if operation.right not in ("anyone", "attempt", "reader") and identity is None and capability is None:
             raise Unauthenticated("This operation needs a client certificate, a proxy or a token.",
                                   hint="Make a proxy (wms proxy init) or get a token (wms login).")
+        self._require_own_page()
         limit = self.router.max_upload if operation.stream == "up" else operation.most_bytes or MAX_JSON_BYTES
         if self.received > limit:
             raise _too_large(f"The body of {self.received} bytes", limit)
@@ -163,6 +165,12 @@ class Request(http.Request):
                     self._header(b"digest"), self._header(b"accept"), self._peer,
                     self._question(), self._header(b"last-event-id"), passed.jobs, passed.drained,
                     "" if capability else self._bearer())
+
+    def _require_own_page(self) -> None:
+        """Browsers show certificates whoever's page asks them to, and say whose it is when something is to be done."""
+        origin = self._header(b"origin")
+        if origin and self.method not in (b"GET", b"HEAD") and origin != f"https://{self._header(b'host')}":
+            raise ForeignPage("Pages of other sites may not act here.", origin=origin[:200])
 
     def _query(self) -> dict[str, str]:
         """The parameters of the URL; one without a value is there with an empty one."""

@@ -576,3 +576,11 @@ def test_a_reader_who_leaves_closes_the_source(service: Service) -> None:
     channel.connectionLost(Failure(ConnectionDone()))
     assert pieces.closed
     assert service.incidents() == []
+
+
+@pytest.mark.parametrize("origin", ["https://example.org", "https://wms.example.org", "http://wms", "null", "https://wms:1"])
+def test_pages_of_other_sites_may_read_but_not_act(service: Service, origin: str):
+    answer = service.ask("POST", "/lb/v1/statuses", {"jobs": []}, {"Origin": origin})
+    assert (answer.status, answer.record["code"]) == (403, "NS_FOREIGN_PAGE")
+    assert service.ask("GET", "/ns/v1/version", headers={"Origin": origin}).status == 200
+    assert service.ask("POST", "/lb/v1/statuses", {"jobs": []}, {"Origin": "https://wms"}).status == 200

@@ -79,6 +79,11 @@ CASES = (
     Case("body with a number for a text", 400, MISUSE, registering(b'{"jdl": 1, "delegation": "main"}'), ALICE),
     Case("description nested 100,000 deep", 400, "UI_JDL_WRONG_SYNTAX", registering(
         b'{"jdl": "[a = ' + b"(" * 20_000 + b'];", "delegation": "main"}'), ALICE),
+    Case("page of another site has an event logged", 403, "NS_FOREIGN_PAGE", lambda h: Ask(
+        "POST", "/lb/v1/events", headers=(("Origin", "https://example.org"), ("Content-Type", "text/plain")),
+        credential=h.alice), ALICE),
+    Case("page of nobody knows which site submits", 403, "NS_FOREIGN_PAGE",
+         registering(TRUE, ("Origin", "null")), ALICE),
     Case("no key of idempotency", 400, MISUSE, lambda h: Ask("POST", "/ns/v1/jobs", TRUE, credential=h.alice), ALICE),
     Case("key of idempotency too long", 400, MISUSE, keyed("x" * 129), ALICE),
     Case("key of idempotency of another request", 409, "NS_IDEMPOTENCY_KEY_REUSED", reused, ALICE),
