@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.gallery.case import Case
+from tests.gallery.case import Ask, Case
 from tests.gallery.house import House
 from tests.gallery.operations import ask, rows
 from wms.operations import Operation
@@ -24,12 +24,12 @@ SHOWN: dict[str, tuple[int, str, Callable[[House], str]]] = {
 def case(row: Operation, what: str) -> Case:
     status, code, make = SHOWN[what]
 
-    def asks(h: House) -> object:
+    def asks(h: House) -> Ask:
         shown = make(h)
         headers = (("Authorization", f"Bearer {shown}"),) if shown else ()
         return ask(h, row, headers=headers, unique=h.running)
 
-    return Case(f"{what} in {row.name}", status, code, asks)  # type: ignore[arg-type]
+    return Case(f"{what} in {row.name}", status, code, asks)
 
 
 def over(row: Operation) -> Case:

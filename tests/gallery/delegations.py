@@ -10,6 +10,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from voms_builders import attributes, carrying
 
@@ -37,7 +38,7 @@ def chain(h: House, csr: str, by: Proxy, **how: Any) -> str:
 
 
 def pem(*certs: x509.Certificate) -> str:
-    return "".join(cert.public_bytes(odd.Encoding.PEM).decode() for cert in certs)
+    return "".join(cert.public_bytes(Encoding.PEM).decode() for cert in certs)
 
 
 def forged(h: House, csr: str, *, start: float = -60, end: float = 3600, by: Proxy | None = None,

@@ -109,7 +109,7 @@ class House:
             for name, content in authority.trust_files(issued.certificate).items():
                 (directory / name).write_bytes(content)
         made = self.authorities
-        week = {"start": self.now - 60, "end": self.now + 7 * DAY}
+        week: dict[str, Any] = {"start": self.now - 60, "end": self.now + 7 * DAY}
         lists = {"main": (self.ca, crl_bytes([REVOKED], issuer=self.ca, **week)),
                  "stale": (made["stale"], crl_bytes(issuer=made["stale"], start=self.now - 7 * DAY, end=self.now - 60)),
                  "forged": (made["forged"], crl_bytes(issuer=made["forged"], **week,

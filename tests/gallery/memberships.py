@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from credential_builders import CA
 from voms_builders import attributes, carrying, server
@@ -19,7 +20,7 @@ INVALID, EXPIRED, UNTRUSTED = "WMS_VOMS_INVALID", "WMS_VOMS_EXPIRED", "WMS_VOMS_
 Made = Callable[[House], Proxy]
 
 
-def member(*fqans: str, **how: object) -> Made:
+def member(*fqans: str, **how: Any) -> Made:
     """Alice with an attribute certificate that was made like this."""
 
     def make(h: House) -> Proxy:

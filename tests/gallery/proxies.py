@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from credential_builders import common_name
 from cryptography import x509
@@ -20,7 +21,7 @@ OTHER_NAME = x509.SubjectAlternativeName([x509.RFC822Name("alice@example.org")])
 DRAFT = x509.UnrecognizedExtension(DRAFT_CERT_INFO, der.element(der.SEQUENCE, der.element(der.SEQUENCE, INHERIT_ALL)))
 
 
-def below(*extensions: odd.Extension, **how: object) -> Callable[[House], Proxy]:
+def below(*extensions: odd.Extension, **how: Any) -> Callable[[House], Proxy]:
     """A proxy of alice as nobody should make it."""
     return lambda h: h.forged(h.person("alice"), *extensions, **how)
 
