@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -14,9 +13,7 @@ from tests.gallery.house import House
 
 @pytest.fixture(scope="session")
 def house() -> Iterator[House]:
-    path = Path(tempfile.mkdtemp(prefix="wms-"))
-    path.chmod(0o755)
-    made = House(path / "wms")
-    with made.open():
-        yield made
-    shutil.rmtree(path)
+    with TemporaryDirectory(prefix="wms-") as path:
+        made = House(Path(path) / "wms")
+        with made.open():
+            yield made
