@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from wms import operations
 from wms.operations import OPERATIONS, Check, Match, MatchList, Operation, Record
 from wms.operations.bookkeeping import Limit
+from wms.operations.row import ns
 
 ALL = list(OPERATIONS.values())
 
@@ -52,6 +53,11 @@ def test_a_row_makes_sense(operation: Operation) -> None:
         assert "unique" in params(operation)
     if operation.right == "attempt":
         assert params(operation)[:2] == ["unique", "attempt"]
+
+
+def test_a_row_that_changes_something_says_what() -> None:
+    with pytest.raises(ValueError, match="needs an action"):
+        ns("x", "POST", "/x", "user", "Do it.")
 
 
 @given(operation=st.sampled_from(ALL), data=st.data())

@@ -67,6 +67,11 @@ def test_different_names_are_not_the_same(a: str, b: str):
     assert not same_dn(a, b)
 
 
+def test_what_a_credential_says_of_itself():
+    assert Identity("/CN=x", not_after=5.0).credential_name == "/CN=x"
+    assert Identity("/CN=owner", not_after=5.0, shown="sub:https://i#x").credential_name == "sub:https://i#x"
+
+
 def test_an_identity_of_a_plain_certificate():
     identity = Identity("/CN=x", not_after=5.0)
     assert (identity.fqans, identity.limited, identity.chain_length, identity.ca_dn) == ((), False, 1, "")
