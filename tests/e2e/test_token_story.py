@@ -20,7 +20,7 @@ from test_kill import SEED
 from tests.issuer import Issuer
 from tests.suite.leaks import files, found
 
-SHORT_S, RENEWED_S = 30.0, 600.0
+SHORT_S, SHORTER_S, RENEWED_S = 30.0, 22.0, 600.0
 VICTIMS = ("proxyrenewal", "ns", "wm", "jobadapter")
 SLEEPS = "sleep 4712"
 LOOKS = """#!/bin/sh
@@ -125,15 +125,16 @@ def test_tokens_are_renewed_and_revoked_logins_end_their_jobs_whoever_is_killed(
     print(f"WMS_KILL_SEED={SEED}")
     deployment.two_ports()
     daemons = deployment.start_apart()
-    carol = arrives(deployment, tmp_path / "carol", issuer, "carol")
-    alice = arrives(deployment, tmp_path / "alice", issuer, "alice")
     daemons["proxyrenewal"].kill()
     begun = {name: tmp_path / name for name in ("renewed", "revoked")}
+    alice = arrives(deployment, tmp_path / "alice", issuer, "alice")
+    job = submits_looks(alice, begun["renewed"])
+    issuer.lifetime_s = SHORTER_S
+    carol = arrives(deployment, tmp_path / "carol", issuer, "carol")
     lost = carol.submits(f"""[ Executable = "/bin/sh"; RetryCount = 3;
         Arguments = "-c 'echo begun >>{begun['revoked']}; {SLEEPS}'"; ]""", "--config", "client.conf")
     issuer.revoke(next(token for token, of in issuer.refresh_tokens.items() if of["sub"] == "carol"))
     issuer.lifetime_s = RENEWED_S
-    job = submits_looks(alice, begun["renewed"])
     until(lambda: all(path.exists() for path in begun.values()), "the payloads to begin")
     daemons["proxyrenewal"] = deployment.start("proxyrenewal")
     kill_some(deployment, daemons, 5)
