@@ -49,6 +49,7 @@ from wms.operations import (
 
 if TYPE_CHECKING:
     from clients.preparing import Prepared
+    from wms.operations.delegations import DelegationList, Forgotten
 
 WATCH_S = 30.0
 NODES_S = 1.0
@@ -138,6 +139,19 @@ class Client:
     def delegate(self, name: str = "") -> DelegationInfo | None:
         """Give the Network Server a credential of its own, under this name or the one this credential always has."""
         return self._first_reached(lambda ns: submission.delegate(ns, name))
+
+    def delegations(self) -> tuple[DelegationInfo, ...]:
+        """What a Network Server holds for this user."""
+        found: DelegationList = self._first_reached(lambda ns: ns.call(OPERATIONS["ns.delegations"]))
+        return found.delegations
+
+    def destroy_delegation(self, name: str, *, force: bool = False) -> Forgotten:
+        """Have it forgotten; while jobs need it only with `force`."""
+        query = {"force": "yes"} if force else {}
+        checked = submission.checked_name(name)
+        gone: Forgotten = self._first_reached(
+            lambda ns: ns.call(OPERATIONS["ns.destroy_delegation"], query=query, delegation=checked))
+        return gone
 
     # -- looking -------------------------------------------------------------------------------------------
 

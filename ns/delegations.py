@@ -114,7 +114,7 @@ def require_room(conn: sa.Connection, owner: str, credential: str, most: int, no
                        hint="What was delegated can be renewed under its name.")
     if rows.count(conn, owner, now) >= most:
         raise NotAllowedNow(f"You have {most} delegated credentials here; more are not kept.", limit=most,
-                            hint="Destroy one that you do not need: wms delegations destroy ID.")
+                            hint="Destroy one that you do not need: wms delegations destroy NAME.")
 
 
 def require_replaceable(conn: sa.Connection, row: Delegation, most: int, now: float, drained: bool = False) -> None:

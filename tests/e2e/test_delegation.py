@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,21 @@ def test_a_proxy_is_delegated_looked_at_used_and_renewed(alice: Person, workplac
     bob = someone(alice.service, workplace / "bob", "bob")
     bob.is_refused("NS_NOT_FOUND", "job-info", "-d", "mine")
     bob.is_refused("NS_NOT_OWNER", "job-info", "-p", job)
+
+
+def test_what_the_service_holds_is_listed_and_destroyed(alice: Person):
+    assert "holds nothing" in alice.sees("wms", "delegations", "list").out
+    alice.sees("job-delegate-proxy", "-d", "mine")
+    alice.sees("job-delegate-proxy", "-d", "other")
+    job = alice.submits('Executable = "/bin/sleep"; Arguments = "1000";', "-d", "mine")
+    _heads, *rows = alice.sees("wms", "delegations", "list").out.splitlines()
+    assert [(row.split()[0], row.split()[3]) for row in rows] == [("mine", "1"), ("other", "0")]
+    assert "other" in alice.sees("wms", "delegations", "destroy", "other").out
+    assert "1 jobs" in alice.is_refused("NS_OPERATION_NOT_ALLOWED", "wms", "delegations", "destroy", "mine")
+    alice.sees("job-cancel", "--noint", job)
+    alice.sees("wms", "delegations", "destroy", "mine", "--force")
+    found = alice.sees("wms", "delegations", "list", "--json").out
+    assert json.loads(found)["delegations"] == []
 
 
 def test_a_name_can_be_invented_and_must_be_said(alice: Person):
