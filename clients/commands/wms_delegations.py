@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wms.operations import DelegationInfo
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-_ENDPOINT = click.option("--endpoint", "-e", default="", metavar="URL", help="The Network Server, if not as configured.")
+_ENDPOINT = click.option("--endpoint", "-e", default="", metavar="URL", help="The Network Server, if not the usual.")
 _HEADS = ("Delegation", "Kind", "VO", "Jobs", "Ends", "Renewed next")
 
 
