@@ -126,13 +126,14 @@ class Trust:
 
     def _host_credential(self, before: Snapshot | None) -> tuple[HostCredential, str]:
         """The one before, and why, when the files cannot be used: they may be half replaced."""
+        files = self._settings.certificate, self._settings.key
         try:
-            certificate, key = content(self._settings.certificate), content(self._settings.key)
-            return host_credential(certificate, key), ""
+            return host_credential(*map(content, files)), ""
         except ConfigError as error:
+            problem = f"{error.message} ({', '.join(files)})"
             if before is None:
-                raise
-            return before.host, error.message
+                raise ConfigError(problem) from error
+            return before.host, problem
 
     def _warn(self, before: Snapshot | None, fresh: Snapshot) -> None:
         """One line a file that became unreadable."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 from database_places import KINDS, Place, Turns, fill
 
+from tests.ports import free_port
 from wms.database import Database, make_engine
 
 SCRIPT = Path(__file__).parent.parent / "testbed" / "postgres.sh"
@@ -36,9 +36,7 @@ def _postgres(verb: str, directory: Path, port: int) -> str:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """URL of a server of this test session, on a free port of loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="pg-") as path:
         os.chmod(path, 0o755)  # the server runs under an account of its own
         yield _postgres("up", Path(path), port)

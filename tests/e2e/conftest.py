@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from deployment import Deployment, free_ports
+from deployment import Deployment
+from testbed_scripts import script
 
-SCRIPTS = Path(__file__).parent.parent / "testbed"
-START_S = 120
+from tests.ports import free_ports
 
 
 @pytest.fixture
@@ -53,15 +50,6 @@ def start(workplace: Path) -> Iterator[Callable[..., dict[str, str]]]:
     yield up
     for name, environment in reversed(running):
         script(name, "down", workplace / name, environment)
-
-
-def script(name: str, verb: str, directory: Path, environment: dict[str, str]) -> dict[str, str]:
-    """What a script of the test bed prints, as KEY -> value."""
-    done = subprocess.run([SCRIPTS / f"{name}.sh", verb, directory], env={**os.environ, **environment}, text=True,
-                          capture_output=True, timeout=START_S, check=False)
-    if done.returncode:
-        pytest.fail(f"{name}.sh {verb}: {done.stderr}")
-    return dict(part.partition("=")[::2] for part in shlex.split(done.stdout))  # type: ignore[misc]
 
 
 @pytest.fixture

@@ -9,12 +9,11 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -24,6 +23,7 @@ import sqlalchemy as sa
 from clients import credential, settings, site
 from clients.api import Client
 from clients.site import Site
+from tests.ports import free_ports
 from wms import beat, config
 from wms.engine import make_engine
 from wms.queue import messages
@@ -45,15 +45,6 @@ def until(found: Callable[[], T], what: str, patience_s: float = PATIENCE_S) -> 
         assert time.monotonic() < end, f"waited {patience_s:g} s for: {what}"
         time.sleep(LOOK_S)
     return value
-
-
-def free_ports(count: int) -> list[int]:
-    """Different TCP ports of 127.0.0.1 that nobody listens on now."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def belonging_to(directory: Path) -> dict[int, str]:

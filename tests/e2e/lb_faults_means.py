@@ -15,9 +15,9 @@ from pathlib import Path
 
 import msgspec
 import sqlalchemy as sa
-from conftest import script
 from deployment import Deployment, until
 from lb_load import START, Source, event
+from testbed_scripts import script
 
 from clients import site
 from wms.clienttls import client_context

@@ -79,7 +79,9 @@ def test_a_program_that_fails_is_done_with_its_exit_code(user: Person, jobs: dic
 def test_a_parametric_job_gives_a_directory_for_each_value(user: Person, jobs: dict[str, str]) -> None:
     found = output(user, jobs["parametric.jdl"])
     assert {path.name for path in found.iterdir()} == {"ids_nodes.map", *(f"Node_{seed}" for seed in range(1, 21))}
-    assert len({(found / f"Node_{seed}" / "result.txt").read_text() for seed in range(1, 21)}) == 20
+    assert len({(found / f"Node_{seed}" / "result.txt").read_text() for seed in range(1, 21)}) > 10  # chance is chance
+    for seed in range(1, 21):
+        assert f", seed {seed}\n" in (found / f"Node_{seed}" / "pi.out").read_text()
     assert "circle 7 on" in (found / "Node_7" / "pi.out").read_text()
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+
+from tests import ports
 
 SCRIPTS = Path(__file__).parent.parent / "testbed"
 START_S = 120
@@ -26,10 +27,7 @@ Start = Callable[..., Settings]
 @pytest.fixture(scope="module")
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return ports.free_port()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from lb.notices.board import Board
 from lb.notices.delivery import Delivery
 from lb.notices.delivery_broker import BrokerCarrier, broker
 from lb.notices.notifications import Flag, Notice, Registration
+from tests.ports import free_ports
 from wms.config import Lb, Settings
 from wms.database import Database, metadata
 from wms.identity import Identity
@@ -30,17 +30,6 @@ TOPIC = "grid.emi.jobs"
 CONTENT = {"stateName": "Done", "reason": "né: \\ \0"}
 Ports = dict[str, str]
 Start = Callable[..., dict[str, str]]
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on now."""
-    probes = [socket.socket() for _ in range(number)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +11,8 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+
+from tests import ports
 
 BIN = Path(sys.executable).parent
 PRODUCTION = "/testvo/prod/Role=production"
@@ -121,10 +122,7 @@ def test_we_read_the_attributes_that_voms_tools_read(program: Program, proxies: 
 
 @pytest.fixture(scope="module")
 def voms(start: Callable[..., Settings], ca: Settings, free_port: int) -> Settings:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        database = probe.getsockname()[1]
-    return start("voms", VOMS_PORT=str(free_port), VOMS_DB_PORT=str(database), CA_DIR=ca["CA_DIR"])
+    return start("voms", VOMS_PORT=str(free_port), VOMS_DB_PORT=str(ports.free_port()), CA_DIR=ca["CA_DIR"])
 
 
 def test_attributes_of_a_real_server_are_carried_in_the_order_they_were_asked_for(

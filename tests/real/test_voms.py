@@ -13,6 +13,7 @@ from subprocess import CompletedProcess
 import pytest
 from cryptography import x509
 
+from tests import ports
 from wms.clienttls import client_context
 from wms.errors import (
     AttributesExpired,
@@ -39,10 +40,7 @@ Settings = dict[str, str]
 
 @pytest.fixture(scope="module")
 def voms(start: Callable[..., Settings], ca: Settings, free_port: int) -> Settings:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        database = probe.getsockname()[1]
-    return start("voms", VOMS_PORT=str(free_port), VOMS_DB_PORT=str(database), CA_DIR=ca["CA_DIR"])
+    return start("voms", VOMS_PORT=str(free_port), VOMS_DB_PORT=str(ports.free_port()), CA_DIR=ca["CA_DIR"])
 
 
 @pytest.fixture(scope="module")
