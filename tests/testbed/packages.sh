@@ -4,7 +4,7 @@ set -eu
 PACKAGES="openssl curl shellcheck dash busybox procps iproute2 util-linux systemd
     postgresql rabbitmq-server myproxy-server myproxy globus-proxy-utils globus-gsi-cert-utils-progs voms-clients
     voms-server voms-mysql-plugin mariadb-server gcc libc6-dev nordugrid-arc-client nordugrid-arc-plugins-needed
-    chromium fonts-dejavu-core mpich"
+    slapd ldap-utils glue-schema chromium fonts-dejavu-core mpich wget python3"
 missing=""
 for package in $PACKAGES; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
