@@ -30,7 +30,7 @@ packages:
 # The pure core under coverage (100 % or failure), then daemons without processes, then everything real, file by file.
 test: dev packages core
 	$(BIN)/python -m pytest --numprocesses=2 $(TOGETHER)
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(patsubst %,--ignore=%,tests/core $(TOGETHER))
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(patsubst %,--ignore=%,tests/core $(TOGETHER))
 
 core: dev
 	rm -f .coverage .coverage.*
