@@ -8,7 +8,7 @@ from itertools import groupby
 import msgspec
 
 from docs.markdown import code, page, table
-from wms.ce.local_settings import LocalSettings, QueuePolicy
+from wms.ce.local.settings import LocalSettings, QueuePolicy
 from wms.config import ENVIRONMENT_PREFIX, Settings, every_setting
 
 HEAD = ("key", "type", "default", "meaning")

@@ -49,7 +49,8 @@ def adapt(run: Run, token: str, capability: str, proxy: bytes, code: str, around
         bearer=bool(bearer), checkpointable="Checkpointable" in job.job_types, output_limit=around.output_limit,
         start_retry=around.retry, input_retry=around.retry, output_retry=around.retry))
     return CeJob(token, run.job, script, run.queue, proxy, cpus=job.cpu_number, hosts=job.host_number,
-                 smp=job.smp_granularity, whole_nodes=job.whole_nodes, bearer=bearer)
+                 smp=job.smp_granularity, whole_nodes=job.whole_nodes, bearer=bearer, owner=run.owner,
+                 vo=run.vo, fqans=run.fqans)
 
 
 def perusal_period_s(job: JobDescription, least: float) -> int:

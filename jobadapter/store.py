@@ -22,6 +22,13 @@ submissions = sa.Table(
     sa.Column("changed", sa.Float, nullable=False),
     sa.Index("ja_submissions_credential", "credential"),
 )
+checks = sa.Table(
+    "ja_checks", metadata,
+    sa.Column("backend", sa.String(64), primary_key=True),
+    sa.Column("asked", sa.Float(53), nullable=False, comment="epoch s"),
+    sa.Column("finished", sa.Float(53), comment="epoch s"),
+    sa.Column("report", sa.LargeBinary, nullable=False, comment="JSON: what works so far"),
+)
 
 
 class Submission(NamedTuple):

@@ -28,12 +28,13 @@ watches = sa.Table(
     sa.Column("cancelled", sa.Boolean, nullable=False),
     sa.Column("gone", sa.Float),
     sa.Column("changed", sa.Float, nullable=False),
+    sa.Column("held", sa.Float(53), comment="epoch s: since when the CE keeps it back"),
     sa.Index("lm_watches_backend", "phase", "backend"),
 )
 
 
 class WatchRow(NamedTuple):
-    """A row of lm_watches. `gone`: since when the CE says it ended or does not know it (epoch s)."""
+    """A row of lm_watches. Since when (epoch s) the CE says that it ended or is unknown: `gone`; is kept back: `held`."""
 
     id: str
     attempt: int
@@ -47,6 +48,7 @@ class WatchRow(NamedTuple):
     cancelled: bool = False
     gone: float | None = None
     changed: float = 0.0
+    held: float | None = None
 
     def outcome(self) -> OutcomeReport | None:
         """What the wrapper reported, if it did."""

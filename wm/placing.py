@@ -116,7 +116,8 @@ def _place(turn: Turn, say: _Saying, one: Placing, decision: str) -> dict[str, A
     warning = [("UserTag", (("name", WARNING), ("value", one.warning)))] if one.warning else []
     code = say(job, submit, *warning, ("Match", (("dest_id", ce.destination),)), _HANDED_OVER)
     turn.out.send(JOBADAPTER, Run(submit.job, job.attempt, submit.jdl, ce.destination, ce.backend, ce.queue,
-                                  submit.credential, code, submit.files, broker_info=one.info), submit.job)
+                                  submit.credential, code, submit.files, broker_info=one.info, owner=submit.owner,
+                                  vo=submit.vo, fqans=submit.fqans), submit.job)
     return {"id": job.id, "phase": store.PLACED, "ce": ce.id, "lane": one.lane.id, "placed_at": turn.out.now,
             "due": turn.out.now, "sequence_code": code, "decision": decision}
 

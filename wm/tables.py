@@ -112,3 +112,11 @@ edges = sa.Table(
     sa.Column("parent", sa.Integer, primary_key=True),
     sa.Column("child", sa.Integer, primary_key=True),
 )
+drains = sa.Table(
+    "wm_drains", metadata,
+    sa.Column("ce", sa.String(255), primary_key=True,
+              comment="GlueCEUniqueID, or the name of a configured CE: all its queues"),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("by", sa.String(1024), nullable=False, comment="who asked, or a part of the service"),
+    sa.Column("since", sa.Float(53), nullable=False, comment="epoch s"),
+)

@@ -213,6 +213,9 @@ class Run(Record, frozen=True):
     files: tuple[Input, ...] = ()
     tries: int = 0
     broker_info: str = ""
+    owner: str = ""
+    vo: str = ""
+    fqans: tuple[str, ...] = ()
 
 
 class Kill(Record, frozen=True):

@@ -19,7 +19,7 @@ from reactor_thread import run, started, until
 from twisted.internet.defer import ensureDeferred
 
 from wms.ce import BACKENDS, Backend, CeJob, CeState, Phase, Rejected, Submitted, load
-from wms.ce.local_spool import Spool
+from wms.ce.local.spool import Spool
 from wms.errors import ConfigError
 
 

@@ -14,14 +14,18 @@ import msgspec
 
 from wms.errors import ConfigError
 
-__all__ = ["BACKENDS", "Backend", "CeJob", "CeState", "Factory", "Phase", "Rejected", "Submitted", "load"]
+__all__ = ["BACKENDS", "Backend", "CeJob", "CeState", "Factory", "Phase", "Rejected", "Submitted", "Usage", "load"]
 
 
 class Phase(StrEnum):
-    """Where a payload stands at its CE. LOST: the CE does not know the token."""
+    """Where a payload stands at its CE. HELD: the CE keeps it back until somebody acts, `reason` says why.
+
+    LOST: the CE does not know the token.
+    """
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
+    HELD = "HELD"
     ENDED = "ENDED"
     LOST = "LOST"
 
@@ -32,7 +36,8 @@ class CeJob(msgspec.Struct, frozen=True):
     `proxy` (PEM) and `bearer` (an access token) are the credentials of the payload, empty for none: it finds the paths
     of their files in X509_USER_PROXY and BEARER_TOKEN_FILE.
     `cpus` in all, on `hosts` hosts (0: as it comes) with at least `smp` CPUs each (0: as it comes); `whole_nodes`:
-    nobody else on them.
+    nobody else on them. `owner` is the name the job is accounted to (a DN), with its `vo` and `fqans` in order: what
+    a site maps to an account.
     """
 
     token: str
@@ -48,12 +53,23 @@ class CeJob(msgspec.Struct, frozen=True):
     smp: int = 0
     whole_nodes: bool = False
     bearer: bytes = b""
+    owner: str = ""
+    vo: str = ""
+    fqans: tuple[str, ...] = ()
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What the CE accounted for a payload that ended; 0 is unknown."""
+
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    max_rss_kb: int = 0
 
 
 class CeState(msgspec.Struct, frozen=True):
     """What the CE says of one token. `exit_status` is the wrapper's, 128 + n when signal n ended it.
 
-    None with ENDED: the CE does not know it, `reason` says why.
+    None with ENDED: the CE does not know it, `reason` says why. `usage` comes with ENDED, where the CE keeps accounts.
     """
 
     token: str
@@ -62,6 +78,7 @@ class CeState(msgspec.Struct, frozen=True):
     exit_status: int | None = None
     node: str = ""
     reason: str = ""
+    usage: Usage | None = None
 
 
 class Submitted(msgspec.Struct, frozen=True):

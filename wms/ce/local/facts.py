@@ -10,6 +10,9 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from wms.ce import published
+from wms.ce.published import QueueFacts
+
 __all__ = ["Load", "glue", "machine"]
 
 
@@ -68,51 +71,13 @@ def glue(
     host: str, queue: str, policy: Mapping[str, int], load: Load, tags: Sequence[str], rules: Sequence[str],
     facts: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """One queue as a CE. `policy`: max_wall_s, max_cpu_s (0: none); GLUE has minutes, 999999999 for none."""
+    """One queue as a CE. `policy`: max_wall_s, max_cpu_s (0: none)."""
     free = max(0, load.slots - load.running) if load.waiting == 0 else 0
-    manager = f"jobmanager-local-{queue}"
-    id = f"{host}:2119/{manager}"
-    return {
-        **facts,
-        "GlueCEUniqueID": id,
-        "GlueCEName": queue,
-        "GlueCEHostingCluster": host,
-        "GlueClusterUniqueID": host,
-        "GlueSubClusterUniqueID": host,
-        "GlueCEImplementationName": "wms-local",
-        "GlueCEImplementationVersion": "1",
-        "GlueCEInfoHostName": host,
-        "GlueCEInfoGatekeeperPort": 2119,
-        "GlueCEInfoContactString": id,
-        "GlueCEInfoJobManager": "local",
-        "GlueCEInfoLRMSType": "fork",
-        "GlueCEInfoTotalCPUs": load.slots,
-        "GlueCEStateStatus": "Production",
-        "GlueCEStateFreeCPUs": free,
-        "GlueCEStateFreeJobSlots": free,
-        "GlueCEStateRunningJobs": load.queue_running,
-        "GlueCEStateWaitingJobs": load.queue_waiting,
-        "GlueCEStateTotalJobs": load.queue_running + load.queue_waiting,
-        "GlueCEStateEstimatedResponseTime": _response_s(load, free),
-        "GlueCEStateWorstResponseTime": _response_s(load, free) * 2,
-        "GlueCEPolicyMaxWallClockTime": _minutes(policy["max_wall_s"]),
-        "GlueCEPolicyMaxObtainableWallClockTime": _minutes(policy["max_wall_s"]),
-        "GlueCEPolicyMaxCPUTime": _minutes(policy["max_cpu_s"]),
-        "GlueCEPolicyMaxObtainableCPUTime": _minutes(policy["max_cpu_s"]),
-        "GlueCEPolicyAssignedJobSlots": load.slots,
-        "GlueCEPolicyPriority": 1,
-        "GlueCEPolicyMaxRunningJobs": load.slots,
-        **({"GlueCEAccessControlBaseRule": list(rules)} if rules else {}),
-        "GlueHostApplicationSoftwareRunTimeEnvironment": list(tags),
-        "GlobusResourceContactString": f"{host}:2119/jobmanager-local",
-        "LRMSType": "fork",
-        "QueueName": queue,
-        "CEid": id,
-    }
-
-
-def _minutes(seconds: int) -> int:
-    return seconds // 60 if seconds else 999_999_999
+    return published.glue(QueueFacts(
+        host=host, queue=queue, system="fork", manager="local", implementation="wms-local", slots=load.slots, free=free,
+        running=load.queue_running, waiting=load.queue_waiting, response_s=_response_s(load, free),
+        max_wall_s=policy["max_wall_s"], max_cpu_s=policy["max_cpu_s"], tags=tuple(tags), access_rules=tuple(rules),
+        machine=facts))
 
 
 def _response_s(load: Load, free: int) -> int:

@@ -1,6 +1,6 @@
 """Settings of a local CE, as they stand in the configuration under its name.
 
-Not here: what they mean to it (local).
+Not here: what they mean to it (backend).
 """
 
 from __future__ import annotations

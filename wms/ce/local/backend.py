@@ -1,7 +1,7 @@
 """The local CE: this machine as a batch system of `slots` at a time, first come first served.
 
 Payloads outlive every daemon; all that is known of them is in the spool, which several backends may share.
-Not here: files of the spool (local_spool), processes (local_processes), published facts (local_facts).
+Not here: files of the spool (spool), processes (processes), published facts (facts).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from twisted.internet.task import deferLater
 from twisted.python.filepath import FilePath
 
 from wms.ce import CeJob, CeState, Phase, Rejected, Submitted
-from wms.ce.local_facts import Load, glue, machine
-from wms.ce.local_processes import alive, family, kill, reap, send, spawn
-from wms.ce.local_settings import LocalSettings
-from wms.ce.local_spool import Claim, Limits, Spool
+from wms.ce.local.facts import Load, glue, machine
+from wms.ce.local.processes import alive, family, kill, reap, send, spawn
+from wms.ce.local.settings import LocalSettings
+from wms.ce.local.spool import Claim, Limits, Spool
 from wms.errors import ConfigError
 
 __all__ = ["Local", "LocalSettings", "make"]

@@ -1,6 +1,6 @@
 """Processes of the local CE: the runner beside each payload, who is alive, and ending all of a payload.
 
-Not here: which payload may run, and when (local), or what is on record of it (local_spool).
+Not here: which payload may run, and when (backend), or what is on record of it (spool).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from wms.ce.local_spool import Claim, Limits
+from wms.ce.local.spool import Claim, Limits
 
 __all__ = ["alive", "family", "kill", "reap", "send", "spawn"]
 

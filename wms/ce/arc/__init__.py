@@ -1,0 +1,1 @@
+"""ARC computing elements, by the REST interface of A-REX."""
