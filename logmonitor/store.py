@@ -34,7 +34,7 @@ watches = sa.Table(
 
 
 class WatchRow(NamedTuple):
-    """A row of lm_watches. Since when (epoch s) the CE says that it ended or is unknown: `gone`; is kept back: `held`."""
+    """A row of lm_watches. Since when (epoch s) the CE says it ended or is unknown: `gone`; is kept back: `held`."""
 
     id: str
     attempt: int
