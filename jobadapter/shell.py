@@ -21,6 +21,7 @@ Word: TypeAlias = Sequence[Part]
 """One argument: its parts are joined, the value of a variable is never split."""
 
 _REFERENCE = re.compile(r"\$(?:(?P<bare>[A-Za-z_][A-Za-z0-9_]*)|\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)\})")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _GLOB = re.compile(r"[*?]|\[[!]?[A-Za-z0-9_.,-]+\]")
 _CURL_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"})
 
@@ -33,7 +34,7 @@ def quoted(text: str) -> str:
 
 
 def _is_utf8(text: str) -> bool:
-    return not any("\ud800" <= char <= "\udfff" for char in text)
+    return text.isascii() or not _SURROGATE.search(text)
 
 
 def word(parts: Word, variables: Mapping[str, str] = {}) -> str:
