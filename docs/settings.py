@@ -31,7 +31,9 @@ LOCAL = {
     "environment": "variables a wrapper inherits", "tags": "GlueHostApplicationSoftwareRunTimeEnvironment",
     "access_rules": "GlueCEAccessControlBaseRule; empty: open to all",
     "grace_s": "between TERM and KILL of a cancelled payload",
-    "poll_s": "how often limits and lost runners are looked for", "backend": "kind of computing element",
+    "poll_s": "how often limits and lost runners are looked for",
+    "courier": "a process of its own carries the calls of wrappers, which saves each of them a curl",
+    "backend": "kind of computing element",
     "max_wall_s": "wall time limit of a job, 0 for none", "max_cpu_s": "CPU time limit of a job, 0 for none"}
 """Meanings of the settings of a local CE; a setting without one stops the generation."""
 

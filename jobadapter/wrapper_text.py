@@ -18,7 +18,9 @@ wms_safe='ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-'
 wms_dir='' wms_pid='' wms_watcher='' wms_begun='' wms_tell='' wms_setsid='' wms_starting='' wms_caught=''
 wms_notes='' wms_missing='' wms_remarks='' wms_beside=''
 wms_exit=-1 wms_signal=0 wms_wall=0 wms_user=0 wms_sys=0 wms_rss=0 wms_patience=60
-wms_longest_wait=60
+wms_longest_wait=60 wms_number=0
+wms_courier=${WMS_COURIER:-} wms_call=${WMS_CALL:-}
+unset WMS_COURIER WMS_CALL
 
 wms_note() { # a remark; no quote, backslash or control character in it
     wms_notes="${wms_notes:+$wms_notes,}\"$1\""
@@ -82,7 +84,7 @@ wms_trapped() { # name of the signal; while the job is being started, its proces
         wms_caught=$1
         return
     fi
-    trap '' XCPU QUIT INT TERM
+    trap '' XCPU QUIT INT TERM USR2
     [ -z "$wms_pid" ] || wms_kill TERM
     wms_start_count=0 wms_patience=10
     if [ -n "$wms_begun" ] && [ "$wms_exit" -lt 0 ]; then
@@ -212,6 +214,10 @@ wms_prepare() { # private directory, node, nonce
     trap 'wms_trapped QUIT' QUIT
     trap 'wms_trapped INT' INT
     trap 'wms_trapped TERM' TERM
+    trap 'wms_trapped USR2' USR2
+    trap : PIPE
+    { true >&1; } 2>/dev/null || exec >/dev/null
+    { true >&2; } 2>/dev/null || exec 2>/dev/null
     ! command -v setsid >/dev/null 2>&1 || wms_setsid=setsid
     wms_isb_count=${GLITE_LOCAL_COPY_RETRY_COUNT_ISB:-${GLITE_LOCAL_COPY_RETRY_COUNT:-$wms_isb_count}}
     wms_osb_count=${GLITE_LOCAL_COPY_RETRY_COUNT_OSB:-${GLITE_LOCAL_COPY_RETRY_COUNT:-$wms_osb_count}}
@@ -247,6 +253,8 @@ wms_directory() { # ours alone; ../ctl beside the job's working directory holds 
     if ! printf '%s' "$wms_ca" >../ctl/ca.pem || ! [ -s ../ctl/ca.pem ]; then
         wms_fatal 'Working directory not writable'
     fi
+    [ -n "$wms_tool" ] || wms_fatal 'No *ftp or http command found: it takes curl, python3 or GNU wget'
+    printf '%s' "$wms_transport" >../ctl/transport || wms_fatal 'Working directory not writable'
     for wms_name in lb-logevent glite-lb-logevent; do
         printf '%s' "$wms_logger" >"../bin/$wms_name" || wms_fatal 'Working directory not writable'
     done

@@ -1,60 +1,16 @@
 """The part of a job wrapper that talks to the server: POSIX sh functions for calls, input and output sandbox.
 
-Written as curl configurations, which a small Python program obeys where there is no curl. Not here: when.
+Written as curl configurations, obeyed by what jobadapter.wrapper_transport finds on the node. Not here: when.
 """
 
 from __future__ import annotations
 
+from jobadapter.shell import quoted
+from jobadapter.wrapper_transport import TRANSPORT
+
 __all__ = ["CALLS", "NETWORK", "SANDBOXES"]
 
-CALLS = r"""
-# --- network -------------------------------------------------------------------------------------------
-if command -v curl >/dev/null 2>&1; then
-    wms_http() { exec curl -q -K "$1"; }
-else
-    wms_http() { exec python3 - "$1" <<'WMS_PYTHON'
-import http.client, re, ssl, sys, urllib.parse
-def transfer(options):
-    url = urllib.parse.urlsplit(options["url"][0])
-    context = ssl.create_default_context(cafile=options["cacert"][0]) if url.scheme == "https" else None
-    kind = http.client.HTTPSConnection if context else http.client.HTTPConnection
-    more = {"context": context} if context else {}
-    peer = kind(url.hostname, url.port, timeout=float(options["max-time"][0]), **more)
-    headers = dict(h.split(": ", 1) for h in options["header"] if ": " in h)
-    method, body = "GET", None
-    if "data-binary" in options:
-        method, body = "POST", open(options["data-binary"][0][1:], "rb").read()
-    if "upload-file" in options:
-        method, body = "PUT", open(options["upload-file"][0], "rb").read()
-    peer.request(method, url.path, body, headers)
-    reply = peer.getresponse()
-    content = reply.read()
-    if reply.status < 400:
-        with open(options["output"][0], "wb") as out:
-            out.write(content)
-    return reply.status
-sections = [{}]
-escaped = {"n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-for line in open(sys.argv[1], encoding="utf-8", errors="surrogateescape"):
-    key, _, value = line.strip().partition(" = ")
-    if key == "next":
-        sections.append({})
-    elif value:
-        value = re.sub(r"\\(.)", lambda found: escaped.get(found.group(1), found.group(1)), value[1:-1])
-        sections[-1].setdefault(key, []).append(value)
-for options in sections:
-    try:
-        status = transfer(options)
-    except (OSError, http.client.HTTPException) as error:
-        sys.stderr.write("%s: %s\n" % (options["url"][0], error))
-        status = 0
-    print("%03d" % status)
-    if not 0 < status < 400:
-        sys.exit(22)
-WMS_PYTHON
-    }
-fi
-
+_HELD = r"""
 wms_held() { # file with an answer: the sequence code goes on from there, if it gives one
     wms_reply=''
     read -r wms_reply <"$1" || :
@@ -69,7 +25,47 @@ wms_held() { # file with an answer: the sequence code goes on from there, if it 
 }
 """
 
-NETWORK = CALLS + r"""
+CALLS = r"""
+# shellcheck source=/dev/null
+. "${0%/*}/../ctl/transport"
+""" + _HELD
+"""Of a command that the payload calls: the wrapper has left the way to transfer in a file."""
+
+_NETWORK = f"""
+# --- network -------------------------------------------------------------------------------------------
+wms_transport={quoted(TRANSPORT)}
+eval "$wms_transport"
+""" + _HELD
+
+COURIER = r"""
+wms_carry() { # configuration -> wms_codes and a status, as from curl: by the courier of this CE, which forks nothing
+    wms_number=$((wms_number + 1))
+    exec 7<>"$wms_courier/jobs/$wms_call/answer"
+    printf '%d %s\n' "$wms_number" "$wms_dir/ctl/$1" >"$wms_courier/calls/$wms_call"
+    printf '%s\n' "$wms_call" 1<>"$wms_courier/bell"
+    wms_reply=''
+    while :; do
+        read -r wms_reply <&7 || :
+        case $wms_reply in "$wms_number "*) break ;; esac
+    done
+    exec 7<&-
+    wms_reply=${wms_reply#* }
+    wms_carried=${wms_reply%% *}
+    wms_codes=''
+    for wms_reply in ${wms_reply#"$wms_carried"}; do wms_codes="$wms_codes${wms_codes:+$wms_nl}$wms_reply"; done
+    return "$wms_carried"
+}
+
+wms_transfer() { # configuration below ctl -> wms_codes: the status of each transfer, one a line
+    if [ -n "$wms_courier" ] && [ -p "$wms_courier/jobs/$wms_call/answer" ]; then
+        wms_carry "$1"
+    else
+        wms_codes=$(wms_http "../ctl/$1")
+    fi
+}
+"""
+
+NETWORK = _NETWORK + COURIER + r"""
 wms_request() { # one transfer of a curl configuration: URL, seconds it may take, output file
     printf 'url = "%s"\nmax-time = "%d"\noutput = "%s"\n' "$1" "$2" "$3"
     printf '%s\n' "$wms_curl"
@@ -85,7 +81,7 @@ wms_done() { wms_json "$wms_base/done" ../ctl/done.json; }
 wms_send() { # configuration, further tries, first wait -> 0 all is sent, 1 refused, 2 no answer; wms_codes
     wms_left=$2 wms_wait=$3
     while :; do
-        wms_codes=$(wms_http "../ctl/$1") && return 0
+        wms_transfer "$1" && return 0
         case $wms_codes in
         *408 | *425 | *429) ;;
         *4??) return 1 ;;

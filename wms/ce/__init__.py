@@ -14,7 +14,8 @@ import msgspec
 
 from wms.errors import ConfigError
 
-__all__ = ["BACKENDS", "Backend", "CeJob", "CeState", "Factory", "Phase", "Rejected", "Submitted", "Usage", "load"]
+__all__ = ["BACKENDS", "Backend", "CeJob", "CeState", "Factory", "Later", "Phase", "Rejected", "Submitted", "Usage",
+           "load"]
 
 
 class Phase(StrEnum):
@@ -96,10 +97,18 @@ class Rejected(msgspec.Struct, frozen=True):
     permanent: bool
 
 
+class Later(msgspec.Struct, frozen=True):
+    """Not now, for no fault of the job's or the CE's: a limit is reached. It may be asked again after `after_s`."""
+
+    token: str
+    reason: str
+    after_s: float = 15.0
+
+
 class Backend(Protocol):
     """A kind of computing element. Any method may raise `Unavailable` when the CE does not answer."""
 
-    async def submit(self, jobs: Sequence[CeJob]) -> list[Submitted | Rejected]:
+    async def submit(self, jobs: Sequence[CeJob]) -> Sequence[Submitted | Rejected | Later]:
         """One verdict per job, in order. The same token again never starts a second payload."""
         ...
 
@@ -146,7 +155,7 @@ Factory: TypeAlias = Callable[[Mapping[str, Any], Any], Backend]
 """`factory(settings, reactor)`: the settings of one CE as configured, and the reactor to live on."""
 
 BACKENDS: dict[str, str] = {
-    "local": "wms.ce.local:make",
+    "local": "wms.ce.local.backend:make",
 }
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import signal
 import socket
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -19,6 +21,7 @@ from twisted.internet.task import deferLater
 from twisted.python.filepath import FilePath
 
 from wms.ce import CeJob, CeState, Phase, Rejected, Submitted
+from wms.ce.local import courier
 from wms.ce.local.facts import Load, glue, machine
 from wms.ce.local.processes import alive, family, kill, reap, send, spawn
 from wms.ce.local.settings import LocalSettings
@@ -61,12 +64,15 @@ class Local:
         self._notify: inotify.INotify | None = None
         self._tick: Any = None
         self._look: Any = None
+        self._courier: subprocess.Popen[bytes] | None = None
 
     # -- life --------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Take up what is in the spool, then watch it."""
         self._spool.prepare()
+        if self._settings.courier:
+            self._spool.offer_courier()
         self._notify = inotify.INotify(self._reactor)
         self._notify.startReading()
         for place in (self._spool.ended, self._spool.running):
@@ -82,7 +88,19 @@ class Local:
         if self._notify is not None:
             self._notify.connectionLost(None)
             self._notify = None
+        if self._courier is not None and self._courier.stdin is not None:
+            self._courier.stdin.close()
+            self._courier.wait()
+            self._courier = None
         reap()
+
+    def _keep_courier(self) -> None:
+        """One process of all that share the spool has a courier; it ends with its standard input."""
+        if self._courier is not None and self._courier.poll() is not None:
+            self._courier = None
+        if self._settings.courier and self._courier is None and courier.free(self._spool.root):
+            self._courier = subprocess.Popen([sys.executable, "-m", "wms.ce.local.courier", self._spool.root],
+                                             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
 
     def watch(self, wake: Callable[[], None]) -> None:
         self._wakers.append(wake)
@@ -290,6 +308,7 @@ class Local:
     def _sweep(self) -> None:
         """What no event tells: lost runners, limits, spawns that a crash prevented, talkative wrappers."""
         self._tick = self._reactor.callLater(self._settings.poll_s, self._sweep)
+        self._keep_courier()
         with self._spool.locked():
             self._spool.prune()
             live = self._spool.live()

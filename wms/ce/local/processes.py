@@ -32,6 +32,7 @@ if [ "$4" -gt 0 ]; then ulimit -v "$4"; fi
 export HOME="${HOME:-$PWD}"
 if [ -f proxy ]; then export X509_USER_PROXY="$PWD/proxy"; fi
 if [ -f token ]; then export BEARER_TOKEN_FILE="$PWD/token"; fi
+if [ -p "$1/bell" ]; then export WMS_COURIER="$1" WMS_CALL="$2"; fi
 /bin/sh ./script </dev/null >>output 2>&1
 printf '%s\n' "$?" >"$1/ended/$2"
 """

@@ -31,4 +31,5 @@ class LocalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     access_rules: list[str] = []
     grace_s: float = 10.0
     poll_s: float = 5.0
+    courier: bool = True
     backend: str = "local"

@@ -11,7 +11,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,18 +57,23 @@ class Spool:
 
     def __init__(self, root: str) -> None:
         self.root = os.path.abspath(root)
-        self.jobs, self.queue, self.running, self.ended, self.scratch = (
-            f"{self.root}/{name}" for name in ("jobs", "queue", "running", "ended", "scratch")
-        )
+        self.jobs, self.queue, self.running, self.ended, self.scratch, self.calls, self.carried = (
+            f"{self.root}/{name}" for name in ("jobs", "queue", "running", "ended", "scratch", "calls", "carried"))
 
     def prepare(self) -> None:
         """Make the directories, remove what a crash left half done."""
-        for place in (self.root, self.jobs, self.queue, self.running, self.ended, self.scratch):
+        for place in (self.root, self.jobs, self.queue, self.running, self.ended, self.scratch, self.calls,
+                      self.carried):
             Path(place).mkdir(mode=0o700, parents=True, exist_ok=True)
         with self.locked():
             for name in os.listdir(self.scratch):
                 shutil.rmtree(f"{self.scratch}/{name}", ignore_errors=True)
             self.prune()
+
+    def offer_courier(self) -> None:
+        """From now on wrappers that begin call through a courier."""
+        with suppress(FileExistsError):
+            os.mkfifo(f"{self.root}/bell", 0o600)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -94,6 +99,7 @@ class Spool:
         _write(f"{place}/limits", msgspec.json.encode(limits))
         for name, content in _credentials(job.proxy, job.bearer):
             _write(f"{place}/{name}", content)
+        os.mkfifo(f"{place}/answer", 0o600)
         _write(f"{self.queue}/{order}.{job.token}", b"")
         os.rename(place, f"{self.jobs}/{job.token}")
 
@@ -141,7 +147,7 @@ class Spool:
             os.rename(f"{self.jobs}/{token}", f"{self.scratch}/{token}.gone")
         except FileNotFoundError:
             pass
-        markers = [f"{self.running}/{token}", f"{self.ended}/{token}"]
+        markers = [f"{self.running}/{token}", f"{self.ended}/{token}", f"{self.calls}/{token}"]
         for path in [*markers, *([f"{self.queue}/{marker}"] if marker else [])]:
             _unlink(path)
         shutil.rmtree(f"{self.scratch}/{token}.gone", ignore_errors=True)
