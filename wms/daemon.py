@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from wms import config, garbage, logs, migrations, policy_commands, preflight, queue, reports, sealing
 from wms.authz.gate import Gate
 from wms.ce import Backend, load
+from wms.ce.guard import common, guarded
 from wms.config import Settings, split_address
 from wms.database import Database, make_engine
 from wms.errors import ConfigError, WmsError
@@ -233,11 +234,11 @@ def _why(error: BaseException | None) -> tuple[int, str]:
 
 
 def backend(name: str, given: dict[str, Any], settings: Settings) -> Backend:
-    """The configured CE `name`; a spool not named lies in the state directory. Raises ConfigError."""
-    values = {"spool": f"{settings.state_dir}/ce/{name}", "host": settings.host, **given}
-    kind = str(values.get("backend", ""))
+    """The configured CE `name`, guarded; a spool not named lies in the state directory. Raises ConfigError."""
     try:
-        return load(kind)(values, reactor)
+        limits, own = common(given)
+        values = {"spool": f"{settings.state_dir}/ce/{name}", "host": settings.host, **own}
+        return guarded(load(str(values.get("backend", "")))(values, reactor), limits, reactor)
     except ConfigError as error:
         raise ConfigError(f"ce.{name}: {error.message}", hint=error.hint) from None
 
