@@ -6,13 +6,15 @@ Pure quoting rules, each one line of meaning; not here: what a job wrapper does 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from posixpath import normpath
 from typing import TypeAlias
 from urllib.parse import quote as percent_encode
 
-from wms.errors import JdlInvalid
+from wms.errors import JdlInvalid, SandboxPathRefused
 
-__all__ = ["Part", "Word", "curl_value", "pattern", "quoted", "references", "shown", "url_name", "word"]
+__all__ = ["Part", "Word", "curl_value", "function", "local", "pattern", "quoted", "references", "shown",
+           "url_name", "word"]
 
 Part: TypeAlias = tuple[str, str]
 """`("literal", text)` or `("variable", name)`."""
@@ -83,3 +85,15 @@ def url_name(name: str) -> str:
 def shown(text: str) -> str:
     """`text` for a message: one line, safe inside JSON, and never a phrase (it has no blank)."""
     return percent_encode(text, safe="/+:=,@$*?[]")
+
+
+def function(name: str, lines: Iterable[str]) -> str:
+    return "\n".join([f"{name}() {{", *(f"    {line}" for line in lines), "}"])
+
+
+def local(name: str, what: str) -> str:
+    """A path inside the working directory as `./name`; raises for one that leaves it."""
+    place = normpath(name)
+    if not name or name.endswith("/") or place.startswith(("/", "../")) or place in {".", ".."}:
+        raise SandboxPathRefused(f"{what}: {name!r} is not a file below the working directory", name=name)
+    return f"./{place}"
