@@ -40,6 +40,11 @@ def base_name(entry: str) -> str:
     return path.rsplit("/", 1)[-1]
 
 
+def data_name(logical: str) -> str:
+    """What the copy of a logical file (`lfn:/grid/vo/x`) is called in the directory of the job."""
+    return logical.partition(":")[2].rstrip("/").rsplit("/", 1)[-1] or logical
+
+
 def is_remote(entry: str) -> bool:
     """A URI of any scheme but `file://`."""
     return scheme(entry) not in ("", "file")
@@ -84,7 +89,7 @@ def input_problems(entries: Sequence[str], *, remote: bool = False,
         for entry in entries if is_remote(entry) and not remote
     ]
     problems += [problem for entry in entries if (problem := _control_problem(entry))]
-    return problems + _flat_problems([base_name(entry) for entry in entries] if names is None else names)
+    return problems + flat_problems([base_name(entry) for entry in entries] if names is None else names)
 
 
 def output_problems(entries: Sequence[str]) -> list[str]:
@@ -119,7 +124,8 @@ def program_problem(path: str, sandbox: Iterable[str]) -> str | None:
     return f"Specified path '{path}' is missing: it must be in the InputSandbox or be an absolute path"
 
 
-def _flat_problems(names: Sequence[str]) -> list[str]:
+def flat_problems(names: Sequence[str]) -> list[str]:
+    """What is wrong with names that are to share one directory."""
     found = (name_problem(name) for name in names if not _CONTROL.search(name))
     fixed = [name for name in names if not has_wildcard(name)]
     return [problem for problem in found if problem] + _repetitions(fixed)

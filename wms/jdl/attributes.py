@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from wms.jdl.forms import (
     DATA,
     HOST,
+    IMAGE,
     INTEGERS,
     NOT_ZERO,
     POSITIVE,
@@ -69,7 +70,13 @@ ATTRIBUTES: Final[tuple[JdlAttribute, ...]] = (
     JdlAttribute("EpilogueArguments", "s", JOB, "arguments of the Epilogue"),
     JdlAttribute("Environment", "S", EVERY, "variables of the job, NAME=value each",
                  matching(r"(?s)[A-Za-z_][A-Za-z0-9_]*=.*", "<variable>=<value>")),
+    JdlAttribute("Container", "s", JOB, "image the Executable runs in: a file of the InputSandbox, an absolute path on "
+                 "the node, docker://, oras:// or library://", IMAGE),
+    JdlAttribute("ContainerBinds", "S", JOB, "more of the node that its Container sees, <source>[:<target>[:ro]] each",
+                 matching(r"/[^:,\x00-\x1f\x7f]*(:/[^:,\x00-\x1f\x7f]*(:r[ow])?)?", "<source>[:<target>[:ro]]")),
     JdlAttribute("InputData", "S", JOB, "logical files the job reads; they influence matching", DATA),
+    JdlAttribute("StageInputData", "b", JOB, "copy the InputData into the working directory before the job",
+                 default="false"),
     JdlAttribute("DataAccessProtocol", "S", JOB, "protocols the job can read its data with"),
     JdlAttribute("DataRequirements", "A", JOB, "InputData by catalogue"),
     JdlAttribute("DataCatalog", "s", JOB, "data catalogue to use"),

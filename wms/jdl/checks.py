@@ -70,6 +70,15 @@ def programs(reader: Reader, letters: str) -> None:
             reader.problem(f"{name}Arguments", _INCOMPLETE)
 
 
+def container(reader: Reader, letters: str) -> None:
+    """The image is fetched by its URI, or a file that is reached as programs are."""
+    image = reader.get("Container")
+    if image is not None and not sandbox.scheme(image):
+        reader.report("Container", [sandbox.program_problem(image, sandbox_names(reader))])
+    if reader.node("ContainerBinds") is not None and reader.node("Container") is None:
+        reader.problem("ContainerBinds", _INCOMPLETE)
+
+
 def arguments(reader: Reader, letters: str) -> None:
     """Arguments must fall into words."""
     for name in ("Arguments", "PrologueArguments", "EpilogueArguments"):
@@ -128,12 +137,22 @@ def data(reader: Reader, letters: str) -> None:
         reader.problem("InputData", "not allowed together with DataRequirements")
     if (has_data or has_requirements) and reader.node("DataAccessProtocol") is None:
         reader.problem("DataAccessProtocol", f"InputData||DataRequirements,DataAccessProtocol {_INCOMPLETE}")
+    if reader.get("StageInputData"):
+        _staged(reader, has_data or has_requirements)
     for record in reader.list_of("DataRequirements"):
         reader.report("DataRequirements", _data_requirement_problems(_folded(record)))
     for record in reader.list_of("OutputData"):
         file = _folded(record).get("outputfile")
         reader.report("OutputData", [sandbox.output_name_problem(file) if isinstance(file, str)
                                      else "OutputFile: Jdl mandatory attribute is missing"])
+
+
+def _staged(reader: Reader, has_data: bool) -> None:
+    """Files that are copied lie beside those of the InputSandbox. Names of queries are known when they are answered."""
+    if not has_data:
+        reader.problem("StageInputData", f"InputData||DataRequirements,StageInputData {_INCOMPLETE}")
+    named = [sandbox.data_name(name) for name in reader.list_of("InputData") if not name.startswith(("lds:", "query:"))]
+    reader.report("InputData", sandbox.flat_problems([*named, *sandbox_names(reader)]) if named else [])
 
 
 def _folded(record: dict[str, Any]) -> dict[str, Any]:
@@ -218,7 +237,7 @@ def nodes(reader: Reader, letters: str) -> None:
 
 Rule = Callable[[Reader, str], None]
 JOB_RULES: Final[Sequence[Rule]] = (
-    programs, arguments, data, standard_streams, output_sandbox, job_types, processors, partitions,
+    programs, container, arguments, data, standard_streams, output_sandbox, job_types, processors, partitions,
     data_access_cost,
 )
 COMPOUND_RULES: Final[Sequence[Rule]] = (nodes,)

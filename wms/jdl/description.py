@@ -45,6 +45,8 @@ class JobDescription:
     input_names: tuple[str, ...]
     output_sandbox: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
+    container: str
+    container_binds: tuple[str, ...]
     prologue: str
     prologue_arguments: str
     epilogue: str
@@ -70,6 +72,7 @@ class JobDescription:
     wms_feedback: bool
     input_data: tuple[str, ...]
     data_access_protocols: tuple[str, ...]
+    stage_input_data: bool
     output_se: str
     job_steps: tuple[str, ...]
     current_step: int
@@ -145,6 +148,7 @@ def _described(reader: Reader, letters: str, requirements: Node) -> JobDescripti
         std_input=text("StdInput"), std_output=text("StdOutput"), std_error=text("StdError"),
         input_sandbox=tuple(reader.list_of("InputSandbox")), input_names=tuple(checks.sandbox_names(reader)),
         output_sandbox=tuple(reader.list_of("OutputSandbox")), environment=_environment(reader),
+        container=text("Container"), container_binds=tuple(reader.list_of("ContainerBinds")),
         prologue=text("Prologue"), prologue_arguments=text("PrologueArguments"),
         epilogue=text("Epilogue"), epilogue_arguments=text("EpilogueArguments"),
         requirements=requirements, rank=policy.rank(reader, letters),
@@ -157,7 +161,7 @@ def _described(reader: Reader, letters: str, requirements: Node) -> JobDescripti
         smp_granularity=reader.get("SMPGranularity", 0),
         priority=reader.get("Priority", 0), lazy=reader.get("LazyMatching"),
         short_deadline=reader.get("ShortDeadlineJob", False), wms_feedback=reader.get("EnableWmsFeedback", False),
-        input_data=tuple(reader.list_of("InputData")),
+        input_data=tuple(reader.list_of("InputData")), stage_input_data=reader.get("StageInputData", False),
         data_access_protocols=tuple(reader.list_of("DataAccessProtocol")), output_se=text("OutputSE"),
         job_steps=_steps(reader), current_step=reader.get("CurrentStep", 0),
         perusal=reader.get("PerusalFileEnable", False), perusal_interval_s=reader.get("PerusalTimeInterval", 0),

@@ -74,6 +74,8 @@ LABELS: Final = items_of(str, "a list of labels")
 STEPS: Final = Check("greater than 0, or labels", _wrong_steps)
 HOST: Final = matching(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9a-fA-F:]+\](:\d{1,5})?|", "<host>[:<port>]")
 URI: Final = matching(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s\x00-\x1f]+", "<protocol>://<address>")
+IMAGE: Final = matching(r"(docker|oras|library)://[A-Za-z0-9][A-Za-z0-9._:/@+-]*|(?!-)(?:(?!://)[^\x00-\x1f\x7f])+",
+                        "<path> or docker://<image>")
 DATA: Final = matching(r"(lfn|guid|si-lfn|si-guid|lds|query):[^\x00-\x1f]+", "lfn:<name> or guid:<id>")
 
 

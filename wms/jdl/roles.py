@@ -28,7 +28,8 @@ USED: Final[Mapping[str, str]] = {
           "NodesCollocation",
     "job adapter": "Executable Arguments StdInput StdOutput StdError InputSandbox OutputSandbox Environment Prologue "
                    "PrologueArguments Epilogue EpilogueArguments OutputData OutputSE HLRLocation JobType CpuNumber "
-                   "NodeNumber WholeNodes SMPGranularity HostNumber PerusalFileEnable PerusalTimeInterval",
+                   "NodeNumber WholeNodes SMPGranularity HostNumber PerusalFileEnable PerusalTimeInterval "
+                   "Container ContainerBinds StageInputData InputData DataAccessProtocol",
 }
 """By component, what it acts on."""
 
