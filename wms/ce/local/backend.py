@@ -99,8 +99,9 @@ class Local:
         if self._courier is not None and self._courier.poll() is not None:
             self._courier = None
         if self._settings.courier and self._courier is None and courier.free(self._spool.root):
-            self._courier = subprocess.Popen([sys.executable, "-m", "wms.ce.local.courier", self._spool.root],
-                                             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+            with open(f"{self._spool.root}/courier.log", "wb") as log:
+                self._courier = subprocess.Popen([sys.executable, "-m", "wms.ce.local.courier", self._spool.root],
+                                                 stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
 
     def watch(self, wake: Callable[[], None]) -> None:
         self._wakers.append(wake)

@@ -2,7 +2,8 @@
 
 A worker node's curl is as dear as the rest of a short job. A wrapper writes `calls/<token>` (the place of a curl
 configuration, a number), rings the FIFO `bell` with its token, and reads "NUMBER EXIT CODE..." from the FIFO `answer`
-of its job. Only the standard library, as it runs beside the service. Not here: who starts it (backend).
+of its job. Only the standard library, as it runs beside the service. Not here: who starts it, and reads what it says on
+standard error (backend).
 """
 
 from __future__ import annotations
@@ -167,7 +168,7 @@ class Courier:
         except FileNotFoundError:
             pass  # another thread has it, or the job is gone
         except (OSError, ValueError) as error:
-            print(f"courier: {token}: {error}", file=sys.stderr, flush=True)
+            print(f"{token}: {error}", file=sys.stderr, flush=True)
 
     def _carried(self, path: str) -> str:
         """What curl would say: its exit status, then the status of each transfer up to the first that failed."""
@@ -177,8 +178,7 @@ class Courier:
         for section in sections(_read(path).decode("utf-8", "surrogateescape")):
             try:
                 codes.append(line.carry(section, place))
-            except (OSError, http.client.HTTPException) as error:
-                print(f"courier: {section.url}: {error}", file=sys.stderr, flush=True)
+            except (OSError, http.client.HTTPException):
                 codes.append(0)
             if not 0 < codes[-1] < 400:
                 return " ".join([str(REFUSED if codes[-1] else FAILED), *(f"{code:03d}" for code in codes)])
