@@ -14,7 +14,7 @@ from ns.running import attempt_of, check_live, check_open
 from wms.errors import NotAllowedNow, NotFound, SandboxTooLarge
 from wms.eventlog import Journal
 from wms.httpd import Call, FileReply
-from wms.messages import LOGMONITOR, WM, Close, Reported, Resubmit
+from wms.messages import LOGMONITOR, WM, WM_BEGUN, Begun, Close, Reported, Resubmit
 from wms.operations import Empty, File, OutcomeReport, StartGranted, StartRequest
 from wms.outbox import Outbox
 from wms.sandbox import check_name
@@ -54,6 +54,7 @@ class Attempts:
         store.put_attempt(conn, row._replace(nonce=body.nonce, started=now, sequence_code=journal.code))
         with Outbox(conn, now) as out:
             out.log(journal.events)
+            out.send(WM_BEGUN, Begun(job.job, number, now), job.job)
         return StartGranted(True, journal.code)
 
     def _journal(self, job: store.Job, code: str, now: float) -> Journal:
@@ -133,4 +134,4 @@ def close(out: Outbox, message: Close) -> None:
     if row.closed is None:
         store.put_attempt(out.conn, row._replace(closed=out.now))
     out.send(WM, Resubmit(message.job, message.attempt, row.started is not None, message.reason,
-                          message.sequence_code, message.retry, message.replan), message.job)
+                          message.sequence_code, message.retry, message.replan, message.untaken), message.job)

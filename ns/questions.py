@@ -1,4 +1,4 @@
-"""Questions to the Workload Manager: each travels through the queue, its answer comes back to the one who waits."""
+"""Questions to other daemons: each travels through the queue, its answer comes back to the one who waits."""
 
 from __future__ import annotations
 
@@ -9,13 +9,29 @@ import sqlalchemy as sa
 from twisted.internet.defer import Deferred
 
 from wms import queue
-from wms.messages import WM_MATCH, Explain, ExplainAnswer, ListMatch, MatchAnswer, decode
+from wms.errors import RemoteError
+from wms.messages import (
+    WM_MATCH,
+    AskCes,
+    CesAnswer,
+    CheckAnswer,
+    CheckCe,
+    DrainAnswer,
+    DrainCe,
+    Explain,
+    ExplainAnswer,
+    ListMatch,
+    MatchAnswer,
+    NoAnswer,
+    decode,
+)
 from wms.queue import Message
 from wms.service import Kit, within
 
 REPLY_TOPICS = "ns-"
 """Prefix of the topics of answers, one topic a process."""
-Answer = MatchAnswer | ExplainAnswer
+Answer = MatchAnswer | ExplainAnswer | CesAnswer | DrainAnswer | CheckAnswer
+Question = ListMatch | Explain | AskCes | DrainCe | CheckCe
 
 
 class Questions:
@@ -26,12 +42,12 @@ class Questions:
         self._open: dict[str, Deferred[Answer]] = {}
         self.topic = REPLY_TOPICS + uuid4().hex[:12]
 
-    async def ask(self, question: ListMatch | Explain, patience_s: float) -> Answer:
-        """Raises TimedOut when no answer has come after `patience_s`."""
+    async def ask(self, question: Question, patience_s: float, topic: str = WM_MATCH) -> Answer:
+        """Raises TimedOut when no answer has come after `patience_s`, RemoteError when the question is refused."""
         kit, answer = self._kit, Deferred[Answer]()
         self._open[question.query] = answer
         try:
-            await kit.database.transact(queue.put, WM_MATCH, question, now=kit.now())
+            await kit.database.transact(queue.put, topic, question, now=kit.now())
             return await within(kit.clock, patience_s, answer)
         finally:
             self._open.pop(question.query, None)
@@ -40,10 +56,13 @@ class Questions:
         """Answers wake those who wait; an answer nobody waits for is dropped."""
         for message in messages:
             answer = decode(message.body)
-            assert isinstance(answer, MatchAnswer | ExplainAnswer)
+            assert isinstance(answer, Answer | NoAnswer)
             self._kit.later(self._settle, answer)
 
-    def _settle(self, answer: Answer) -> None:
+    def _settle(self, answer: Answer | NoAnswer) -> None:
         waiting = self._open.pop(answer.query, None)
         if waiting is not None and not waiting.called:
-            waiting.callback(answer)
+            if isinstance(answer, NoAnswer):
+                waiting.errback(RemoteError(answer.error, answer.status))
+            else:
+                waiting.callback(answer)

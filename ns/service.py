@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from ns import delegation_rows, files, store
 from ns.attempts import Attempts, close
+from ns.ces import ComputingElements
 from ns.checkpoints import Checkpoints
 from ns.credential_upkeep import SEARCH_S, CredentialUpkeep
 from ns.delegated_tokens import DelegatedTokens
@@ -47,6 +48,7 @@ def make(kit: Kit) -> Daemon:
     issuers = Issuers(kit)
     tokens = DelegatedTokens(kit, issuers)
     matches, reasons = ListMatches(kit, questions), Reasons(kit, questions)
+    ces = ComputingElements(kit, questions)
     jobs, output, attempts = Jobs(kit, matches), Output(kit), Attempts(kit)
     nodes = Nodes(kit)
     listening, perusals, states = Listening(kit.clock), Perusals(kit), Checkpoints(kit)
@@ -63,6 +65,8 @@ def make(kit: Kit) -> Daemon:
         "ns.version": jobs.version, "ns.limits": jobs.limits, "ns.openapi": jobs.openapi,
         "ns.register": jobs.register, "ns.upload": jobs.upload, "ns.start": jobs.start,
         "ns.cancel": jobs.cancel, "ns.list_match": matches.ask,
+        "ns.ces": ces.listing, "ns.ce_drain": ces.drain, "ns.ce_resume": ces.resume,
+        "ns.ce_check": ces.check, "ns.ce_checked": ces.checked,
         "ns.reason": reasons.one, "ns.reasons": reasons.many,
         "ns.request_delegation": delegations.request, "ns.put_delegation": delegations.put,
         "ns.delegation": delegations.info, "ns.delegations": delegations.listing,

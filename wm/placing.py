@@ -15,6 +15,7 @@ from wm import store
 from wm.lane_store import LaneRow
 from wm.lanes import Lanes
 from wm.recovery.memories import Attempt, Memories
+from wm.supply import drains
 from wm.turn import Turn, Turns
 from wms.eventlog import Journal
 from wms.messages import JOBADAPTER, Run, Submit
@@ -71,9 +72,11 @@ class Recorder:
         self._memories = memories
 
     def record(self, conn: sa.Connection, decided: Decided, now: float) -> set[str]:
-        """The ids of jobs that were placed."""
+        """The ids of jobs that were placed. A CE that was drained meanwhile gets none; its jobs are looked at again."""
         waiting = store.still_waiting(conn, decided.jobs)
-        placing = [one for one in decided.placing if (one.job.id, one.job.attempt) in waiting]
+        still = drains.undrained(conn, {one.ce.id: one.ce for one in decided.placing}.values())
+        placing = [one for one in decided.placing if (one.job.id, one.job.attempt) in waiting and one.ce.id in still]
+        store.change_many(conn, [{"id": one.job.id, "due": now} for one in decided.placing if one.ce.id not in still])
         settling = [one for one in decided.settling if (one.job.id, one.job.attempt) in waiting]
         self._lanes.write(conn, [*(one.lane for one in placing), *(one.lane for one in settling)])
         with self._turns.begin(conn, now) as turn:

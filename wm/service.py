@@ -9,6 +9,7 @@ from wm.broker import Broker
 from wm.catalogues.resolver import Catalogues
 from wm.compounds import pump
 from wm.compounds import store as compounds
+from wm.explaining.ces import CeDesk, Draining
 from wm.explaining.desk import Desk
 from wm.figures import Planning
 from wm.recovery import lookout
@@ -18,11 +19,15 @@ from wm.recovery.memories import MEMORIES, Memories, Remembering
 from wm.recovery.retries import Retries
 from wm.replay.keeping import Keeping
 from wm.requests import Requests
+from wm.supply.drains import Drains
 from wm.supply.market import Market
+from wm.supply.measures import Measures
+from wm.supply.measuring import Measuring
+from wm.supply.sayings import Sayings
 from wm.turn import Turns
 from wm.usage import Usage
 from wms.consumer import Consumer, EffectConsumer
-from wms.messages import WM, WM_MATCH
+from wms.messages import WM, WM_BEGUN, WM_MATCH
 from wms.service import Daemon, Kit, Ticker
 
 LOOK_S = 5.0
@@ -33,8 +38,12 @@ FORGOTTEN = 30.0
 
 def make(kit: Kit) -> Daemon:
     """The daemon `wm`."""
-    memories, usage = _memories(kit), Usage(kit.settings.wm.half_life_s)
-    market, turns = Market(kit), Turns(kit.host, [pump.follow, memories.follow, usage.follow])
+    memories, usage, drains = _memories(kit), Usage(kit.settings.wm.half_life_s), Drains()
+    measures = Measures(kit.settings.information.measured_half_life_s, kit.settings.information.measured_least)
+    measuring, market = Measuring(kit, measures), Market(kit, Sayings(drains, measures))
+    measuring.market = market
+    memories.witnesses.append(measuring.broken)
+    turns = Turns(kit.host, [pump.follow, memories.follow, usage.follow, measuring.follow])
     catalogues = Catalogues(kit)
     broker = Broker(kit, market, turns, memories, catalogues)
     requests = Requests(turns, Retries(kit.settings.wm, memories, kit.rng), broker.lanes,
@@ -45,6 +54,7 @@ def make(kit: Kit) -> Daemon:
     flow = pump.Pump(kit, turns)
     unfolding = Ticker(kit, "compounds", pump.AGAIN_S, flow.work)
 
+    desk = Desk(kit, market, broker, memories, LOOK_S, CeDesk(kit, market, drains, memories))
     looking = Ticker(kit, "lookout", lookout.PERIOD_S, lookout.Lookout(kit, turns, memories).work)
 
     def woken(topics: Container[str]) -> None:
@@ -67,7 +77,9 @@ def make(kit: Kit) -> Daemon:
     kit.database.on_messages(woken)
     return Daemon("wm", [
         Remembering(kit, memories),
+        Draining(kit, drains),
         market,
+        measuring,
         catalogues,
         Ticker(kit, "market", kit.settings.information.refresh_s, market.refresh),
         Ticker(kit, "directories", kit.settings.information.bdii_s, market.consult),
@@ -76,7 +88,8 @@ def make(kit: Kit) -> Daemon:
         unfolding,
         looking,
         Consumer(kit, WM, requests.handle),
-        EffectConsumer(kit, WM_MATCH, Desk(kit, market, broker, memories, LOOK_S).act),
+        Consumer(kit, WM_BEGUN, measuring.begun),
+        EffectConsumer(kit, WM_MATCH, desk.act),
         Ticker(kit, "forget", 3600.0, forget),
     ])
 

@@ -144,6 +144,11 @@ class Information(Section, frozen=True, kw_only=True):
                                  "url: URL, vos: [NAME]}")] = {}
     catalogue_timeout_s: Annotated[Seconds, _about("longest wait for a catalogue's answer")] = 30.0
     catalogue_keep_s: Annotated[Seconds, _about("how long replicas of a file are remembered")] = 300.0
+    measured_half_life_s: Annotated[Seconds, _about("after this long a time in the queue, or an end, that was seen "
+                                                    "here counts half")] = 3600.0
+    measured_least: Annotated[Count, _about("so many jobs that were seen to begin at a computing element weigh as much "
+                                            "as its published EstimatedResponseTime, and fewer nothing; 0: what is "
+                                            "published stands")] = 10
     refresh_s: Annotated[Seconds, _about("period of asking files and computing elements")] = 10.0
     ttl_s: Annotated[Seconds, _about("a record not refreshed for this long is dropped")] = 300.0
 
@@ -155,14 +160,23 @@ class JobAdapter(Section, frozen=True, kw_only=True):
     capability_s: Annotated[Seconds, _about("lifetime of an attempt's capability token")] = 1_209_600.0
     copy_retries: Annotated[Count, _about("how often the wrapper repeats a transfer")] = 15
     copy_first_wait_s: Annotated[Count, _about("seconds before the first repetition, doubled up to a minute")] = 1
+    untaken_s: Annotated[Seconds, _about("a job whose CE does not answer for so long is matched again; one that a "
+                                         "limit keeps back waits six times as long")] = 600.0
+    reconcile_s: Annotated[Seconds, _about("period of comparing what CEs hold with what they should")] = 3600.0
 
 
 class LogMonitor(Section, frozen=True, kw_only=True):
     """Log Monitor."""
 
-    poll_s: Annotated[Seconds, _about("period of asking a CE about all its jobs")] = 5.0
+    poll_s: Annotated[Seconds, _about("period of asking a CE about all its jobs while something changes there")] = 5.0
+    poll_most_s: Annotated[Seconds, _about("longest period, while nothing changes; a CE may set its own")] = 60.0
     report_grace_s: Annotated[Seconds, _about("how long the wrapper's own report may lag behind the CE's end")] = 5.0
     lost_after_s: Annotated[Seconds, _about("an attempt the CE does not know for this long has failed")] = 60.0
+    held_after_s: Annotated[Seconds, _about("an attempt the CE keeps back for this long has failed; 0: at "
+                                            "once")] = 300.0
+    removal_s: Annotated[Seconds, _about("a payload that was to be killed and goes on is killed again "
+                                         "after this")] = 300.0
+    removal_retries: Annotated[Count, _about("how often; then its job ends without it")] = 3
 
 
 class Lb(Section, frozen=True, kw_only=True):

@@ -10,6 +10,17 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
+DRAINED: Final = "WmsDrained"
+"""Only a CE that is drained has it: why. What names of Wms begin with is said by the broker itself."""
+PUBLISHED_STATUS: Final = "WmsPublishedStatus"
+PUBLISHED_RESPONSE: Final = "WmsPublishedResponseTime"
+"""What a CE publishes where GlueCEStateStatus and GlueCEStateEstimatedResponseTime are not its own word."""
+OWN_PREFIX: Final = "wms"
+RESPONSE: Final = "GlueCEStateEstimatedResponseTime"
+MEASURED_JOBS, MEASURED_QUEUE, MEASURED_90 = "WmsMeasuredJobs", "WmsMeasuredQueueTime", "WmsMeasuredQueueTime90"
+MEASURED_ENDS, SUCCESS = "WmsMeasuredEnds", "WmsSuccessRate"
+"""What the broker measured itself, old jobs counting less: jobs that began, their mean time in the queue and what nine
+of ten stayed below (s); ends of attempts that were not the user's doing, and the good part of them (0 to 1)."""
 _GROUPS: Final[Mapping[str, str]] = {
     "GlueCE": "UniqueID Name HostingCluster Capability ImplementationName ImplementationVersion "
               "InformationServiceURL AccessControlBaseRule JobGlobalID",
@@ -35,6 +46,8 @@ _GROUPS: Final[Mapping[str, str]] = {
     "GlueSite": "UniqueID",
     "": "LRMSType GlobusResourceContactString QueueName CEid PurchasedBy CloseStorageElements CloseOutputSECheck "
         "DataAccessCost storage GLUE2",
+    "Wms": "Drained PublishedStatus MeasuredQueueTime MeasuredQueueTime90 MeasuredJobs SuccessRate MeasuredEnds "
+           "PublishedResponseTime",
 }
 NAMES: Final[Mapping[str, str]] = {
     (prefix + name).casefold(): prefix + name for prefix, names in _GROUPS.items() for name in names.split()}

@@ -11,10 +11,15 @@ from typing import Any
 import msgspec
 
 from wms.operations import Clause, File, OutcomeReport, Reason
+from wms.operations.ces import CeList, CheckReport, DrainReply
 
 NS, WM, JOBADAPTER, LOGMONITOR, LB, PROXYRENEWAL = "ns", "wm", "jobadapter", "logmonitor", "lb", "proxyrenewal"
 WM_MATCH = "wm-match"
 """The Workload Manager's topic for questions, which overtake submissions."""
+WM_BEGUN = "wm-begun"
+"""The topic of jobs that have begun, for the Workload Manager's own measures."""
+JOBADAPTER_CHECKS = "jobadapter-checks"
+"""The Job Adapter's topic for checks of computing elements, which take minutes beside its other work."""
 LB_CHILDREN = "lb-children"
 """The topic of Logging & Bookkeeping for children that it has yet to make, so that events overtake them."""
 NS_NODES = "nodes"
@@ -112,7 +117,9 @@ class SubmitNodes(Record, frozen=True):
 
 
 class Resubmit(Record, frozen=True):
-    """An attempt failed and is closed; `started` says whether its payload ever began. `replan`: it did not fail."""
+    """An attempt failed and is closed; `started` says whether its payload ever began. `replan`: it did not fail;
+    `untaken`: because its CE never took it.
+    """
 
     job: str
     attempt: int
@@ -121,6 +128,7 @@ class Resubmit(Record, frozen=True):
     sequence_code: str
     retry: bool = True
     replan: bool = False
+    untaken: bool = False
 
 
 class Cancel(Record, frozen=True):
@@ -176,6 +184,37 @@ class Explain(Record, frozen=True):
     reply_topic: str
 
 
+class AskCes(Record, frozen=True):
+    """What is known of the CEs, or of one: its id, or the name of a configured CE. The answer goes to `reply_topic`."""
+
+    query: str
+    reply_topic: str
+    ce: str = ""
+    full: bool = False
+
+
+class DrainCe(Record, frozen=True):
+    """No new jobs for this CE, an id or the name of a configured one, on behalf of `by`; `drain` False: it resumes.
+
+    The answer goes to `reply_topic`, if there is one.
+    """
+
+    query: str
+    reply_topic: str
+    ce: str
+    by: str
+    reason: str = ""
+    drain: bool = True
+
+
+class Begun(Record, frozen=True):
+    """The wrapper of this attempt was granted its start at `at` (epoch s)."""
+
+    job: str
+    attempt: int
+    at: float
+
+
 class CredentialEnded(Record, frozen=True):
     """The credential of these jobs has ended and cannot be renewed; `reason` is a sentence.
 
@@ -200,7 +239,10 @@ class Finished(Record, frozen=True):
 
 
 class Run(Record, frozen=True):
-    """Make the wrapper of this attempt and submit it to `ce` of `backend`."""
+    """Make the wrapper of this attempt and submit it to `ce` of `backend`.
+
+    `tries` were in vain; `returned` is when the job was last offered to be matched again (epoch s, 0: never).
+    """
 
     job: str
     attempt: int
@@ -216,18 +258,23 @@ class Run(Record, frozen=True):
     owner: str = ""
     vo: str = ""
     fqans: tuple[str, ...] = ()
+    returned: float = 0.0
 
 
 class Kill(Record, frozen=True):
+    """`tries` found the CE silent."""
+
     job: str
     attempt: int
+    tries: int = 0
 
 
 class Clean(Record, frozen=True):
-    """The attempt is over for good: the CE may forget it."""
+    """The attempt is over for good: the CE may forget it. `tries` as above."""
 
     job: str
     attempt: int
+    tries: int = 0
 
 
 class ProxyRenewed(Record, frozen=True):
@@ -240,6 +287,25 @@ class ProxyRenewed(Record, frozen=True):
     jobs: tuple[str, ...]
     not_after: float = 0.0
     kind: str = "certificate"
+    tries: int = 0
+
+
+class CheckCe(Record, frozen=True):
+    """Check the configured CE `ce`: see `wms.operations.ces.CheckRequest`; `credential` is what is delegated, "" none.
+
+    With `begin` False only the last report is wanted. The answer goes to `reply_topic`.
+    """
+
+    query: str
+    reply_topic: str
+    ce: str
+    begin: bool = True
+    queue: str = ""
+    credential: str = ""
+    drain: bool = False
+    owner: str = ""
+    vo: str = ""
+    fqans: tuple[str, ...] = ()
 
 
 # -- to the Log Monitor ----------------------------------------------------------------------------------
@@ -313,7 +379,7 @@ class Release(Record, frozen=True):
 class Close(Record, frozen=True):
     """No payload of this attempt may start from now on; the answer is a Resubmit to the WM.
 
-    With `replan` nothing happens, and there is no answer, if one has started.
+    With `replan` nothing happens, and there is no answer, if one has started. `untaken` is for the answer.
     """
 
     job: str
@@ -322,6 +388,7 @@ class Close(Record, frozen=True):
     sequence_code: str
     retry: bool = True
     replan: bool = False
+    untaken: bool = False
 
 
 class Ended(Record, frozen=True):
@@ -349,6 +416,29 @@ class MatchAnswer(Record, frozen=True):
 class ExplainAnswer(Record, frozen=True):
     query: str
     reasons: tuple[Reason, ...]
+
+
+class CesAnswer(Record, frozen=True):
+    query: str
+    found: CeList
+
+
+class DrainAnswer(Record, frozen=True):
+    query: str
+    reply: DrainReply
+
+
+class CheckAnswer(Record, frozen=True):
+    query: str
+    report: CheckReport
+
+
+class NoAnswer(Record, frozen=True):
+    """A question that is refused: the record of the error and its HTTP status."""
+
+    query: str
+    error: dict[str, Any]
+    status: int = 400
 
 
 # -- to Logging & Bookkeeping ----------------------------------------------------------------------------
@@ -407,5 +497,6 @@ class Unregister(Record, frozen=True):
 AnyMessage = (Submit | SubmitCompound | SubmitNodes | Resubmit | Buried | Cancel | ListMatch | Explain | CredentialEnded
               | Finished | Run | Kill | Clean | ProxyRenewed | Watch | Reported | CancelAsked | Withdrawn | GivenUp
               | NotPlaced | Release | Close | Ended | MatchAnswer | ExplainAnswer | Expand | Register | Redelegated
-              | Destroyed | Unregister)
+              | Destroyed | Unregister | AskCes | DrainCe | Begun | CheckCe | CesAnswer | DrainAnswer | CheckAnswer
+              | NoAnswer)
 decode = msgspec.json.Decoder(AnyMessage).decode

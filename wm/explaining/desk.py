@@ -1,4 +1,4 @@
-"""Answers questions of the topic wm-match: list-match, and why jobs do not run. Nothing is changed by them.
+"""Answers questions of the topic wm-match: list-match, why jobs do not run, what is known of CEs; drains CEs.
 
 Each is answered by what is known at that moment; the reasons are worded elsewhere in this folder and in matching.
 """
@@ -11,6 +11,7 @@ from functools import partial
 from wm import store
 from wm.broker import EXPLAINED, Broker, chosen
 from wm.compounds.store import Compound
+from wm.explaining.ces import CeDesk
 from wm.explaining.nodes import of_compound, of_node
 from wm.explaining.store import Facts, facts
 from wm.explaining.waiting import Told, asking, caused, queued, set_aside
@@ -22,7 +23,7 @@ from wm.supply.market import Market
 from wm.supply.supermarket import Snapshot
 from wms import queue
 from wms.consumer import Record
-from wms.messages import Explain, ExplainAnswer, ListMatch, decode
+from wms.messages import AskCes, DrainCe, Explain, ExplainAnswer, ListMatch, decode
 from wms.operations.explain import Clause, Reason
 from wms.queue import Message, Parcel
 from wms.reasons import counted, reason, span
@@ -32,8 +33,10 @@ from wms.service import Kit
 class Desk:
     """`act` is for a consumer; `again_s` is how often the broker looks at all lanes without any news."""
 
-    def __init__(self, kit: Kit, market: Market, broker: Broker, memories: Memories, again_s: float) -> None:
+    def __init__(self, kit: Kit, market: Market, broker: Broker, memories: Memories, again_s: float,
+                 ces: CeDesk) -> None:
         self._kit = kit
+        self._ces = ces
         self._market = market
         self._broker = broker
         self._memories = memories
@@ -42,7 +45,7 @@ class Desk:
     async def act(self, messages: Sequence[Message]) -> Record:
         """Each answer goes to the topic that asked."""
         answers = [await self._answer(decode(message.body)) for message in messages]
-        return partial(queue.post, parcels=answers, now=self._kit.now())
+        return partial(queue.post, parcels=[one for one in answers if one.topic], now=self._kit.now())
 
     async def _answer(self, question: object) -> Parcel:
         match question:
@@ -50,6 +53,8 @@ class Desk:
                 return Parcel(question.reply_topic, "", await self._broker.list_match(question))
             case Explain():
                 return Parcel(question.reply_topic, "", ExplainAnswer(question.query, await self.reasons(question)))
+            case AskCes() | DrainCe():
+                return Parcel(question.reply_topic, "", await self._ces.answer(question))
             case other:
                 raise TypeError(f"nobody answers {type(other).__name__}")
 

@@ -13,6 +13,7 @@ from wm.matching.data import named
 from wm.matching.replicas import files_of
 from wm.matching.request import Request
 from wm.ordering.quotas import CE, USER, VO
+from wm.supply.own import shown
 from wms.reasons import counted, span
 from wms.resource import ComputingElement
 
@@ -62,7 +63,8 @@ def asking(request: Request) -> Told:
 
 def queued(ce: str, says: ComputingElement | None, placed_at: float, now: float) -> Told:
     """A job at a CE, with what the CE says of its queue; `says` None: nobody knows the CE now."""
-    told = {} if says is None else {short: says.attributes[name] for name, short in _QUEUE if name in says.attributes}
+    attributes = {} if says is None else shown(says.attributes)
+    told = {short: attributes[name] for name, short in _QUEUE if name in attributes}
     return Told("in_queue_of_ce", {"ce": ce, "since": span(now - placed_at), "queue": _queue(told)},
                 {"ce": ce, "since": placed_at, **told})
 

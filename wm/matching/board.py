@@ -15,12 +15,13 @@ from wm.matching.fits import DataFit, Fit, PartsFit
 from wm.matching.places import mask_of
 from wm.matching.request import Request, Site
 from wm.supply.supermarket import EMPTY, Snapshot
+from wms.glue import DRAINED
 from wms.jdl.values import Prepared
 from wms.resource import ComputingElement
 
 MOST_FITS = 20_000
 """Classes that are remembered at once."""
-STATUS, FREE = "gluecestatestatus", "gluecestatefreejobslots"
+STATUS, FREE, _DRAINED = "gluecestatestatus", "gluecestatefreejobslots", DRAINED.lower()
 
 
 class Board:
@@ -85,7 +86,7 @@ class Board:
             self.hosts[before.host.casefold()] &= ~(1 << place)
         host = ce.host.casefold()
         self.hosts[host] = self.hosts.get(host, 0) | 1 << place
-        self._mark(place, STATUS in ce.prepared, free_slots(ce))
+        self._mark(place, STATUS in ce.prepared and _DRAINED not in ce.prepared, free_slots(ce))
         return place
 
     def _place(self, ce: ComputingElement) -> int:

@@ -6,22 +6,24 @@ By the same checks as the match itself. Not quotas, slots and pauses: those are 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from operator import and_
 from typing import Any, NamedTuple
 
 from wm.matching.data import named, ranks_by_cost
-from wm.matching.matchmaker import EXPIRED, PIN, RANK, STATUS, Check, Matches, data_of
+from wm.matching.matchmaker import EXPIRED, PIN, RANK, STATUS, UNDRAINED, Check, Matches, data_of, match
 from wm.matching.places import mask_of, places
 from wm.matching.request import AUTHORISATION
+from wms.glue import DRAINED
 from wms.jdl.ast import ERROR, UNDEFINED
-from wms.jdl.values import Value
+from wms.jdl.values import Value, prepare
 from wms.operations.explain import Clause
 from wms.reasons import counted, listed
 from wms.resource import ComputingElement
 
 USER, SITE, DATA, INFORMATION = "user", "site", "data", "information"
-MOST_BLAMED = 3
+MOST_BLAMED, MOST_DRAINED = 3, 10
 AT_HAND, TRIED = "data: most input files at hand", "earlier attempts: hosts not tried before"
 
 
@@ -125,8 +127,8 @@ def _narrowed(matches: Matches, ces: Sequence[ComputingElement], passing: int) -
 # -- nothing matches -------------------------------------------------------------------------------------
 
 _NAMES: Mapping[str, str] = {
-    EXPIRED: "the age of what they say", STATUS: "the state they do not publish", PIN: "SubmitTo",
-    RANK: "Rank, which must be a number", TRIED: "the hosts that were tried",
+    UNDRAINED: "what is drained", EXPIRED: "the age of what they say", STATUS: "the state they do not publish",
+    PIN: "SubmitTo", RANK: "Rank, which must be a number", TRIED: "the hosts that were tried",
 }
 WHOLE = "each part of the requirements holds somewhere, the expression as a whole nowhere"
 
@@ -142,10 +144,24 @@ def no_match(matches: Matches, told: Sequence[Clause]) -> NoMatch:
         return NoMatch("not_authorised", {"ces": ces, "vo": f" (VO {request.vo})" if request.vo else ""})
     if ended is not None and ended.clause == RANK:
         return NoMatch("no_rank", {"ces": counted(ended.seen, "CE")})
+    if [clause.clause for clause in helping] == [UNDRAINED]:
+        return _drained(matches, helping[0].without)
     if [clause.whose for clause in helping] == [DATA]:
         return _no_data(matches, ces)
     return NoMatch("no_match", {"ces": ces, "blame": blame(told)}, {
         "ces": len(matches.snapshot.ces), "ended_by": ended.clause if ended else ""})
+
+
+def _drained(matches: Matches, number: int) -> NoMatch:
+    """The job would go to CEs that get no new jobs now: which, and what is said of them."""
+    whole, now, site = matches.snapshot, matches.now, matches.site
+    open = {ce.id: replace(ce, prepared=prepare({name: value for name, value in ce.prepared.items()
+                                                 if name != DRAINED.lower()}))
+            for ce in whole.ces.values() if DRAINED in ce.attributes}
+    found = [one.ce for one in match(matches.request, replace(whole, ces=open), now, site).ranked]
+    why = dict.fromkeys(f"{ce.destination} ({ce.attributes[DRAINED]})" for ce in found)
+    return NoMatch("drained", {"ces": counted(number, "CE"), "which": listed(list(why))},
+                   {"drained": sorted({ce.destination for ce in found})[:MOST_DRAINED]})
 
 
 def _no_data(matches: Matches, ces: str) -> NoMatch:

@@ -13,18 +13,20 @@ from typing import NamedTuple
 from wm.matching.data import Holdings, holdings, ranks_by_cost, remarks
 from wm.matching.request import AUTHORISATION, SITE, Request, Site
 from wm.supply.supermarket import Snapshot
+from wms.glue import DRAINED
 from wms.jdl.ast import ERROR, UNDEFINED, Literal, Node, Operation, Special, conjunction
 from wms.jdl.unparse import unparse
 from wms.jdl.values import Value
 from wms.resource import ComputingElement
 
 EXPIRED, STATUS, PIN, RANK = "not expired", "status known", "SubmitTo", "rank"
+UNDRAINED = "not drained"
 PREVIOUS = "not tried before"
 MOST_DATA = "most input files at hand"
 WHOLE = "the expressions as a whole"
 """Only what is evaluated in one piece decides: parts that call random() or are short of steps may differ."""
 TRUE = Literal(True)
-_STATUS = "gluecestatestatus"
+_STATUS, _DRAINED = "gluecestatestatus", DRAINED.lower()
 MAX_RANK = 1e300
 MAX_LABEL = 120
 MAX_TOLD = 6
@@ -168,8 +170,8 @@ class Matcher:
     def rank(self, ce: ComputingElement) -> float | None:
         """How well the CE fits, None if it may not run the job."""
         prepared = ce.prepared
-        if (self._wanted(prepared) is True and _STATUS in prepared and ce.expires > self._now
-                and self._allowed(prepared) is True):
+        if (self._wanted(prepared) is True and _STATUS in prepared and _DRAINED not in prepared
+                and ce.expires > self._now and self._allowed(prepared) is True):
             return number(self._rank(prepared))
         return None
 
@@ -192,7 +194,8 @@ def _checks(request: Request, now: float, site: Site, data: Holdings | None) -> 
         passes = request.bound(part, now)
         return Check(name, lambda ce: passes(ce.prepared))
 
-    general = [Check(EXPIRED, lambda ce: ce.expires > now), Check(STATUS, lambda ce: _STATUS in ce.prepared)]
+    general = [Check(UNDRAINED, lambda ce: _DRAINED not in ce.prepared), Check(EXPIRED, lambda ce: ce.expires > now),
+               Check(STATUS, lambda ce: _STATUS in ce.prepared)]
     general += [holds(name, conjunction(part, TRUE)) for name, part in site.requirements]
     if pin := request.description.submit_to:
         return (Check(PIN, lambda ce: ce.destination == pin), *general)

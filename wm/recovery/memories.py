@@ -37,12 +37,14 @@ class Attempt(NamedTuple):
 class Memories:
     """Reading is for the reactor and needs no database; writing joins the caller's transaction.
 
-    What a transaction writes is seen at once. Should it not commit, `load` repairs that.
+    `witnesses` are told of each failed attempt and the time. What a transaction writes is seen at once. Should it not
+    commit, `load` repairs that.
     """
 
     def __init__(self, rules: Rules = Rules()) -> None:
         self.rules = rules
         self.set_aside = 0
+        self.witnesses: list[Callable[[Attempt, float], object]] = []
         self._by_class: Mapping[str, Mapping[str, Memory]] = {}
 
     def load(self, conn: sa.Connection) -> None:
@@ -101,6 +103,8 @@ class Memories:
 
         Then all such jobs that are there are looked at: those that have not begun need not fail as well.
         """
+        for witness in self.witnesses:
+            witness(attempt, now)
         old, new = self._change(conn, attempt, partial(black_holes.failed, job=attempt.job, lasted_s=lasted_s,
                                                        now=now, rules=self.rules))
         if new.aside_until <= old.aside_until:

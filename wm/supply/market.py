@@ -5,14 +5,15 @@ A source that fails keeps its last word until that expires. The merging is pure:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from twisted.internet.defer import DeferredLock
 
 from wm.supply import sources
-from wm.supply.purchasers import Described, admitted, backends
+from wm.supply.own import Overlay, Words
+from wm.supply.purchasers import Described, admitted, backends, modest
 from wm.supply.sources import Place
 from wm.supply.supermarket import EMPTY, Kind, Snapshot, Source, Supermarket, changed
 from wms.errors import WmsError
@@ -26,13 +27,21 @@ INLINE = 500
 GRACE_S = 5.0
 
 Listener = Callable[[frozenset[str]], object]
+Sayings = Callable[[Snapshot], Mapping[str, Words]]
+"""What the service itself says of the CEs of a snapshot, by id."""
 
 
 class Market:
-    """`snapshot` is what matching uses; it is replaced whole. A part: it watches the CEs from start to stop."""
+    """`snapshot` is what matching uses; it is replaced whole. A part: it watches the CEs from start to stop.
 
-    def __init__(self, kit: Kit) -> None:
+    `published` is the same without what the service itself says (`sayings`).
+    """
+
+    def __init__(self, kit: Kit, sayings: Sayings = lambda _published: {}) -> None:
         self._kit = kit
+        self._sayings = sayings
+        self._overlay = Overlay()
+        self.published: Snapshot = EMPTY
         self._settings = kit.settings.information
         self._supermarket = Supermarket()
         self._files = list(sources.site_files(kit.settings, list(kit.backends)))
@@ -126,7 +135,7 @@ class Market:
             for sentence in told.refused:
                 self._kit.log.error("refused: {sentence}", source=source.name, sentence=sentence)
         self.refused[source.name] = told.refused
-        bought = admitted(told.purchase, self._settings.black_list)
+        bought = modest(admitted(told.purchase, self._settings.black_list))
         self._supermarket = self._supermarket.updated(source, bought, self._kit.now())
 
     # -- news of CEs -------------------------------------------------------------------------------------
@@ -148,11 +157,17 @@ class Market:
 
     # -- publishing --------------------------------------------------------------------------------------
 
+    async def say(self) -> None:
+        """The service has something else to say of CEs: from the return on, it is in the snapshot."""
+        if self._open:
+            await self._publish()
+
     async def _publish(self) -> None:
         await self._publishing.acquire()
         try:
             old = self.snapshot
-            self.snapshot = await self._made(old)
+            self.published = await self._made(self.published)
+            self.snapshot = self._overlay.over(self.published, self._sayings(self.published))
             news = changed(old, self.snapshot)
         finally:
             self._publishing.release()

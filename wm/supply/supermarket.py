@@ -13,7 +13,7 @@ from math import inf
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from wm.supply.purchasers import Purchase
-from wm.supply.words import Kind, Origin, Said, Source, Stock, binding, merged, origins, sayings, when
+from wm.supply.words import OWN, Kind, Origin, Said, Source, Stock, binding, merged, origins, sayings, when
 from wms.jdl.values import prepare
 from wms.resource import ComputingElement, StorageElement, completed
 
@@ -21,6 +21,8 @@ __all__ = ["EMPTY", "Kind", "Origin", "Snapshot", "Source", "Stock", "Supermarke
 
 BOUND_SES = "GlueCESEBindGroupSEUniqueID"
 """The SEs close to a CE: those known are at hand as `other.storage.CloseSEs`, for anyMatch and its kin."""
+OURSELVES = "wms"
+"""The source of what the service itself says."""
 _Stocks: TypeAlias = "Mapping[str, Stock]"
 _One = TypeVar("_One", ComputingElement, StorageElement)
 
@@ -30,7 +32,7 @@ class Snapshot:
     """All usable entries at one time, by id (in no order); `void` are the CEs whose every source fell silent.
 
     `version` grows when an entry changes, `expires` is when the first one ceases to hold (epoch s), `stocks` is
-    what it was made of.
+    what it was made of, `own` the attributes of CEs, by id, that the service itself says (wm.supply.own).
     """
 
     version: int = 0
@@ -39,6 +41,7 @@ class Snapshot:
     void: frozenset[str] = frozenset()
     expires: float = inf
     stocks: Mapping[str, Stock] = field(default_factory=dict, repr=False, compare=False)
+    own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def by_destination(self) -> Mapping[str, tuple[ComputingElement, ...]]:
@@ -50,8 +53,13 @@ class Snapshot:
 
     def origins(self, id: str) -> tuple[Origin, ...]:
         """Where each attribute of a CE or SE comes from, by name; empty for an unknown id."""
-        shelf = "ces" if id in self.ces else "ses"
-        return origins(sayings(self.stocks.values(), shelf, {id})[id]) if id in self.ces or id in self.ses else ()
+        if id not in self.ces:
+            return origins(sayings(self.stocks.values(), "ses", {id})[id]) if id in self.ses else ()
+        own, when = self.own.get(id, {}), self.ces[id].updated
+        hidden = {name.casefold() for name in own}
+        told = [one for one in origins(sayings(self.stocks.values(), "ces", {id})[id])
+                if one.name.casefold() not in hidden]
+        return tuple(sorted([*told, *(Origin(name, value, OURSELVES, OWN, when) for name, value in own.items())]))
 
 
 EMPTY = Snapshot()

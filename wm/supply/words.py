@@ -23,6 +23,8 @@ class Kind(StrEnum):
     STATIC = "static"
 
 
+OWN: Final = "own"
+"""What this service itself says of a CE."""
 STATE_PREFIX: Final = "gluecestate"
 STATE_TRUST: Final = {Kind.STATIC: 0, Kind.DIRECTORY: 1, Kind.BACKEND: 2}
 """For attributes of the state: a CE knows its own state best."""
@@ -86,12 +88,12 @@ Said: TypeAlias = "Sequence[Word]"
 
 
 class Origin(NamedTuple):
-    """An attribute, whose word it is, and when that was said (epoch s)."""
+    """An attribute, whose word it is, and when that was said (epoch s); `kind` is one of `Kind`, or `OWN`."""
 
     name: str
     value: Any
     source: str
-    kind: Kind
+    kind: str
     bought: float
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from wms.operations import (
     bookkeeping,
+    ces,
     checkpoints,
     compounds,
     delegations,
@@ -86,7 +87,7 @@ __all__ = [
 # a router takes the first row that fits: rows with a fixed path come before `/{unique}`
 _ROWS = (
     *jobs.ROWS, *delegations.ROWS, *compounds.ROWS, *sessions.ROWS, *perusal.ROWS, *checkpoints.ROWS, *explain.ROWS,
-    *logging.ROWS, *notifications.ROWS, *upkeep.ROWS, *figures.ROWS, *pages.ROWS, *bookkeeping.ROWS,
+    *ces.ROWS, *logging.ROWS, *notifications.ROWS, *upkeep.ROWS, *figures.ROWS, *pages.ROWS, *bookkeeping.ROWS,
 )
 
 OPERATIONS: Mapping[str, Operation] = {operation.name: operation for operation in _ROWS}

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
+from wms.glue import OWN_PREFIX
+
 MAX_ATTRIBUTES = 1_000
 MAX_ITEMS = 10_000
 MAX_TEXT = 4_096
@@ -99,6 +101,19 @@ def admitted(purchase: Purchase, black_list: Iterable[str]) -> Purchase:
         return purchase
     barred = re.compile(names).fullmatch
     return replace(purchase, ces=tuple(one for one in purchase.ces if not (barred(one.id) or barred(one.base))))
+
+
+def modest(purchase: Purchase) -> Purchase:
+    """Without attributes whose names only the broker itself may use."""
+    if not any(_assuming(one) for one in purchase.ces):
+        return purchase
+    return replace(purchase, ces=tuple(replace(one, attributes={
+        name: value for name, value in one.attributes.items() if not name.lower().startswith(OWN_PREFIX)})
+        if _assuming(one) else one for one in purchase.ces))
+
+
+def _assuming(one: Entry) -> bool:
+    return any(name[:len(OWN_PREFIX)].lower() == OWN_PREFIX for name in one.attributes)
 
 
 def queue_of(ce_id: str) -> str:
