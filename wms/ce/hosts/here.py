@@ -18,11 +18,12 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList, Defer
 from twisted.internet.interfaces import IReadDescriptor
 from zope.interface import implementer
 
+from wms.ce.accounts import is_account
 from wms.ce.hosts import Completed
 from wms.ce.hosts.settings import Become
 from wms.errors import Unavailable
 
-__all__ = ["ENVIRONMENT", "Here"]
+__all__ = ["ENVIRONMENT", "Here", "became"]
 
 ENVIRONMENT: Mapping[str, str] = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
                                   "LC_ALL": "C", "HOME": "/"}
@@ -66,20 +67,21 @@ class Here:
         """See `Host.run`. As another user, it has that user's HOME, USER, LOGNAME and groups."""
         await self._places.acquire()
         try:
-            return await self._start(argv, stdin, account, most).result(timeout_s)
+            done = await self._start(argv, stdin, account, most).result(timeout_s)
         finally:
             self._places.release()
+        return became(done, account) if account else done
 
     def _start(self, argv: Sequence[str], stdin: bytes, account: str, most: int) -> _Command:
         if self._stopped:
             raise Unavailable(f"{argv[0]}: the service stops")
         line, environment, identity = list(argv), self._environment, dict[str, Any]()
+        if account and not (self._become and is_account(account)):
+            raise Unavailable(f"{argv[0]} cannot be run as {account!r}", hint="set `become` of this CE to root or sudo")
         if account and self._become == "root":
             environment, identity = _as(account, environment)
-        elif account and self._become == "sudo":
-            line = ["sudo", "-n", "-u", account, "--", self._find(argv[0]), *argv[1:]]
         elif account:
-            raise Unavailable(f"{argv[0]} cannot be run as {account}", hint="set `become` of this CE to root or sudo")
+            line = ["sudo", "-n", "-u", account, "--", self._find(argv[0]), *argv[1:]]
         command = _Command(self._reactor, argv[0], most, self._running.discard)
         command.start([self._find(line[0]), *line[1:]], stdin, environment, identity)
         self._running.add(command)
@@ -102,6 +104,13 @@ def _as(account: str, environment: Mapping[str, str]) -> tuple[dict[str, str], d
     own = {"HOME": user.pw_dir, "USER": account, "LOGNAME": account}
     groups = os.getgrouplist(account, user.pw_gid)
     return {**environment, **own}, {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": groups}
+
+
+def became(done: Completed, account: str) -> Completed:
+    """The answer of a command under that account; raises `Unavailable` if it was not let become that user."""
+    if done.status == 1 and done.stderr.startswith((b"sudo: ", b"runuser: ")):
+        raise Unavailable(f"no way to become {account}: {done.stderr.decode(errors='replace').strip()[:500]}")
+    return done
 
 
 class _Command:
