@@ -12,6 +12,7 @@ from wms.ce import CeJob
 from wms.jdl.arguments import Variable, split_arguments
 from wms.jdl.described import described
 from wms.jdl.description import JobDescription
+from wms.jdl.destinations import destinations
 from wms.messages import Run
 
 
@@ -45,7 +46,7 @@ def adapt(run: Run, token: str, capability: str, proxy: bytes, code: str, around
         sequence_code=code,
         interactive="Interactive" in job.job_types, perusal_period_s=perusal_period_s(job, around.min_perusal_s),
         perusal_bytes=around.perusal_bytes, broker_info=run.broker_info, output_data=stored, report=report_name(id),
-        cpus=job.cpu_number, parallel="MPICH" in job.job_types,
+        destinations=destinations(job.ad), proxy=bool(proxy), cpus=job.cpu_number, parallel="MPICH" in job.job_types,
         bearer=bool(bearer), checkpointable="Checkpointable" in job.job_types, output_limit=around.output_limit,
         start_retry=around.retry, input_retry=around.retry, output_retry=around.retry))
     return CeJob(token, run.job, script, run.queue, proxy, cpus=job.cpu_number, hosts=job.host_number,

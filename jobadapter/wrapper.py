@@ -12,6 +12,8 @@ from jobadapter.shell import curl_value, local, quoted, shown
 from jobadapter.wrapper_checkpoints import checkpoints
 from jobadapter.wrapper_credentials import CREDENTIALS
 from jobadapter.wrapper_data import broker_info, storing
+from jobadapter.wrapper_destinations import DELIVERY
+from jobadapter.wrapper_expiry import EXPIRY
 from jobadapter.wrapper_job import InputFile, Retry, Step, WrapperJob
 from jobadapter.wrapper_logging import logger
 from jobadapter.wrapper_parallel import PARALLEL, prepared
@@ -62,7 +64,11 @@ def _beside(job: WrapperJob) -> list[str]:
                      + PERUSAL)
     if job.bearer:
         found.append(f"wms_token_least={job.token_least_s} wms_token_most={job.token_most_s}\n" + CREDENTIALS)
-    data = [*broker_info(job.broker_info), *storing(_storable(job), job.report)]
+    if job.proxy:
+        found.append("")
+    away = [EXPIRY] if job.proxy or job.destinations else []
+    away += [DELIVERY] if job.destinations else []
+    data = [*away, *broker_info(job.broker_info), *storing(_storable(job), job.report)]
     states = checkpoints(job.checkpointable, job.base_url, "\n".join(_curl_options(job.token)))
     return [*parallel, *states, *data, *([BESIDE, *found] if found else [])]
 
@@ -99,11 +105,13 @@ def _main(job: WrapperJob, names: Mapping[str, str]) -> str:
         *around("prologue", job.prologue, names),
         "wms_take_start",
         "wms_hook cp_1_5.sh",
+        *(["wms_guard"] if job.proxy else []),
         *([f"wms_connect {printed(job)}"] if job.interactive else []),
         *(["wms_look"] if job.perusal_period_s else []),
         *(["wms_bear"] if job.bearer else []),
         "wms_measured wms_payload",
         "printf 'job exit status = %d\\n' \"$wms_exit\"",
+        *(["wms_unguard"] if job.proxy else []),
         *(["wms_disconnect"] if job.interactive else []),
         "wms_hook cp_2.sh",
         *(["wms_looked"] if job.perusal_period_s else []),

@@ -5,11 +5,12 @@ Pure records. Not here: the text of the script (jobadapter.wrapper), nor where t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from jobadapter.output_data import Stored
 from jobadapter.shell import Word
+from wms.jdl.destinations import Destination
 
 __all__ = ["InputFile", "Retry", "Step", "WrapperJob"]
 
@@ -54,7 +55,8 @@ class WrapperJob:
     looked at, 0 never; `perusal_bytes`: of what is new the last so many bytes are sent. `broker_info`: the text of
     .BrokerInfo, if the job was matched. `output_data` is stored by the wrapper, the outcome is in the file `report`.
     `bearer`: the payload has an access token, which is fetched anew when half of its life is over, but not more often
-    than every `token_least_s` nor less often than every `token_most_s` seconds.
+    than every `token_least_s` nor less often than every `token_most_s` seconds. `destinations`: by entry of the output
+    sandbox, what goes elsewhere or has another name. `proxy`: the job has one, and ends with it.
     """
 
     job: str
@@ -84,6 +86,8 @@ class WrapperJob:
     broker_info: str = ""
     output_data: Sequence[Stored] = ()
     report: str = ""
+    destinations: Mapping[str, Destination] = field(default_factory=dict)
+    proxy: bool = False
     bearer: bool = False
     token_least_s: int = 30
     token_most_s: int = 1800

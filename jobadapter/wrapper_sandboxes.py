@@ -10,6 +10,7 @@ from posixpath import dirname
 
 from jobadapter.shell import curl_value, function, local, pattern, quoted, shown, url_name
 from jobadapter.wrapper_job import InputFile, WrapperJob
+from wms.jdl.destinations import Destination
 
 __all__ = ["directories", "inputs", "outputs"]
 
@@ -39,18 +40,31 @@ def outputs(job: WrapperJob) -> str:
     lines = ["set --"]
     for name in job.output_sandbox:
         place = local(name, "OutputSandbox")
-        lines += _one_output(place, f"wms_lacks {quoted(shown(name))} {quoted(json.dumps(name))}")
+        missing = f"wms_lacks {quoted(shown(name))} {quoted(json.dumps(name))}"
+        lines += _one_output(place, missing, job.destinations.get(name))
     return function("wms_outputs", [*lines, 'wms_upload "$@"'])
 
 
-def _one_output(place: str, missing: str) -> list[str]:
+def _one_output(place: str, missing: str, elsewhere: Destination | None) -> list[str]:
     wild = pattern(place)
     if wild is None:
-        return [f'if wms_ready {quoted(place)}; then set -- "$@" {quoted(place)}; else {missing}; fi']
+        taken = _taken(quoted(place), elsewhere)
+        return [f"if wms_ready {quoted(place)}; then {taken}; else {missing}; fi"]
+    taken = _taken('"$wms_file"', elsewhere)
     return [
         "wms_found=''",
         f"for wms_file in {wild}; do",
-        '    if wms_ready "$wms_file"; then wms_found=1; set -- "$@" "$wms_file"; fi',
+        f'    if wms_ready "$wms_file"; then wms_found=1; {taken}; fi',
         "done",
         f'[ -n "$wms_found" ] || {missing}',
     ]
+
+
+def _taken(file: str, elsewhere: Destination | None) -> str:
+    """What is done with a file that is there: it is sent elsewhere, or remembered for the upload."""
+    if elsewhere is None:
+        return f'set -- "$@" {file}'
+    if elsewhere.name:
+        return f'wms_rename {file} {quoted(elsewhere.name)}; set -- "$@" "$wms_file"'
+    words = (elsewhere.address, elsewhere.shown, "signed" if elsewhere.signed else "")
+    return f"wms_deliver {file} {' '.join(quoted(word) for word in words)}"

@@ -32,7 +32,7 @@ wms_lacks() { # an output file that is not there: SHOWN JSON
     wms_missing="${wms_missing:+$wms_missing,}$2"
 }
 
-wms_outcome() { # failure phrase, or nothing -> ../ctl/done.json
+wms_outcome() { # failure phrase, or nothing: the outcome as JSON
     printf '{"nonce":"%s","exit_code":%d,"signal":%d,"wall_s":%d.%03d,' \
         "$wms_nonce" "$wms_exit" "$wms_signal" $((wms_wall / 1000)) $((wms_wall % 1000))
     printf '"cpu_user_s":%d.%03d,"cpu_system_s":%d.%03d,"max_rss_kb":%d,' $((wms_user / 1000)) \
@@ -41,10 +41,17 @@ wms_outcome() { # failure phrase, or nothing -> ../ctl/done.json
         "$wms_notes" "$wms_missing" "$1" "$wms_code"
 }
 
+wms_last() { # the same -> ../ctl/done.json, and standard output, which the CE keeps: two ways
+    printf 'wms-outcome: '
+    wms_outcome "$1"
+    printf '\n'
+    wms_outcome "$1" >../ctl/done.json
+}
+
 wms_fatal() { # reason: the last word, then the end
     printf 'LM_log_done_begin\n%s%s\nLM_log_done_end\n' "$wms_remarks" "$1"
     if [ -n "$wms_tell" ]; then
-        wms_outcome "$1" >../ctl/done.json
+        wms_last "$1"
         wms_done >../ctl/outcome
         wms_send outcome "$wms_start_count" "$wms_start_wait" || echo 'Note: the outcome was not delivered'
     fi
@@ -79,19 +86,19 @@ wms_kill() { # signal to everything the job started
     kill -s "$1" -- "-$wms_pid" 2>/dev/null || kill -s "$1" "$wms_pid" 2>/dev/null
 }
 
-wms_trapped() { # name of the signal; while the job is being started, its process has no name yet: later
+wms_trapped() { # reason; while the job is being started, its process has no name yet: later
     if [ -n "$wms_starting" ]; then
         wms_caught=$1
         return
     fi
-    trap '' XCPU QUIT INT TERM USR2
+    trap '' XCPU QUIT INT TERM USR1 USR2
     [ -z "$wms_pid" ] || wms_kill TERM
     wms_start_count=0 wms_patience=10
     if [ -n "$wms_begun" ] && [ "$wms_exit" -lt 0 ]; then
         wms_clock
         wms_wall=$((wms_now - wms_begun))
     fi
-    wms_fatal "Job has been terminated (got SIG$1)"
+    wms_fatal "$1"
 }
 
 wms_unwatch() { # no more looking at memory
@@ -127,6 +134,10 @@ wms_run() { # a function in a process group of its own -> wms_status
     fi
     wait "$wms_pid"
     wms_status=$?
+    while [ "$wms_status" -gt 128 ] && kill -s 0 "$wms_pid" 2>/dev/null; do # a signal that meant nothing
+        wait "$wms_pid"
+        wms_status=$?
+    done
     wms_unwatch
     wms_kill KILL
     wms_pid=''
@@ -210,11 +221,10 @@ wms_runnable() { # is the file there, and can it be made executable?
 START = r"""
 # --- the way of a job ----------------------------------------------------------------------------------
 wms_prepare() { # private directory, node, nonce
-    trap 'wms_trapped XCPU' XCPU
-    trap 'wms_trapped QUIT' QUIT
-    trap 'wms_trapped INT' INT
-    trap 'wms_trapped TERM' TERM
-    trap 'wms_trapped USR2' USR2
+    for wms_name in XCPU QUIT INT TERM USR2; do
+        # shellcheck disable=SC2064
+        trap "wms_trapped 'Job has been terminated (got SIG$wms_name)'" "$wms_name"
+    done
     trap : PIPE
     { true >&1; } 2>/dev/null || exec >/dev/null
     { true >&2; } 2>/dev/null || exec 2>/dev/null

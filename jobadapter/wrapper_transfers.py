@@ -226,7 +226,7 @@ wms_upload() { # files: all of them and the outcome in one connection, the end o
         fi
         shift
     done
-    wms_outcome '' >../ctl/done.json
+    wms_last ''
     wms_done >>../ctl/outcome
     wms_send outcome "$wms_osb_count" "$wms_osb_wait" || wms_undelivered
 }

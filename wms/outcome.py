@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-__all__ = ["PHRASES", "Outcome", "classify"]
+__all__ = ["LAST_WORD", "PHRASES", "Outcome", "classify"]
 
 Kind: TypeAlias = Literal["done", "resubmit", "abort"]
 
@@ -48,15 +48,19 @@ NOTHING_USEFUL = (
     "Standard output does not contain useful data."
     "Cannot read JobWrapper output, both from Condor and from Maradona. "
 )
+LAST_WORD = "wms-outcome: "
+"""Begins a line with the outcome as JSON, the same as is sent to the service."""
+_DECIDES_NOTHING = ("Note: ", LAST_WORD)
 _JOB_EXIT = re.compile(r"^job exit status = (-?\d+)", re.MULTILINE)
 _WRAPPER_EXIT = re.compile(r"^jw exit status = -?\d+", re.MULTILINE)
 
 
 def classify(stdout: str | None) -> Outcome:
-    """The verdict on a wrapper's output; None: there is no such file. Lines `Note: ...` decide nothing."""
+    """The verdict on a wrapper's output; None: there is no such file. Lines `Note: ...` and the outcome as JSON decide
+    nothing."""
     if stdout is None:
         return Outcome("resubmit", -1, FILE_MISSING)
-    lines = [line for line in stdout.splitlines() if not line.startswith("Note: ")]
+    lines = [line for line in stdout.splitlines() if not line.startswith(_DECIDES_NOTHING)]
     return _failure(lines) or _success("\n".join(lines))
 
 

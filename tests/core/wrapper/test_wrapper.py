@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from jobadapter.output_data import Stored
 from jobadapter.wrapper import InputFile, Retry, Step, WrapperJob, render
 from wms.errors import JdlInvalid, SandboxPathRefused
+from wms.jdl.destinations import Destination
 
 GOLDEN = Path(__file__).with_name("golden")
 CODE = ("UI=000003:NS=0000000003:WM=000004:BH=0000000000:JSS=000002:"
@@ -52,6 +53,11 @@ EXAMPLES = {
         output_data=[Stored("it's.dat", ("file://se.org/data/x/it's.dat", "https://se.org:443/x/it%27s.dat")),
                      Stored("lost.dat")], output_sandbox=["DSUpload_x.out"]),
     "checkpointable": job(checkpointable=True),
+    "elsewhere": job(proxy=True, output_sandbox=["out", "it's", "*.dat", "signed", "lay"], destinations={
+        one.entry: one for one in (
+            Destination("out", name="other"), Destination("it's", "https://se.org:8443/x/it's%20%22?a=b"),
+            Destination("*.dat", "gsiftp://se.org/dir/"), Destination("lay", "file:///shared/a b'"),
+            Destination("signed", "https://s3.org/b/k?X-Amz-Signature=f00"))}),
     "bearer": job(bearer=True, perusal_period_s=5, epilogue=Step("/bin/true")),
     "same-name-for-nothing": job(stdout="out", stderr="err", executable="a=b", environment=[("X", "")]),
 }  # fmt: skip
