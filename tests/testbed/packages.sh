@@ -4,7 +4,8 @@ set -eu
 PACKAGES="openssl curl openssh-server openssh-client sudo shellcheck dash busybox procps iproute2 util-linux systemd
     postgresql rabbitmq-server myproxy-server myproxy globus-proxy-utils globus-gsi-cert-utils-progs voms-clients
     voms-server voms-mysql-plugin mariadb-server gcc libc6-dev nordugrid-arc-client nordugrid-arc-plugins-needed
-    slapd ldap-utils glue-schema chromium fonts-dejavu-core mpich wget python3"
+    slapd ldap-utils glue-schema chromium fonts-dejavu-core mpich wget python3
+    munge slurmctld slurmd slurm-client slurm-wlm-basic-plugins slurmdbd slurm-wlm-mysql-plugin"
 missing=""
 for package in $PACKAGES; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"

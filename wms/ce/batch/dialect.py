@@ -20,7 +20,8 @@ __all__ = ["Dialect", "Listing", "Refusal", "Row", "Said"]
 class Row(msgspec.Struct, frozen=True):
     """One job as the batch system lists it. `phase` is QUEUED, RUNNING, HELD or ENDED.
 
-    `reason`: why it is held or did not end by itself, in words; "" where there is nothing to say. `cpus` in all.
+    `reason`: why it is held or did not end by itself, in words; "" where there is nothing to say. `detail` is what
+    the system says of an end that its job script should tell better. `cancelled`: somebody took it back. `cpus` in all.
     """
 
     handle: str
@@ -29,6 +30,8 @@ class Row(msgspec.Struct, frozen=True):
     cpus: int = 1
     node: str = ""
     reason: str = ""
+    detail: str = ""
+    cancelled: bool = False
     exit_status: int | None = None
     usage: Usage | None = None
 

@@ -1,0 +1,58 @@
+"""The bench of Slurm: a real one of one node with two CPUs, started once for the session; and others for tests of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from ce_bench import Bench, Can, Kind
+from tests.components import Start
+from tests.ports import free_ports
+
+
+class Cluster(NamedTuple):
+    """A Slurm that was started: its configuration and the settings it was started with."""
+
+    conf: str
+    start: dict[str, str]
+
+    def command(self, *line: str) -> str:
+        """One of its commands, as root."""
+        done = subprocess.run(line, env={**os.environ, "SLURM_CONF": self.conf}, text=True, capture_output=True,
+                              check=True)
+        return done.stdout.strip()
+
+    def settings(self, place: Path) -> dict[str, object]:
+        return {"backend": "slurm", "spool": str(place / "spool"), "host": "ce.example.org", "tags": ["VO-test-1"],
+                "environment": {"SLURM_CONF": self.conf}, "fresh_s": 0.1}
+
+    def kill(self, daemon: str) -> None:
+        """End one of its daemons at once; `up` starts it again."""
+        pid = Path(self.conf).parent.joinpath("run", f"{daemon}.proc").read_text().split()[0]
+        os.kill(int(pid), signal.SIGKILL)
+
+
+def cluster(start: Start, name: str, nodes: int = 1, **more: str) -> Cluster:
+    port, *ports = map(str, free_ports(nodes + 1))
+    settings = {"SLURM_CLUSTER": name, "SLURM_PORT": port, "SLURM_NODE_PORTS": " ".join(ports),
+                "SLURM_PARTITIONS": "default:UNLIMITED short:2", "SLURM_CPUS": "2", **more}
+    return Cluster(start("slurm", **settings)["SLURM_CONF"], settings)
+
+
+@cache
+def _bench(start: Start) -> Cluster:
+    return cluster(start, "bench")
+
+
+def _open(request: pytest.FixtureRequest, place: Path) -> Bench:
+    found = _bench(request.getfixturevalue("start"))
+    return Bench("slurm", dict(found.settings(place)), place, ce_id="ce.example.org:2119/jobmanager-slurm-default")
+
+
+SLURM = Kind(_open, frozenset(Can) - {Can.LIMITS_OF_SECONDS, Can.ULIMITS})

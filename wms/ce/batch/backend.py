@@ -1,0 +1,256 @@
+"""A batch system that is commanded by programs as a CE: any one that has a dialect.
+
+What is known of a job is in the spool on the submission host; here are only copies of it. Not here: what differs by
+system (dialect), the spool (staging), the commands (system).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import socket
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from twisted.internet import inotify
+from twisted.python.filepath import FilePath
+
+from wms.ce import CeJob, CeState, Rejected, Submitted
+from wms.ce.batch.dialect import Dialect, Refusal
+from wms.ce.batch.reading import is_over, told
+from wms.ce.batch.script import TOKEN, Place, job_script
+from wms.ce.batch.settings import BatchSettings
+from wms.ce.batch.staging import Answer, Entry, SpoolFull, Staging
+from wms.ce.batch.system import System
+from wms.ce.hosts import Host
+from wms.ce.published import QueueFacts, glue
+from wms.errors import Unavailable
+
+__all__ = ["Batch"]
+
+_QUEUE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
+_SPARE = 1000
+Verdict = Submitted | Rejected
+
+
+class Batch:
+    """A `Backend`."""
+
+    def __init__(self, settings: BatchSettings, dialect: Dialect, host: Host, reactor: Any) -> None:
+        self._settings = settings
+        self._dialect = dialect
+        self._host = host
+        self._reactor = reactor
+        self._staging = Staging(host, settings.spool, settings.timeout_s)
+        self._system = System(host, dialect, settings, reactor)
+        self._installation = hashlib.sha256(f"{settings.host}:{settings.spool}".encode()).hexdigest()[:8]
+        self._entries: dict[str, Entry] = {}
+        self._learned = float("-inf")
+        self._prepared = False
+        self._wakers: list[Callable[[], None]] = []
+        self._notify: inotify.INotify | None = None
+
+    # -- life --------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """A host that does not answer now may answer later."""
+        await self._host.start()
+        try:
+            await self._prepare()
+        except Unavailable:
+            return
+
+    async def _prepare(self) -> None:
+        if not self._prepared:
+            await self._staging.prepare(shared=bool(self._settings.become))
+            self._prepared = True
+            self._watch_ends()
+
+    def _watch_ends(self) -> None:
+        """Where the spool is a directory of this host, and ends are written on it."""
+        ends = f"{self._settings.spool}/ended"
+        if self._settings.ssh is None and os.path.isdir(ends):
+            self._notify = inotify.INotify(self._reactor)
+            self._notify.startReading()
+            self._notify.watch(FilePath(ends), inotify.IN_MOVED_TO, callbacks=[lambda *_: self._wake()])
+
+    def _wake(self) -> None:
+        for wake in self._wakers:
+            wake()
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        self._wakers.append(wake)
+
+    async def stop(self) -> None:
+        if self._notify is not None:
+            self._notify.connectionLost(None)
+            self._notify = None
+        self._prepared = False
+        await self._host.stop()
+
+    # -- submission --------------------------------------------------------------------------------------
+
+    async def submit(self, jobs: Sequence[CeJob]) -> list[Verdict]:
+        await self._prepare()
+        verdicts: dict[str, Verdict] = {job.token: refused for job in jobs if (refused := self._unfit(job))}
+        fit = {job.token: job for job in jobs if job.token not in verdicts}
+        accounts = {token: self._account(job) for token, job in fit.items()}
+        for account, tokens in _by_account(accounts):
+            for first in range(0, len(tokens), self._settings.at_most):
+                some = [fit[token] for token in tokens[first : first + self._settings.at_most]]
+                verdicts.update(await self._hand_over(account, some))
+        return [verdicts[job.token] for job in jobs]
+
+    def _unfit(self, job: CeJob) -> Rejected | None:
+        if not TOKEN.fullmatch(job.token):
+            return Rejected(job.token, "the token is not made of letters, digits, '_' and '-'", True)
+        offered = self._settings.queues
+        if not _QUEUE.fullmatch(job.queue) or (offered and job.queue not in offered):
+            return Rejected(job.token, f"there is no queue {job.queue!r}", True)
+        return None
+
+    def _account(self, job: CeJob) -> str:
+        return ""
+
+    async def _hand_over(self, account: str, jobs: Sequence[CeJob]) -> dict[str, Verdict]:
+        """Two rounds if some were half handed over by somebody who died: the batch system knows them, or not."""
+        files = {job.token: self._files(job, account) for job in jobs}
+        command, silent = self._dialect.submit(), "|".join(map(re.escape, self._dialect.silent))
+        try:
+            answers = await self._staging.submit(account, dict.fromkeys(files), files, silent, command)
+            if halfway := [token for token, answer in answers.items() if answer.verb == "halfway"]:
+                handles = await self._search(halfway)
+                answers |= await self._staging.submit(account, handles, {}, silent, command)
+        except SpoolFull as full:
+            return {token: Rejected(token, f"the spool cannot be written: {full}", False) for token in files}
+        if late := next((answer for answer in answers.values() if answer.verb == "later"), None):
+            raise Unavailable(f"{command[0]}: {late.text}")
+        return {token: self._verdict(token, account, answers.get(token)) for token in files}
+
+    def _files(self, job: CeJob, account: str) -> dict[str, bytes]:
+        spool = self._settings.spool
+        directives = self._dialect.directives(job, self._name(job.token), f"{spool}/jobs/{job.token}/log")
+        batch = job_script(job, Place(spool, account), directives, self._dialect.variable,
+                           self._settings.job_environment)
+        files = {"script": job.script.encode(), "batch": batch.encode(), "proxy": job.proxy, "token": job.bearer}
+        return {name: content for name, content in files.items() if content or name == "script"}
+
+    async def _search(self, tokens: Collection[str]) -> dict[str, str]:
+        """Token -> the job of that name, or ""."""
+        found = await self._system.search([self._name(token) for token in tokens])
+        return {token: found.get(self._name(token), "") for token in tokens}
+
+    def _name(self, token: str) -> str:
+        return f"wms-{self._installation}-{token}"
+
+    def _verdict(self, token: str, account: str, answer: Answer | None) -> Verdict:
+        if answer is None or answer.verb == "gone":
+            return Rejected(token, "it was taken away while it was handed over", False)
+        if answer.verb == "no":
+            return Rejected(token, answer.text, self._dialect.refusal(answer.text) is Refusal.FINAL)
+        handle = self._dialect.handle(answer.text)
+        self._learn({token: Entry(handle, account, present=True)})
+        return Submitted(token, handle)
+
+    # -- what becomes of them ----------------------------------------------------------------------------
+
+    async def status(self, tokens: Collection[str]) -> dict[str, CeState]:
+        await self._prepare()
+        await self._find(tokens)
+        rows = await self._system.rows(self._learned)
+        over = [token for token in tokens if is_over(rows.get(self._handle(token)))]
+        entries = await self._staging.entries(over)
+        self._entries.update({token: entries[token] for token in over if token in entries})
+        past = await self._past([token for token in tokens if token in entries], rows)
+        self._forget_others(tokens)
+        known = {**self._entries, **entries}
+        return {token: self._told(token, known.get(token), {**rows, **past}) for token in tokens}
+
+    def _told(self, token: str, entry: Entry | None, rows: Mapping[str, Any]) -> CeState:
+        handle = self._dialect.handle(entry.handle) if entry else ""
+        return told(token, entry, rows.get(handle), handle)
+
+    async def _past(self, tokens: Iterable[str], rows: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Accounts of what is over; those that have not caught up yet do not count."""
+        handles = [handle for token in tokens if (handle := self._handle(token)) and is_over(rows.get(handle))]
+        found = await self._system.past(handles)
+        return {handle: row for handle, row in found.items() if is_over(row)}
+
+    def _handle(self, token: str) -> str:
+        entry = self._entries.get(token)
+        return self._dialect.handle(entry.handle) if entry else ""
+
+    async def _find(self, tokens: Collection[str]) -> dict[str, Entry]:
+        """What the spool has of them, as far as it has to be asked."""
+        if new := [token for token in tokens if not self._handle(token)]:
+            found = await self._staging.entries(new)
+            self._learn({token: found[token] for token in new if token in found})
+        return {token: self._entries[token] for token in tokens if token in self._entries}
+
+    def _learn(self, entries: Mapping[str, Entry]) -> None:
+        """A list of jobs from before does not count for these."""
+        if entries:
+            self._entries.update(entries)
+            self._learned = self._reactor.seconds()
+
+    def _forget_others(self, tokens: Collection[str]) -> None:
+        if len(self._entries) > 2 * len(tokens) + _SPARE:
+            self._entries = {token: self._entries[token] for token in tokens if token in self._entries}
+
+    async def cancel(self, tokens: Collection[str]) -> None:
+        await self._prepare()
+        entries = await self._find(tokens)
+        await self._staging.cancelled(list(entries))
+        await self._end(entries)
+
+    async def _end(self, entries: Mapping[str, Entry]) -> None:
+        """Also those that were handed over by somebody who died before he could write it down."""
+        handles = {token: self._dialect.handle(entry.handle) for token, entry in entries.items()}
+        handles |= await self._search([token for token, handle in handles.items() if not handle])
+        for account, some in _by_account({token: entry.account for token, entry in entries.items()}):
+            await self._system.cancel([handles[token] for token in some if handles[token]], account)
+
+    async def clean(self, tokens: Collection[str]) -> None:
+        await self._prepare()
+        entries = await self._staging.entries(tokens)
+        mine = {token: entries[token] for token in tokens if token in entries}
+        await self._end({token: entry for token, entry in mine.items() if not entry.ended})
+        for account, some in _by_account({token: entry.account for token, entry in mine.items()}):
+            await self._staging.clean(some, account)
+            if account:
+                await self._staging.clean(some, "")
+        for token in tokens:
+            self._entries.pop(token, None)
+
+    async def renew(self, tokens: Collection[str], proxy: bytes, bearer: bytes = b"") -> None:
+        await self._prepare()
+        credentials = {name: content for name, content in (("proxy", proxy), ("token", bearer)) if content}
+        entries = await self._find(tokens)
+        for account, some in _by_account({token: entry.account for token, entry in entries.items()}):
+            await self._staging.renew(some, account, credentials)
+
+    async def output(self, token: str) -> str:
+        await self._prepare()
+        entry = (await self._find([token])).get(token)
+        return await self._staging.output(token, entry.account) if entry else ""
+
+    async def known(self) -> list[str]:
+        await self._prepare()
+        return await self._staging.known()
+
+    async def describe(self) -> list[dict[str, Any]]:
+        settings = self._settings
+        most = QueueFacts(host=settings.host or socket.gethostname(), queue="", system=self._dialect.system,
+                          implementation=f"wms-{self._dialect.system}", tags=tuple(settings.tags),
+                          access_rules=tuple(settings.access_rules), max_running=settings.max_running)
+        queues = {queue.queue: queue for queue in await self._system.queues(most)}
+        return [glue(queues[name]) for name in settings.queues or queues if name in queues]
+
+
+def _by_account(accounts: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
+    """Token -> account, as the tokens of each account."""
+    ordered = sorted(accounts.items(), key=lambda item: item[1])
+    for account, some in groupby(ordered, key=lambda item: item[1]):
+        yield account, [token for token, _ in some]
