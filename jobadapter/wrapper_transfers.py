@@ -59,9 +59,10 @@ wms_carry() { # configuration -> wms_codes and a status, as from curl: by the co
 wms_transfer() { # configuration below ctl -> wms_codes: the status of each transfer, one a line
     if [ -n "$wms_courier" ] && [ -p "$wms_courier/jobs/$wms_call/answer" ]; then
         wms_carry "$1"
-    else
-        wms_codes=$(wms_http "../ctl/$1")
+        wms_carried=$?
+        [ "$wms_carried" -eq 2 ] || return "$wms_carried"
     fi
+    wms_codes=$(wms_http "../ctl/$1")
 }
 """
 
@@ -193,6 +194,7 @@ wms_put() { # file, name, number: one upload
     esac
     wms_request "$wms_base/output/$2" 3600 ../ctl/reply >>../ctl/outcome
     printf 'upload-file = "%s"\nnext\n' "$1" >>../ctl/outcome
+    wms_files_out=$((wms_files_out + 1))
     wms_sent="$wms_sent$2$wms_nl"
 }
 
@@ -211,13 +213,11 @@ wms_tail() { # file, its place in the queue: it is too large, keep its end
 wms_upload() { # files: all of them and the outcome in one connection, the end of a job that ran
     wms_total=0 wms_sent='' wms_size=0
     : >../ctl/outcome
-    [ $# -eq 0 ] || [ "$wms_limit" -lt 0 ] || wms_list=$(wms_sizes "$@")
+    [ $# -eq 0 ] || wms_list=$(wms_sizes "$@")
     while [ $# -gt 0 ]; do
         wms_named "${1##*/}"
-        if [ "$wms_limit" -ge 0 ]; then
-            wms_size=${wms_list%%"$wms_nl"*}
-            wms_list=${wms_list#*"$wms_nl"}
-        fi
+        wms_size=${wms_list%%"$wms_nl"*}
+        wms_list=${wms_list#*"$wms_nl"}
         if [ "$wms_limit" -ge 0 ] && [ $((wms_total + wms_size)) -gt "$wms_limit" ]; then
             wms_tail "$1" $#
         else
@@ -226,6 +226,7 @@ wms_upload() { # files: all of them and the outcome in one connection, the end o
         fi
         shift
     done
+    wms_bytes_out=$((wms_bytes_out + wms_total))
     wms_last ''
     wms_done >>../ctl/outcome
     wms_send outcome "$wms_osb_count" "$wms_osb_wait" || wms_undelivered
@@ -239,6 +240,7 @@ wms_undelivered() { # which of the transfers failed: a file, or the outcome itse
     done
     wms_sent=${wms_sent%%"$wms_nl"*}
     if [ -n "$wms_sent" ]; then
+        wms_bytes_out=0 wms_files_out=0
         wms_fatal "Cannot upload file://$wms_sent into $wms_base/output/$wms_sent ($wms_rest)"
     fi
     wms_note "the outcome could not be delivered (${wms_rest:-no answer})"

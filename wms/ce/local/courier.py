@@ -27,8 +27,10 @@ THREADS = 8
 LOOK_S = 30.0
 """Calls that rang no bell are looked for that often."""
 MOST_BYTES = 16_000_000
-REFUSED, FAILED = 22, 7
-"""Exit statuses, as curl has them: an answer of 400 or more, no answer."""
+UNKNOWN, FAILED, REFUSED = 2, 7, 22
+"""Exit statuses, as curl has them: an option that we do not know, no answer, an answer of 400 or more."""
+_OPTIONS = frozenset({"url", "output", "cacert", "max-time", "connect-timeout", "header", "data-binary", "upload-file",
+                      "write-out"})
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
@@ -55,6 +57,8 @@ def sections(text: str) -> Iterator[Section]:
                 yield _section(options)
             options = {}
         elif value:
+            if key not in _OPTIONS:
+                raise ValueError(f"the option {key} is not for a courier")
             plain = re.sub(r"\\(.)", lambda found: _ESCAPED.get(found[1], found[1]), value[1:-1])
             options.setdefault(key, []).append(plain)
 
@@ -175,7 +179,11 @@ class Courier:
         line = getattr(self._lines, "line", None) or Line()
         self._lines.line = line
         place, codes = os.path.join(os.path.dirname(path), "../work"), []
-        for section in sections(_read(path).decode("utf-8", "surrogateescape")):
+        try:
+            transfers = list(sections(_read(path).decode("utf-8", "surrogateescape")))
+        except ValueError:
+            return str(UNKNOWN)
+        for section in transfers:
             try:
                 codes.append(line.carry(section, place))
             except (OSError, http.client.HTTPException):
