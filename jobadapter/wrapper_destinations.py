@@ -45,7 +45,7 @@ wms_elsewhere() { # the configuration ../ctl/elsewhere -> wms_codes, wms_status;
     case $wms_status/$wms_codes in
     0/2??) return 0 ;;
     60/* | 77/*) wms_reason='the certificate of the server is not trusted here' wms_final=1 ;;
-    */401 | */403) wms_reason="$wms_codes, the credential of the job does not count there" wms_final=1 ;;
+    */401 | */403) wms_reason="$wms_codes, the ${wms_signed:-credential of the job} does not count there" wms_final=1 ;;
     */408 | */425 | */429) wms_reason=$wms_codes ;;
     */4??) wms_reason=$wms_codes wms_final=1 ;;
     */000 | */) wms_reason='no answer' ;;
@@ -134,7 +134,7 @@ wms_deliver() { # file, destination, as it is shown, `signed` or nothing
     file:*/) set -- "$1" "$2${1##*/}" "$3$wms_name" "$4" ;;
     */) set -- "$1" "$2$wms_name" "$3$wms_name" "$4" ;;
     esac
-    wms_signed=$4 wms_parcel=$wms_name wms_left=$wms_osb_count wms_wait=$wms_osb_wait
+    wms_signed=${4:+signed address} wms_parcel=$wms_name wms_left=$wms_osb_count wms_wait=$wms_osb_wait
     until wms_put_once "$1" "$2"; do
         case $4/$2 in
         signed/* | /file:* | /http:*) ;;

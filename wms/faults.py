@@ -10,9 +10,9 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["FAULTS", "UNKNOWN", "VERSION", "Fault", "Judgement", "Row", "judge"]
+__all__ = ["FAULTS", "UNKNOWN", "VERSION", "Fault", "Judgement", "Row", "judge", "owned"]
 
-VERSION = 2
+VERSION = 3
 """Of the table: raised with every change of a row's meaning."""
 
 
@@ -94,19 +94,27 @@ _NODES = (
      r"|gateway time-?out|LFC|SRM_(INTERNAL|FAILURE|REQUEST_TIMED_OUT)|error creating stage-?in|data ?staging failed"
      r"|failed in (data )?(upload|download)|A-REX|arched", SERVICE, "CE"),
 )
+_TRANSFERS = (
+    (r"the jobwrapper because of user (proxy|token) expiration|\(the proxy has expired\)"
+     r"|(credential of the job|signed address) does not count there", CREDENTIAL_FINAL, "wrapper"),
+    (r"certificate of the server is not trusted here|there is no globus-url-copy here|cannot be written on this node",
+     SITE, "wrapper"),
+)
 _PROGRAM = ((r"not found or unreadable|(?-i:Job killed)", USER_FINAL, "wrapper"),)
 _WRAPPER = (
     (r"prologue failed|epilogue failed", USER_AGAIN, "wrapper"),
     (r"cannot take shallow resubmission token|cannot download|cannot upload", NETWORK, "wrapper"),
     (r"working directory not writable|GLOBUS_LOCATION undefined|/etc/globus-user-env\.sh|cannot create directory"
-     r"|job has been terminated|no \*ftp|cannot find edg-rm", SITE, "wrapper"),
+     r"|job has been terminated|no \*ftp|cannot find (edg-rm|mpirun|apptainer|the container image)"
+     r"|cannot run the container|cannot copy the working directory", SITE, "wrapper"),
 )
 _OURS = (
     (r"the service (could not handle|cannot open)|no backend .* is configured|nothing was heard", SERVICE, "WMS"),
     (r"does not know (the job|it)|does not contain useful data|file not available|there is no queue"
      r"|the spool cannot be written|stopped before it was handed", SITE, "WMS"),
 )
-FAULTS: tuple[Row, ...] = tuple(Row(*row) for row in (*_PROGRAM, *_CREDENTIALS, *_LIMITS, *_WRAPPER, *_NODES, *_OURS))
+FAULTS: tuple[Row, ...] = tuple(Row(*row) for row in (
+    *_TRANSFERS, *_PROGRAM, *_CREDENTIALS, *_LIMITS, *_WRAPPER, *_NODES, *_OURS))
 _COMPILED = tuple((re.compile(row.pattern, re.IGNORECASE | re.DOTALL), row) for row in FAULTS)
 LONGEST = 2000
 """Characters that are looked at; what counts stands at the beginning."""
@@ -117,3 +125,8 @@ def judge(text: str) -> Judgement:
     """Owner and hope of a failure, by the words of the wrapper, the CE or the service itself."""
     shortened = text[:LONGEST]
     return next((row.judgement for pattern, row in _COMPILED if pattern.search(shortened)), UNKNOWN)
+
+
+def owned(text: str) -> dict[str, str | int]:
+    """The fields of an event that tells of a failure: who owns it, by which version of the table."""
+    return {"fault": judge(text).owner.value, "taxonomy": VERSION} if text else {}

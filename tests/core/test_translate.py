@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logmonitor.translate import Cancelled, Failure, Success, as_cancelled, from_output, from_report
+from logmonitor.translate import (
+    Cancelled,
+    Failure,
+    Success,
+    accounted,
+    as_cancelled,
+    from_output,
+    from_report,
+    last_word,
+)
+from wms.ce import Usage
 from wms.operations import OutcomeReport
-from wms.outcome import PHRASES
+from wms.outcome import LAST_WORD, PHRASES
 
 
 def report(**values: object) -> OutcomeReport:
@@ -59,3 +70,45 @@ def test_a_failure_of_a_job_the_user_gave_up_is_a_cancellation_and_a_success_sta
     assert as_cancelled(failed, False) is failed
     assert as_cancelled(ended, True) is ended
     assert as_cancelled(Cancelled("z"), True) == Cancelled("z")
+
+
+def line(**values: object) -> str:
+    return LAST_WORD + msgspec.json.encode(report(**values)).decode() + "\n"
+
+
+def test_a_report_on_standard_output_says_all_that_the_lost_one_would_have_said() -> None:
+    told = report(exit_code=3, wall_s=2.5, cpu_user_s=1.0, max_rss_kb=7, notes=("a",), missing=("b",))
+    output = f"job exit status = 3\n{line(**msgspec.structs.asdict(told))}jw exit status = 1\n"
+    ending = from_output(output, 1, "")
+    assert ending == Success(3, "Warning: job exit code != 0", told)
+    assert {name: quantity for name, quantity, _ in accounted(ending, None)} == {
+        "real": 2.5, "user": 1.0, "sys": 0.0, "max_rss": 7.0}
+
+
+def test_the_last_report_counts_and_what_cannot_be_read_is_passed_over() -> None:
+    failed = line(exit_code=0, failure="Cannot upload file://a into https://se/a (503)")
+    broken = 'wms-outcome: {\nwms-outcome: {"exit_code":"x"}\n'
+    ending = from_output(line(exit_code=0) + failed + broken, 1, "late")
+    assert isinstance(ending, Failure)
+    assert ending.reason == ("Cannot upload file://a into https://se/a (503); the CE says: late; "
+                             "wrapper exit status 1")
+    assert (ending.retry, ending.report) == (True, last_word(failed))
+    gone = from_output(line(failure="Job killed by the jobwrapper because of user proxy expiration"), None, "")
+    assert isinstance(gone, Failure)
+    assert not gone.retry
+
+
+def test_what_a_note_says_decides_nothing() -> None:
+    assert isinstance(from_output(line(notes=("Cannot upload x", "Job killed")), None, ""), Success)
+
+
+def test_the_wrappers_figures_come_before_those_of_the_ce() -> None:
+    usage = Usage(wall_s=9.0)
+    assert list(accounted(Success(0, ""), usage)) == [("real", 9.0, "s")]
+    assert list(accounted(Cancelled(), usage)) == [("real", 9.0, "s")]
+    assert next(accounted(Success(0, "", report(wall_s=1.0)), usage)) == ("real", 1.0, "s")
+
+
+@given(st.text())
+def test_any_output_has_a_verdict(output: str) -> None:
+    assert isinstance(from_output(LAST_WORD + output, None, ""), Success | Failure)

@@ -138,3 +138,44 @@ use_ca() {
     CA_DIR=$(cd "$CA_DIR" && pwd)
     export CA_DIR
 }
+
+# loopback_only: build (once) a library for LD_PRELOAD that turns bind(2) to
+# the wildcard address into one to 127.0.0.1, for daemons that have no option
+# for the address they listen on; prints its path.
+loopback_only() {
+    if [ ! -s "$RP_DIR/bindlo.so" ]; then
+        command -v cc >/dev/null || die "cc not found; install the Debian packages gcc libc6-dev"
+        cat > "$RP_DIR/bindlo.c" <<'C'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+int bind(int fd, const struct sockaddr *sa, socklen_t len)
+{
+    int (*next)(int, const struct sockaddr *, socklen_t) = dlsym(RTLD_NEXT, "bind");
+    struct sockaddr_storage s;
+    if (len > sizeof s)
+        return next(fd, sa, len);
+    memcpy(&s, sa, len);
+    if (sa->sa_family == AF_INET) {
+        struct sockaddr_in *a = (void *)&s;
+        if (a->sin_addr.s_addr == htonl(INADDR_ANY))
+            a->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    } else if (sa->sa_family == AF_INET6) {
+        struct sockaddr_in6 *a = (void *)&s;
+        if (IN6_IS_ADDR_UNSPECIFIED(&a->sin6_addr)) {
+            unsigned char *b = a->sin6_addr.s6_addr;  /* ::ffff:127.0.0.1 */
+            b[10] = b[11] = 0xff;
+            b[12] = 127;
+            b[15] = 1;
+        }
+    }
+    return next(fd, (void *)&s, len);
+}
+C
+        cc -shared -fPIC -O2 -o "$RP_DIR/bindlo.so" "$RP_DIR/bindlo.c" -ldl ||
+            die "cannot compile bindlo.c; install gcc and libc6-dev"
+    fi
+    echo "$RP_DIR/bindlo.so"
+}

@@ -14,6 +14,7 @@ from wms.errors import JdlInvalid
 from wms.jdl.arguments import split_arguments
 from wms.jdl.ast import Name, Select, Unary
 from wms.jdl.attributes import JOB_TYPES
+from wms.jdl.destinations import destination_problem
 from wms.jdl.forms import MISSING
 from wms.jdl.reader import Reader
 from wms.jdl.references import significant
@@ -125,6 +126,9 @@ def output_sandbox(reader: Reader, letters: str) -> None:
                        "OutputSandbox and OutputSandboxDestURI cardinalities are different")
     if any(map(sandbox.has_wildcard, entries)):
         reader.problem("OutputSandbox", "wildcards are not allowed together with OutputSandboxDestURI")
+    places = reader.list_of("OutputSandboxDestURI")
+    reader.report("OutputSandboxDestURI", [*map(destination_problem, places), *(
+        f"'{place}' is told more than once" for place in sandbox.repeated(places))])
 
 
 # -- data ------------------------------------------------------------------------------------------------
