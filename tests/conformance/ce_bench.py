@@ -24,6 +24,7 @@ class Can(StrEnum):
     """What not every CE can. A test names what it needs (`needs`) and is run on those that can."""
 
     SLOTS = "the bench has two slots on one host, given first come first served"
+    ORDER = "a large job keeps its place before a small one that was submitted with it"
     WHOLE_NODES = "a job may have its host alone"
     CHECKS_SIZE = "a job too large for the CE is refused when it is submitted"
     LIMITS_OF_SECONDS = "wall time limits are kept to the second"

@@ -84,7 +84,7 @@ def test_no_more_run_than_there_are_slots_and_the_first_come_first(bench: Bench,
     open_until_ended(ce, gate, tokens)
 
 
-@needs(Can.SLOTS)
+@needs(Can.SLOTS, Can.ORDER)
 def test_a_job_of_two_cpus_takes_two_slots_and_keeps_its_place_in_the_queue(bench: Bench, ce: Backend) -> None:
     gate = bench.gate()
     line = f"read -r line <{gate}"

@@ -4,7 +4,3 @@
 `events` and `logtail` its event logs, `submitfile` what is written for it, `staging` our files, `facts` what is
 published.
 """
-
-from wms.ce.condor.backend import make
-
-__all__ = ["make"]
