@@ -4,6 +4,7 @@ set -eu
 PACKAGES="openssl curl openssh-server openssh-client sudo shellcheck dash busybox procps iproute2 util-linux systemd
     postgresql rabbitmq-server myproxy-server myproxy globus-proxy-utils globus-gsi-cert-utils-progs voms-clients
     voms-server voms-mysql-plugin mariadb-server gcc libc6-dev nordugrid-arc-client nordugrid-arc-plugins-needed
+    nordugrid-arc-arex
     slapd ldap-utils glue-schema chromium fonts-dejavu-core mpich wget python3
     xrootd-server xrootd-server-plugins xrootd-plugins xrootd-voms-plugins xrootd-client-plugins
     munge slurmctld slurmd slurm-client slurm-wlm-basic-plugins slurmdbd slurm-wlm-mysql-plugin"
