@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from clients.commands import wms_delegations, wms_login, wms_proxy
+from clients.commands import wms_ce, wms_delegations, wms_login, wms_proxy
 from wms.errors import WmsError
 
 STALE_S = 15.0
@@ -48,7 +48,8 @@ def cli() -> None:
     """Workload management: a suite of your own, proxies and tokens, and help on the job commands."""
 
 
-for _command in (wms_login.login, wms_login.logout, wms_login.token, wms_proxy.proxy, wms_delegations.delegations):
+for _command in (wms_login.login, wms_login.logout, wms_login.token, wms_proxy.proxy, wms_delegations.delegations,
+                 wms_ce.ce):
     cli.add_command(_command)
 
 

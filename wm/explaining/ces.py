@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import msgspec
+
 from wm.recovery.memories import Memories
 from wm.supply import drains
 from wm.supply.drains import Drains
@@ -53,7 +55,8 @@ class CeDesk:
     def _health(self, backend: str) -> dict[str, Any]:
         """What stands between us and a configured CE tells how it is."""
         health = getattr(self._kit.backends.get(backend), "health", None)
-        return dict(health()) if health is not None else {}
+        found: dict[str, Any] = msgspec.to_builtins(health()) if health is not None else {}
+        return found
 
     @staticmethod
     def _unknown(ce: str) -> UnknownResource:

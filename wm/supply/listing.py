@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterator, Mapping
 from math import inf
 from typing import Any
 
-from wm.supply.own import Drain, drains_of, shown
-from wm.supply.supermarket import Snapshot
+from wm.supply.own import DRAINING, STATUS, Drain, drains_of, shown
+from wm.supply.supermarket import OURSELVES, Snapshot
+from wm.supply.words import OWN
 from wms.glue import (
+    DRAINED,
     MEASURED_90,
     MEASURED_ENDS,
     MEASURED_JOBS,
@@ -52,7 +54,12 @@ def detail(snapshot: Snapshot, ce: Ce, health: Mapping[str, Any], now: float) ->
 
 
 def _attributes(snapshot: Snapshot, id: str, now: float) -> Iterator[CeAttribute]:
+    """A drained CE says that it drains, and beside it what it publishes."""
+    drains = DRAINED in snapshot.own.get(id, {})
     for one in snapshot.origins(id):
+        if drains and one.name == STATUS:
+            yield CeAttribute(STATUS, DRAINING, OURSELVES, OWN, 0.0)
+            one = one._replace(name=PUBLISHED_STATUS)
         yield CeAttribute(one.name, one.value, one.source, one.kind, round(max(0.0, now - one.bought), 1))
 
 
