@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from benches_condor import CONDOR
 from benches_local import LOCAL
+from benches_slurm import SLURM
 from ce_bench import Kind
 
 BENCHES: dict[str, Kind] = {
+    "htcondor": CONDOR,
     "local": LOCAL,
+    "slurm": SLURM,
 }

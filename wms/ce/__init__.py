@@ -155,7 +155,9 @@ Factory: TypeAlias = Callable[[Mapping[str, Any], Any], Backend]
 """`factory(settings, reactor)`: the settings of one CE as configured, and the reactor to live on."""
 
 BACKENDS: dict[str, str] = {
+    "htcondor": "wms.ce.condor.backend:make",
     "local": "wms.ce.local.backend:make",
+    "slurm": "wms.ce.batch.systems:make",
 }
 
 
