@@ -128,12 +128,15 @@ wms_put_once() { # file, destination
     esac
 }
 
-wms_deliver() { # file, destination, as it is shown, `signed` or nothing
-    wms_named "${1##*/}"
-    case $2 in
-    file:*/) set -- "$1" "$2${1##*/}" "$3$wms_name" "$4" ;;
-    */) set -- "$1" "$2$wms_name" "$3$wms_name" "$4" ;;
-    esac
+wms_deliver() { # file, destination, as it is shown, `signed` or nothing, its name as it is shown
+    wms_name=$5
+    if [ -z "$wms_name" ]; then # one of many, found by a pattern: below the destination
+        wms_named "${1##*/}"
+        case $2 in
+        file:*) set -- "$1" "$2${1##*/}" "$3$wms_name" "$4" ;;
+        *) set -- "$1" "$2$wms_name" "$3$wms_name" "$4" ;;
+        esac
+    fi
     wms_signed=${4:+signed address} wms_parcel=$wms_name wms_left=$wms_osb_count wms_wait=$wms_osb_wait
     until wms_put_once "$1" "$2"; do
         case $4/$2 in

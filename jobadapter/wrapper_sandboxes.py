@@ -11,8 +11,9 @@ from posixpath import dirname
 from jobadapter.shell import curl_value, function, local, pattern, quoted, shown, url_name
 from jobadapter.wrapper_job import InputFile, WrapperJob
 from wms.jdl.destinations import Destination
+from wms.sandbox import base_name
 
-__all__ = ["directories", "inputs", "outputs"]
+__all__ = ["directories", "fetched", "inputs", "outputs"]
 
 
 def inputs(job: WrapperJob) -> str:
@@ -23,6 +24,12 @@ def inputs(job: WrapperJob) -> str:
         words = [_source(file), curl_value(place)[1:-1], place, file.sha256]
         calls.append('"$1" ' + " ".join(quoted(text) for text in words) + " || return")
     return function("wms_each_input", [*calls, ":"])
+
+
+def fetched(job: WrapperJob) -> list[str]:
+    """What gets the input sandbox, and counts it."""
+    sizes = [max(0, file.size) for file in job.input_sandbox]
+    return ["wms_download", f"wms_bytes_in={sum(sizes)} wms_files_in={len(sizes)}"] if sizes else []
 
 
 def _source(file: InputFile) -> str:
@@ -66,5 +73,7 @@ def _taken(file: str, elsewhere: Destination | None) -> str:
         return f'set -- "$@" {file}'
     if elsewhere.name:
         return f'wms_rename {file} {quoted(elsewhere.name)}; set -- "$@" "$wms_file"'
-    words = (elsewhere.address, elsewhere.shown, "signed" if elsewhere.signed else "")
+    fixed = pattern(elsewhere.entry) is None
+    one = elsewhere.of(elsewhere.entry) if fixed else elsewhere
+    words = (one.address, one.shown, "signed" if one.signed else "", shown(base_name(one.entry)) if fixed else "")
     return f"wms_deliver {file} {' '.join(quoted(word) for word in words)}"

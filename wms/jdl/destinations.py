@@ -6,13 +6,13 @@ Pure: a description in, addresses out, fit for any program that reads URLs. Not 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 from wms.jdl.ast import Ad
 from wms.jdl.evaluate import evaluate
-from wms.sandbox import local_path, name_problem, scheme
+from wms.sandbox import base_name, local_path, name_problem, scheme
 
 __all__ = ["PROTOCOLS", "Destination", "destination_problem", "destinations"]
 
@@ -35,6 +35,12 @@ class Destination:
     entry: str
     address: str = ""
     name: str = ""
+
+    def of(self, file: str) -> Destination:
+        """Where one file goes: below a directory, under its base name."""
+        name = base_name(file)
+        below = name if self.address.startswith("file:") else quote(name, safe="")
+        return replace(self, address=self.address + below) if self.address.endswith("/") else self
 
     @property
     def signed(self) -> bool:

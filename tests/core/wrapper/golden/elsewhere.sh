@@ -8,7 +8,7 @@ wms_unique='wms_snPegp1YMJcnS22yF5pFlg.1'
 wms_base='https://wms.example.org:9000/ns/v1/attempts/snPegp1YMJcnS22yF5pFlg/1'
 wms_code='UI=000003:NS=0000000003:WM=000004:BH=0000000000:JSS=000002:LM=000000:LRMS=000000:APP=000000:LBS=000000'
 wms_limit=-1
-wms_memory_period=0
+wms_memory_period=60
 wms_curl='silent
 show-error
 fail
@@ -161,6 +161,7 @@ wms_safe='ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-'
 wms_dir='' wms_pid='' wms_watcher='' wms_begun='' wms_tell='' wms_setsid='' wms_starting='' wms_caught=''
 wms_notes='' wms_missing='' wms_remarks='' wms_beside=''
 wms_exit=-1 wms_signal=0 wms_wall=0 wms_user=0 wms_sys=0 wms_rss=0 wms_patience=60
+wms_bytes_in=0 wms_files_in=0 wms_bytes_out=0 wms_files_out=0
 wms_longest_wait=60 wms_number=0
 wms_courier=${WMS_COURIER:-} wms_call=${WMS_CALL:-}
 unset WMS_COURIER WMS_CALL
@@ -180,6 +181,8 @@ wms_outcome() { # failure phrase, or nothing: the outcome as JSON
         "$wms_nonce" "$wms_exit" "$wms_signal" $((wms_wall / 1000)) $((wms_wall % 1000))
     printf '"cpu_user_s":%d.%03d,"cpu_system_s":%d.%03d,"max_rss_kb":%d,' $((wms_user / 1000)) \
         $((wms_user % 1000)) $((wms_sys / 1000)) $((wms_sys % 1000)) "$wms_rss"
+    printf '"bytes_in":%d,"files_in":%d,"bytes_out":%d,"files_out":%d,' \
+        "$wms_bytes_in" "$wms_files_in" "$wms_bytes_out" "$wms_files_out"
     printf '"notes":[%s],"missing":[%s],"failure":"%s","sequence_code":"%s"}' \
         "$wms_notes" "$wms_missing" "$1" "$wms_code"
 }
@@ -269,7 +272,7 @@ wms_run() { # a function in a process group of its own -> wms_status
     if [ -z "$wms_setsid" ]; then set +m; fi
     wms_starting=''
     [ -z "$wms_caught" ] || wms_trapped "$wms_caught"
-    if [ "$wms_memory_period" -gt 0 ]; then
+    if [ "$wms_memory_period" -gt 0 ] && [ "$1" = wms_payload ]; then
         wms_watch_memory </dev/null >/dev/null 2>&1 &
         wms_watcher=$!
     fi
@@ -284,25 +287,35 @@ wms_run() { # a function in a process group of its own -> wms_status
     wms_pid=''
 }
 
-wms_watch_memory() { # largest sum of resident memory of the job's processes -> ../ctl/rss, kilobytes
+wms_watch_memory() { # most resident memory of the job's processes -> ../ctl/rss, kilobytes; first looks come early
     wms_mortal watched
-    wms_page=$(($(getconf PAGESIZE || echo 4096) / 1024))
-    wms_peak=0
+    wms_page='' wms_peak=0 wms_wait=1
     while :; do
-        sleep "$wms_memory_period" &
+        sleep "$wms_wait" &
         wait "$!"
-        wms_sum=0
-        for wms_file in /proc/[0-9]*; do
-            read -r wms_stat <"$wms_file/stat" || continue
-            # shellcheck disable=SC2086
-            set -- ${wms_stat##*)}
-            [ "$3" != "$wms_pid" ] || wms_sum=$((wms_sum + ${22} * wms_page))
-        done
-        if [ "$wms_sum" -gt "$wms_peak" ]; then
-            wms_peak=$wms_sum
-            echo "$wms_peak" >../ctl/rss
-        fi
+        [ -n "$wms_page" ] || wms_page=$(($(getconf PAGESIZE || echo 4096) / 1024))
+        wms_look_at_memory
+        wms_wait=$((wms_wait * 2 > wms_memory_period ? wms_memory_period : wms_wait * 2))
     done
+}
+
+wms_look_at_memory() { # the sum of what they have now, or the most that one of them ever had
+    wms_sum=0
+    for wms_file in /proc/[0-9]*; do
+        read -r wms_stat <"$wms_file/stat" || continue
+        # shellcheck disable=SC2086
+        set -- ${wms_stat##*)}
+        if [ -n "$wms_setsid" ]; then shift; fi
+        [ "$3" = "$wms_pid" ] || continue
+        if [ -z "$wms_setsid" ]; then shift; fi
+        wms_sum=$((wms_sum + ${21} * wms_page))
+        while read -r wms_name wms_count _; do
+            case $wms_name in VmHWM:) break ;; esac
+        done <"$wms_file/status" || continue
+        case $wms_name in VmHWM:) [ "$wms_count" -le "$wms_peak" ] || wms_peak=$wms_count ;; esac
+    done
+    [ "$wms_sum" -le "$wms_peak" ] || wms_peak=$wms_sum
+    echo "$wms_peak" >../ctl/rss
 }
 
 wms_pause() { # seconds; a signal ends it
@@ -591,9 +604,10 @@ wms_carry() { # configuration -> wms_codes and a status, as from curl: by the co
 wms_transfer() { # configuration below ctl -> wms_codes: the status of each transfer, one a line
     if [ -n "$wms_courier" ] && [ -p "$wms_courier/jobs/$wms_call/answer" ]; then
         wms_carry "$1"
-    else
-        wms_codes=$(wms_http "../ctl/$1")
+        wms_carried=$?
+        [ "$wms_carried" -eq 2 ] || return "$wms_carried"
     fi
+    wms_codes=$(wms_http "../ctl/$1")
 }
 
 wms_request() { # one transfer of a curl configuration: URL, seconds it may take, output file
@@ -721,6 +735,7 @@ wms_put() { # file, name, number: one upload
     esac
     wms_request "$wms_base/output/$2" 3600 ../ctl/reply >>../ctl/outcome
     printf 'upload-file = "%s"\nnext\n' "$1" >>../ctl/outcome
+    wms_files_out=$((wms_files_out + 1))
     wms_sent="$wms_sent$2$wms_nl"
 }
 
@@ -739,13 +754,11 @@ wms_tail() { # file, its place in the queue: it is too large, keep its end
 wms_upload() { # files: all of them and the outcome in one connection, the end of a job that ran
     wms_total=0 wms_sent='' wms_size=0
     : >../ctl/outcome
-    [ $# -eq 0 ] || [ "$wms_limit" -lt 0 ] || wms_list=$(wms_sizes "$@")
+    [ $# -eq 0 ] || wms_list=$(wms_sizes "$@")
     while [ $# -gt 0 ]; do
         wms_named "${1##*/}"
-        if [ "$wms_limit" -ge 0 ]; then
-            wms_size=${wms_list%%"$wms_nl"*}
-            wms_list=${wms_list#*"$wms_nl"}
-        fi
+        wms_size=${wms_list%%"$wms_nl"*}
+        wms_list=${wms_list#*"$wms_nl"}
         if [ "$wms_limit" -ge 0 ] && [ $((wms_total + wms_size)) -gt "$wms_limit" ]; then
             wms_tail "$1" $#
         else
@@ -754,6 +767,7 @@ wms_upload() { # files: all of them and the outcome in one connection, the end o
         fi
         shift
     done
+    wms_bytes_out=$((wms_bytes_out + wms_total))
     wms_last ''
     wms_done >>../ctl/outcome
     wms_send outcome "$wms_osb_count" "$wms_osb_wait" || wms_undelivered
@@ -767,6 +781,7 @@ wms_undelivered() { # which of the transfers failed: a file, or the outcome itse
     done
     wms_sent=${wms_sent%%"$wms_nl"*}
     if [ -n "$wms_sent" ]; then
+        wms_bytes_out=0 wms_files_out=0
         wms_fatal "Cannot upload file://$wms_sent into $wms_base/output/$wms_sent ($wms_rest)"
     fi
     wms_note "the outcome could not be delivered (${wms_rest:-no answer})"
@@ -973,7 +988,7 @@ wms_elsewhere() { # the configuration ../ctl/elsewhere -> wms_codes, wms_status;
     case $wms_status/$wms_codes in
     0/2??) return 0 ;;
     60/* | 77/*) wms_reason='the certificate of the server is not trusted here' wms_final=1 ;;
-    */401 | */403) wms_reason="$wms_codes, the credential of the job does not count there" wms_final=1 ;;
+    */401 | */403) wms_reason="$wms_codes, the ${wms_signed:-credential of the job} does not count there" wms_final=1 ;;
     */408 | */425 | */429) wms_reason=$wms_codes ;;
     */4??) wms_reason=$wms_codes wms_final=1 ;;
     */000 | */) wms_reason='no answer' ;;
@@ -1056,13 +1071,16 @@ wms_put_once() { # file, destination
     esac
 }
 
-wms_deliver() { # file, destination, as it is shown, `signed` or nothing
-    wms_named "${1##*/}"
-    case $2 in
-    file:*/) set -- "$1" "$2${1##*/}" "$3$wms_name" "$4" ;;
-    */) set -- "$1" "$2$wms_name" "$3$wms_name" "$4" ;;
-    esac
-    wms_signed=$4 wms_parcel=$wms_name wms_left=$wms_osb_count wms_wait=$wms_osb_wait
+wms_deliver() { # file, destination, as it is shown, `signed` or nothing, its name as it is shown
+    wms_name=$5
+    if [ -z "$wms_name" ]; then # one of many, found by a pattern: below the destination
+        wms_named "${1##*/}"
+        case $2 in
+        file:*) set -- "$1" "$2${1##*/}" "$3$wms_name" "$4" ;;
+        *) set -- "$1" "$2$wms_name" "$3$wms_name" "$4" ;;
+        esac
+    fi
+    wms_signed=${4:+signed address} wms_parcel=$wms_name wms_left=$wms_osb_count wms_wait=$wms_osb_wait
     until wms_put_once "$1" "$2"; do
         case $4/$2 in
         signed/* | /file:* | /http:*) ;;
@@ -1143,14 +1161,14 @@ wms_payload() {
 wms_outputs() {
     set --
     if wms_ready './out'; then wms_rename './out' 'other'; set -- "$@" "$wms_file"; else wms_lacks 'out' '"out"'; fi
-    if wms_ready './it'\''s'; then wms_deliver './it'\''s' 'https://se.org:8443/x/it'\''s%20%22?a=b' 'https://se.org:8443/x/it%27s%20%22' ''; else wms_lacks 'it%27s' '"it'\''s"'; fi
+    if wms_ready './it'\''s'; then wms_deliver './it'\''s' 'https://se.org:8443/x/it'\''s%20%22?a=b' 'https://se.org:8443/x/it%27s%20%22' '' 'it%27s'; else wms_lacks 'it%27s' '"it'\''s"'; fi
     wms_found=''
     for wms_file in './'*'.dat'; do
-        if wms_ready "$wms_file"; then wms_found=1; wms_deliver "$wms_file" 'gsiftp://se.org/dir/' 'gsiftp://se.org/dir/' ''; fi
+        if wms_ready "$wms_file"; then wms_found=1; wms_deliver "$wms_file" 'gsiftp://se.org/dir/' 'gsiftp://se.org/dir/' '' ''; fi
     done
     [ -n "$wms_found" ] || wms_lacks '*.dat' '"*.dat"'
-    if wms_ready './signed'; then wms_deliver './signed' 'https://s3.org/b/k?X-Amz-Signature=f00' 'https://s3.org/b/k' 'signed'; else wms_lacks 'signed' '"signed"'; fi
-    if wms_ready './lay'; then wms_deliver './lay' 'file:///shared/a b'\''' 'file:///shared/a%20b%27' ''; else wms_lacks 'lay' '"lay"'; fi
+    if wms_ready './signed'; then wms_deliver './signed' 'https://s3.org/b/k?X-Amz-Signature=f00' 'https://s3.org/b/k' 'signed' 'signed'; else wms_lacks 'signed' '"signed"'; fi
+    if wms_ready './lay'; then wms_deliver './lay' 'file:///shared/a b'\''' 'file:///shared/a%20b%27' '' 'lay'; else wms_lacks 'lay' '"lay"'; fi
     wms_upload "$@"
 }
 wms_prepare
