@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import ceil
 
+from jobadapter.input_data import staged
 from jobadapter.output_data import report_name, wanted
 from jobadapter.shell import Word
 from jobadapter.wrapper import InputFile, Retry, Step, WrapperJob, render
@@ -26,6 +28,8 @@ class Surroundings:
     output_limit: int
     min_perusal_s: float = 5.0
     perusal_bytes: int = 10_000_000
+    memory_period_s: int = 60
+    software: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def adapt(run: Run, token: str, capability: str, proxy: bytes, code: str, around: Surroundings,
@@ -47,6 +51,8 @@ def adapt(run: Run, token: str, capability: str, proxy: bytes, code: str, around
         interactive="Interactive" in job.job_types, perusal_period_s=perusal_period_s(job, around.min_perusal_s),
         perusal_bytes=around.perusal_bytes, broker_info=run.broker_info, output_data=stored, report=report_name(id),
         destinations=destinations(job.ad), proxy=bool(proxy), cpus=job.cpu_number, parallel="MPICH" in job.job_types,
+        container=job.container, container_binds=job.container_binds, input_data=staged(job, run.broker_info),
+        vo=run.vo, software=around.software.get(run.vo, ()), memory_period_s=around.memory_period_s,
         bearer=bool(bearer), checkpointable="Checkpointable" in job.job_types, output_limit=around.output_limit,
         start_retry=around.retry, input_retry=around.retry, output_retry=around.retry))
     return CeJob(token, run.job, script, run.queue, proxy, cpus=job.cpu_number, hosts=job.host_number,

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from wms.errors import JdlError
-from wms.jdl.ast import Ad
+from jobadapter.broker_record import read, record, records
 from wms.jdl.description import JobDescription
 from wms.jdl.evaluate import evaluate
-from wms.jdl.parser import parse
 from wms.jdl.values import prepare
 
 SECURE = ("https", "davs")
@@ -36,7 +34,7 @@ def report_name(unique: str) -> str:
 
 def wanted(description: JobDescription, broker_info: str, unique: str) -> tuple[Stored, ...]:
     """Each OutputFile with the places it may go: its StorageElement, else OutputSE, else any close one."""
-    known = _read(broker_info)
+    known = read(broker_info)
     return tuple(Stored(file, tuple(_places(file, se or description.output_se, known, unique)))
                  for file, se in _asked(description))
 
@@ -44,45 +42,28 @@ def wanted(description: JobDescription, broker_info: str, unique: str) -> tuple[
 def _asked(description: JobDescription) -> Iterator[tuple[str, str]]:
     expression = description.ad.get("OutputData")
     value = None if expression is None else evaluate(expression, description.ad)
-    for record in value if isinstance(value, list) else [value]:
-        if isinstance(record, Mapping):
-            folded = prepare(record)
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, Mapping):
+            folded = prepare(one)
             se = folded.get("storageelement")
             yield str(folded.get("outputfile", "")), se if isinstance(se, str) else ""
 
 
-def _read(broker_info: str) -> Mapping[str, Any]:
-    """The record as values, by lower-case names; empty if there is none."""
-    try:
-        ad = parse(broker_info) if broker_info else Ad()
-    except JdlError:
-        return {}
-    return prepare({name: evaluate(node, ad) for name, node in ad.attributes})
-
-
 def _places(file: str, se: str, known: Mapping[str, Any], unique: str) -> Iterator[str]:
     name = f"generated/{unique}/{file.removeprefix('./')}"
-    near = [one for one in _records(_record(known.get("computingelement")).get("closestorageelements"))
+    near = [one for one in records(record(known.get("computingelement")).get("closestorageelements"))
             if not se or str(one.get("name", "")).casefold() == se.casefold()]
     for one in near:
         mount = one.get("mount")
         if isinstance(mount, str) and mount.startswith("/"):
             yield f"file://{one.get('name')}{mount.rstrip('/')}/{name}"
-    offered = {str(one.get("name", "")).casefold(): one for one in _records(known.get("storageelements"))}
+    offered = {str(one.get("name", "")).casefold(): one for one in records(known.get("storageelements"))}
     for host in [str(one.get("name", "")) for one in near] or [se]:
         yield from _secure(host, offered.get(host.casefold(), {}), name)
 
 
 def _secure(host: str, storage: Mapping[str, Any], name: str) -> Iterator[str]:
-    for protocol in _records(storage.get("protocols")):
+    for protocol in records(storage.get("protocols")):
         if protocol.get("name") in SECURE:
             port = protocol.get("port")
             yield f"https://{host}{f':{port}' if port else ''}/{quote(name)}"
-
-
-def _record(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _records(value: Any) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from jobadapter.output_data import Stored
 from jobadapter.shell import curl_value, local, quoted, shown
 from jobadapter.wrapper_checkpoints import checkpoints
+from jobadapter.wrapper_containers import CONTAINER
 from jobadapter.wrapper_credentials import CREDENTIALS
 from jobadapter.wrapper_data import broker_info, storing
 from jobadapter.wrapper_destinations import DELIVERY
@@ -19,8 +20,10 @@ from jobadapter.wrapper_logging import logger
 from jobadapter.wrapper_parallel import PARALLEL, prepared
 from jobadapter.wrapper_perusal import PERUSAL
 from jobadapter.wrapper_programs import around, checked, environment, printed, programs
-from jobadapter.wrapper_sandboxes import directories, inputs, outputs
+from jobadapter.wrapper_sandboxes import directories, fetched, inputs, outputs
 from jobadapter.wrapper_sessions import BESIDE, TERMINAL
+from jobadapter.wrapper_software import software
+from jobadapter.wrapper_staging import staging
 from jobadapter.wrapper_text import FUNCTIONS
 
 __all__ = ["InputFile", "Retry", "Step", "WrapperJob", "render"]
@@ -56,7 +59,7 @@ def _constants(job: WrapperJob) -> str:
 
 def _beside(job: WrapperJob) -> list[str]:
     """What only some jobs need: many processes, and what runs beside the payload."""
-    parallel = [PARALLEL] if job.parallel else []
+    parallel = [*([PARALLEL] if job.parallel else []), *([CONTAINER] if job.container else [])]
     found = [TERMINAL] if job.interactive else []
     if job.perusal_period_s:
         part = min(1_000_000, job.perusal_bytes)
@@ -68,9 +71,9 @@ def _beside(job: WrapperJob) -> list[str]:
         found.append("")
     away = [EXPIRY] if job.proxy or job.destinations else []
     away += [DELIVERY] if job.destinations else []
-    data = [*away, *broker_info(job.broker_info), *storing(_storable(job), job.report)]
+    data = [*away, *broker_info(job.broker_info), *staging(job.input_data), *storing(_storable(job), job.report)]
     states = checkpoints(job.checkpointable, job.base_url, "\n".join(_curl_options(job.token)))
-    return [*parallel, *states, *data, *([BESIDE, *found] if found else [])]
+    return [*software(job.vo, job.software), *parallel, *states, *data, *([BESIDE, *found] if found else [])]
 
 
 def _storable(job: WrapperJob) -> list[Stored]:
@@ -99,8 +102,10 @@ def _main(job: WrapperJob, names: Mapping[str, str]) -> str:
         *(["wms_checkpoints"] if job.checkpointable else []),
         *directories(job),
         *(["wms_broker_info"] if job.broker_info else []),
-        *(["wms_download"] if job.input_sandbox else []),
+        *fetched(job),
         *checked(job, names),
+        *(["wms_input_data"] if job.input_data else []),
+        *(["wms_box"] if job.container else []),
         *prepared(job.parallel),
         *around("prologue", job.prologue, names),
         "wms_take_start",

@@ -39,7 +39,7 @@ wms_freshen() { # when half of the token's life is over, a fresh one; after a fa
     wms_mortal bearing
     wms_wait=$wms_token_least
     while :; do
-        wms_pause "$wms_period"
+        wms_attend "$wms_period"
         if wms_take_token; then
             wms_wait=$wms_token_least
             continue
@@ -63,6 +63,7 @@ wms_bear() { # before the payload: it has a token in a file, in that of the CE i
     unset BEARER_TOKEN
     wms_period=$wms_token_least
     wms_take_token || :
+    wms_duty
     wms_freshen </dev/null >/dev/null 2>&1 &
     wms_bearer=$!
     wms_beside="$wms_beside $wms_bearer"

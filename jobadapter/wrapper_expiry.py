@@ -83,7 +83,7 @@ wms_outlived() { # seconds: is there a credential still then? wms_over says that
 
 wms_watch_proxy() { # until it is over: the wrapper ends its job then
     wms_mortal guarding
-    wms_pause "$wms_look_first"
+    wms_attend "$wms_look_first"
     while :; do
         wms_proxy_ends
         [ -n "$wms_ends" ] || exit 0
@@ -93,7 +93,7 @@ wms_watch_proxy() { # until it is over: the wrapper ends its job then
             kill -s USR1 "$$"
             exit 0
         fi
-        wms_pause "$((wms_rest_s > 1000 ? 1000 : wms_rest_s))"
+        wms_attend "$((wms_rest_s > 1000 ? 1000 : wms_rest_s))"
     done
 }
 
@@ -106,6 +106,7 @@ wms_guard() { # before the payload
     [ -r "${X509_USER_PROXY:-}" ] || return 0
     wms_look_first=$((wms_grace < 60 ? wms_grace : 60))
     trap wms_expired USR1
+    wms_duty
     wms_watch_proxy </dev/null >/dev/null 2>&1 &
     wms_guardian=$!
     wms_beside=" $wms_guardian$wms_beside"

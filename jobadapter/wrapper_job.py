@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from jobadapter.input_data import Staged
 from jobadapter.output_data import Stored
 from jobadapter.shell import Word
 from wms.jdl.destinations import Destination
@@ -50,13 +51,15 @@ class WrapperJob:
 
     `environment`: pairs in order, `$NAME` in a value is expanded, nothing else. Empty stdin, stdout, stderr:
     the null device. `output_sandbox` may hold patterns. `output_limit`: bytes in all, -1 without limit.
-    `memory_period_s`: how often resident memory is looked at (costs two processes), 0 never. `interactive`: standard
+    `memory_period_s`: how often resident memory is looked at after a first while, 0 never. `interactive`: standard
     input comes from the user, all output goes there. `perusal_period_s`: how often files that the user names are
     looked at, 0 never; `perusal_bytes`: of what is new the last so many bytes are sent. `broker_info`: the text of
     .BrokerInfo, if the job was matched. `output_data` is stored by the wrapper, the outcome is in the file `report`.
     `bearer`: the payload has an access token, which is fetched anew when half of its life is over, but not more often
     than every `token_least_s` nor less often than every `token_most_s` seconds. `destinations`: by entry of the output
-    sandbox, what goes elsewhere or has another name. `proxy`: the job has one, and ends with it.
+    sandbox, what goes elsewhere or has another name. `proxy`: the job has one, and ends with it. `container`: the image
+    the payload runs in, by the rule of `Executable` or a URI; `container_binds`: what more it sees, as its tool wants
+    it. `input_data` is copied into the working directory. `software`: repositories of the `vo`, if a node has them.
     """
 
     job: str
@@ -79,7 +82,7 @@ class WrapperJob:
     parallel: bool = False
     checkpointable: bool = False
     output_limit: int = -1
-    memory_period_s: int = 0
+    memory_period_s: int = 60
     interactive: bool = False
     perusal_period_s: int = 0
     perusal_bytes: int = 10_000_000
@@ -88,6 +91,11 @@ class WrapperJob:
     report: str = ""
     destinations: Mapping[str, Destination] = field(default_factory=dict)
     proxy: bool = False
+    container: str = ""
+    container_binds: Sequence[str] = ()
+    input_data: Sequence[Staged] = ()
+    vo: str = ""
+    software: Sequence[str] = ()
     bearer: bool = False
     token_least_s: int = 30
     token_most_s: int = 1800

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from jobadapter.shell import function, local, quoted, references, shown, word
+from jobadapter.wrapper_containers import Box, contained, tried
 from jobadapter.wrapper_job import Step, WrapperJob
 from jobadapter.wrapper_parallel import launched
+from jobadapter.wrapper_software import directory_variable
 from wms.errors import JdlInvalid
 
 __all__ = ["around", "checked", "environment", "printed", "programs"]
@@ -42,12 +44,13 @@ def _program_word(path: str, names: Mapping[str, str]) -> str:
     return quoted(path if path.startswith(("/", "./")) else f"./{path}")
 
 
-def _command(job: WrapperJob, step: Step, names: Mapping[str, str], launch: Sequence[str] = ()) -> list[str]:
+def _command(job: WrapperJob, step: Step, names: Mapping[str, str], launch: Sequence[str] = (),
+             boxed: bool = False) -> list[str]:
     """Lines that become the program in place of a subshell; `launch` puts what starts it before its words."""
     words = [_program_word(step.path, names), *(word(parts, names) for parts in step.arguments)]
     setting = [f'{name}="{_LOGGER if name == "PATH" else ""}${variable}"' for name, variable in names.items()]
     prefix = ["env", *setting] if setting else []
-    if setting and "=" in step.path:
+    if (setting or boxed) and "=" in step.path:
         prefix += ["sh", "-c", "'exec \"$@\"'", "sh"]
     return [
         "if [ -f .BrokerInfo ]; then",
@@ -63,18 +66,34 @@ def _command(job: WrapperJob, step: Step, names: Mapping[str, str], launch: Sequ
 
 def programs(job: WrapperJob, names: Mapping[str, str]) -> list[str]:
     silent = "umask 022; exec </dev/null >/dev/null 2>&1"
-    command = _command(job, Step(job.executable, job.arguments), names, _launch(job))
-    found = [function("wms_payload", [_streams(job, names), *command])]
+    command = _command(job, Step(job.executable, job.arguments), names, _launch(job, names), bool(job.container))
+    found = [function("wms_payload", [_streams(job, names), *command]), *_trial(job, names)]
     for name, step in (("wms_prologue", job.prologue), ("wms_epilogue", job.epilogue)):
         if step is not None:
             found.append(function(name, [silent, *_command(job, step, names)]))
     return found
 
 
-def _launch(job: WrapperJob) -> list[str]:
-    """What comes before the payload's own words: a terminal wants output as it comes, MPI many processes."""
+def _box(job: WrapperJob, names: Mapping[str, str]) -> Box:
+    image = quoted(job.container) if "://" in job.container else _program_word(job.container, names)
+    variables = [directory_variable(job.vo)] if job.software else []
+    return Box(image, shown(job.container), job.container_binds, variables, job.parallel)
+
+
+def _trial(job: WrapperJob, names: Mapping[str, str]) -> list[str]:
+    """The container is tried before the start is taken."""
+    if not job.container:
+        return []
+    box, program = _box(job, names), _program_word(job.executable, names)
+    shows = f"wms_image_shown={quoted(box.shown)} wms_program_shown={quoted(shown(job.executable))}"
+    return [f"wms_image={box.image} {shows}", function("wms_box_try", tried(box, program))]
+
+
+def _launch(job: WrapperJob, names: Mapping[str, str]) -> list[str]:
+    """What comes before the payload's own words: a container, no buffers for a terminal, MPI's many processes."""
     unbuffered = ['if command -v stdbuf >/dev/null 2>&1; then set -- stdbuf -o0 -e0 "$@"; fi']
-    return [*(unbuffered if job.interactive else []), *(launched(job.cpus) if job.parallel else [])]
+    return [*(contained(_box(job, names)) if job.container else []), *(unbuffered if job.interactive else []),
+            *(launched(job.cpus) if job.parallel else [])]
 
 
 def _streams(job: WrapperJob, names: Mapping[str, str]) -> str:
@@ -95,8 +114,10 @@ def printed(job: WrapperJob) -> str:
 
 
 def checked(job: WrapperJob, names: Mapping[str, str]) -> list[str]:
-    lines = [f"wms_runnable {_program_word(job.executable, names)} || "
-             f"wms_fatal {quoted(shown(job.executable) + ' not found or unreadable')}"]
+    """A program of the image is looked for in the container."""
+    lines = [] if job.container and job.executable.startswith(("/", "$")) else [
+        f"wms_runnable {_program_word(job.executable, names)} || "
+        f"wms_fatal {quoted(shown(job.executable) + ' not found or unreadable')}"]
     if job.stdin and not job.interactive:
         lines.append(f"[ -r {_program_word(job.stdin, names)} ] || "
                      f"wms_fatal {quoted(shown(job.stdin) + ' not found or unreadable')}")

@@ -160,6 +160,9 @@ class JobAdapter(Section, frozen=True, kw_only=True):
     capability_s: Annotated[Seconds, _about("lifetime of an attempt's capability token")] = 1_209_600.0
     copy_retries: Annotated[Count, _about("how often the wrapper repeats a transfer")] = 15
     copy_first_wait_s: Annotated[Count, _about("seconds before the first repetition, doubled up to a minute")] = 1
+    memory_period_s: Annotated[Count, _about("longest time between two looks at a payload's memory; 0: none")] = 60
+    software: Annotated[dict[str, list[str]],
+                        _about("CVMFS repositories by VO; the first that a node has is its VO_<VO>_SW_DIR")] = {}
     untaken_s: Annotated[Seconds, _about("a job whose CE does not answer for so long is matched again; one that a "
                                          "limit keeps back waits six times as long")] = 600.0
     reconcile_s: Annotated[Seconds, _about("period of comparing what CEs hold with what they should")] = 3600.0

@@ -39,6 +39,9 @@ PHRASES: tuple[tuple[str, Kind], ...] = (
     ("No *ftp", "resubmit"),
     ("Cannot find edg-rm", "resubmit"),
     ("Cannot find mpirun", "resubmit"),
+    ("Cannot find apptainer", "resubmit"),
+    ("Cannot find the container image", "resubmit"),
+    ("Cannot run the container", "resubmit"),
     ("Cannot copy the working directory", "resubmit"),
 )
 """The first phrase of this order that occurs wins, wherever it stands in the text."""

@@ -156,6 +156,8 @@ class StartGranted(Record, frozen=True):
 class OutcomeReport(Record, frozen=True):
     """The wrapper's last word: times in seconds, memory in kB; `failure` is empty when the payload ended.
 
+    Bytes and files were copied to and from the node, as sandboxes and as data.
+
     `nonce` is the one it asked for the start with: the word of any other wrapper does not count.
     """
 
@@ -165,6 +167,10 @@ class OutcomeReport(Record, frozen=True):
     cpu_user_s: float = 0.0
     cpu_system_s: float = 0.0
     max_rss_kb: int = 0
+    bytes_in: int = 0
+    files_in: int = 0
+    bytes_out: int = 0
+    files_out: int = 0
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     failure: str = ""

@@ -8,7 +8,7 @@ wms_unique='wms_snPegp1YMJcnS22yF5pFlg.2'
 wms_base='https://wms.example.org:9000/ns/v1/attempts/snPegp1YMJcnS22yF5pFlg/1'
 wms_code='UI=000003:NS=0000000003:WM=000004:BH=0000000000:JSS=000002:LM=000000:LRMS=000000:APP=000000:LBS=000000'
 wms_limit=1000000
-wms_memory_period=0
+wms_memory_period=60
 wms_curl='silent
 show-error
 fail
@@ -161,6 +161,8 @@ wms_safe='ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-'
 wms_dir='' wms_pid='' wms_watcher='' wms_begun='' wms_tell='' wms_setsid='' wms_starting='' wms_caught=''
 wms_notes='' wms_missing='' wms_remarks='' wms_beside=''
 wms_exit=-1 wms_signal=0 wms_wall=0 wms_user=0 wms_sys=0 wms_rss=0 wms_patience=60
+wms_attended='' wms_looks='' wms_next_look=1 wms_page='' wms_peak=0
+wms_bytes_in=0 wms_files_in=0 wms_bytes_out=0 wms_files_out=0
 wms_longest_wait=60 wms_number=0
 wms_courier=${WMS_COURIER:-} wms_call=${WMS_CALL:-}
 unset WMS_COURIER WMS_CALL
@@ -180,6 +182,8 @@ wms_outcome() { # failure phrase, or nothing: the outcome as JSON
         "$wms_nonce" "$wms_exit" "$wms_signal" $((wms_wall / 1000)) $((wms_wall % 1000))
     printf '"cpu_user_s":%d.%03d,"cpu_system_s":%d.%03d,"max_rss_kb":%d,' $((wms_user / 1000)) \
         $((wms_user % 1000)) $((wms_sys / 1000)) $((wms_sys % 1000)) "$wms_rss"
+    printf '"bytes_in":%d,"files_in":%d,"bytes_out":%d,"files_out":%d,' \
+        "$wms_bytes_in" "$wms_files_in" "$wms_bytes_out" "$wms_files_out"
     printf '"notes":[%s],"missing":[%s],"failure":"%s","sequence_code":"%s"}' \
         "$wms_notes" "$wms_missing" "$1" "$wms_code"
 }
@@ -238,6 +242,7 @@ wms_trapped() { # reason; while the job is being started, its process has no nam
     if [ -n "$wms_begun" ] && [ "$wms_exit" -lt 0 ]; then
         wms_clock
         wms_wall=$((wms_now - wms_begun))
+        if [ -s ../ctl/rss ]; then read -r wms_rss <../ctl/rss; fi
     fi
     wms_fatal "$1"
 }
@@ -269,9 +274,13 @@ wms_run() { # a function in a process group of its own -> wms_status
     if [ -z "$wms_setsid" ]; then set +m; fi
     wms_starting=''
     [ -z "$wms_caught" ] || wms_trapped "$wms_caught"
-    if [ "$wms_memory_period" -gt 0 ]; then
-        wms_watch_memory </dev/null >/dev/null 2>&1 &
-        wms_watcher=$!
+    if [ "$1" = wms_payload ] && [ "$wms_memory_period" -gt 0 ]; then
+        echo "$wms_pid" >../ctl/payload
+        wms_duty
+        if [ -n "$wms_looks" ]; then
+            wms_watch_memory </dev/null >/dev/null 2>&1 &
+            wms_watcher=$!
+        fi
     fi
     wait "$wms_pid"
     wms_status=$?
@@ -284,25 +293,49 @@ wms_run() { # a function in a process group of its own -> wms_status
     wms_pid=''
 }
 
-wms_watch_memory() { # largest sum of resident memory of the job's processes -> ../ctl/rss, kilobytes
-    wms_mortal watched
-    wms_page=$(($(getconf PAGESIZE || echo 4096) / 1024))
-    wms_peak=0
-    while :; do
-        sleep "$wms_memory_period" &
-        wait "$!"
-        wms_sum=0
-        for wms_file in /proc/[0-9]*; do
-            read -r wms_stat <"$wms_file/stat" || continue
-            # shellcheck disable=SC2086
-            set -- ${wms_stat##*)}
-            [ "$3" != "$wms_pid" ] || wms_sum=$((wms_sum + ${22} * wms_page))
-        done
-        if [ "$wms_sum" -gt "$wms_peak" ]; then
-            wms_peak=$wms_sum
-            echo "$wms_peak" >../ctl/rss
+wms_duty() { # the next loop beside the payload looks at memory as well, unless there is one that does
+    wms_looks=''
+    if [ "$wms_memory_period" -gt 0 ] && [ -z "$wms_attended" ]; then wms_attended=1 wms_looks=1; fi
+}
+
+wms_attend() { # seconds: a pause of a loop, in which it does its duty; the first looks come early
+    wms_until=$1
+    while [ "$wms_until" -gt 0 ]; do
+        wms_step=$wms_until
+        if [ -n "$wms_looks" ]; then
+            [ "$wms_step" -le "$wms_next_look" ] || wms_step=$wms_next_look
+            wms_next_look=$((wms_next_look * 2 > wms_memory_period ? wms_memory_period : wms_next_look * 2))
         fi
+        wms_pause "$wms_step"
+        [ -z "$wms_looks" ] || wms_look_at_memory
+        wms_until=$((wms_until - wms_step))
     done
+}
+
+wms_watch_memory() { # where nothing else is beside the payload
+    wms_mortal watched
+    while :; do wms_attend 1000; done
+}
+
+wms_look_at_memory() { # of the job's processes: the most they had together, or one of them -> ../ctl/rss, kilobytes
+    [ -s "$wms_dir/ctl/payload" ] && read -r wms_payload_pid <"$wms_dir/ctl/payload" || return 0
+    [ -n "$wms_page" ] || wms_page=$(($(getconf PAGESIZE || echo 4096) / 1024))
+    wms_sum=0
+    for wms_file in /proc/[0-9]*; do
+        read -r wms_stat <"$wms_file/stat" || continue
+        # shellcheck disable=SC2086
+        set -- ${wms_stat##*)}
+        if [ -n "$wms_setsid" ]; then shift; fi
+        [ "$3" = "$wms_payload_pid" ] || continue
+        if [ -z "$wms_setsid" ]; then shift; fi
+        wms_sum=$((wms_sum + ${21} * wms_page))
+        while read -r wms_name wms_count _; do
+            case $wms_name in VmHWM:) break ;; esac
+        done <"$wms_file/status" || continue
+        case $wms_name in VmHWM:) [ "$wms_count" -le "$wms_peak" ] || wms_peak=$wms_count ;; esac
+    done
+    [ "$wms_sum" -le "$wms_peak" ] || wms_peak=$wms_sum
+    [ "$wms_peak" -eq 0 ] || echo "$wms_peak" >"$wms_dir/ctl/rss"
 }
 
 wms_pause() { # seconds; a signal ends it
@@ -591,9 +624,10 @@ wms_carry() { # configuration -> wms_codes and a status, as from curl: by the co
 wms_transfer() { # configuration below ctl -> wms_codes: the status of each transfer, one a line
     if [ -n "$wms_courier" ] && [ -p "$wms_courier/jobs/$wms_call/answer" ]; then
         wms_carry "$1"
-    else
-        wms_codes=$(wms_http "../ctl/$1")
+        wms_carried=$?
+        [ "$wms_carried" -eq 2 ] || return "$wms_carried"
     fi
+    wms_codes=$(wms_http "../ctl/$1")
 }
 
 wms_request() { # one transfer of a curl configuration: URL, seconds it may take, output file
@@ -721,6 +755,7 @@ wms_put() { # file, name, number: one upload
     esac
     wms_request "$wms_base/output/$2" 3600 ../ctl/reply >>../ctl/outcome
     printf 'upload-file = "%s"\nnext\n' "$1" >>../ctl/outcome
+    wms_files_out=$((wms_files_out + 1))
     wms_sent="$wms_sent$2$wms_nl"
 }
 
@@ -739,13 +774,11 @@ wms_tail() { # file, its place in the queue: it is too large, keep its end
 wms_upload() { # files: all of them and the outcome in one connection, the end of a job that ran
     wms_total=0 wms_sent='' wms_size=0
     : >../ctl/outcome
-    [ $# -eq 0 ] || [ "$wms_limit" -lt 0 ] || wms_list=$(wms_sizes "$@")
+    [ $# -eq 0 ] || wms_list=$(wms_sizes "$@")
     while [ $# -gt 0 ]; do
         wms_named "${1##*/}"
-        if [ "$wms_limit" -ge 0 ]; then
-            wms_size=${wms_list%%"$wms_nl"*}
-            wms_list=${wms_list#*"$wms_nl"}
-        fi
+        wms_size=${wms_list%%"$wms_nl"*}
+        wms_list=${wms_list#*"$wms_nl"}
         if [ "$wms_limit" -ge 0 ] && [ $((wms_total + wms_size)) -gt "$wms_limit" ]; then
             wms_tail "$1" $#
         else
@@ -754,6 +787,7 @@ wms_upload() { # files: all of them and the outcome in one connection, the end o
         fi
         shift
     done
+    wms_bytes_out=$((wms_bytes_out + wms_total))
     wms_last ''
     wms_done >>../ctl/outcome
     wms_send outcome "$wms_osb_count" "$wms_osb_wait" || wms_undelivered
@@ -767,6 +801,7 @@ wms_undelivered() { # which of the transfers failed: a file, or the outcome itse
     done
     wms_sent=${wms_sent%%"$wms_nl"*}
     if [ -n "$wms_sent" ]; then
+        wms_bytes_out=0 wms_files_out=0
         wms_fatal "Cannot upload file://$wms_sent into $wms_base/output/$wms_sent ($wms_rest)"
     fi
     wms_note "the outcome could not be delivered (${wms_rest:-no answer})"
@@ -878,6 +913,7 @@ wms_outputs() {
 wms_prepare
 mkdir -p -- './data' './logs' || wms_fatal 'Working directory not writable'
 wms_download
+wms_bytes_in=10 wms_files_in=2
 wms_runnable './run it.sh' || wms_fatal 'run%20it.sh not found or unreadable'
 [ -r './data/in' ] || wms_fatal 'data/in not found or unreadable'
 wms_runnable './pro.sh' || wms_fatal 'prologue failed: pro.sh not found'

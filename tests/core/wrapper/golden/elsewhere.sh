@@ -161,6 +161,7 @@ wms_safe='ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-'
 wms_dir='' wms_pid='' wms_watcher='' wms_begun='' wms_tell='' wms_setsid='' wms_starting='' wms_caught=''
 wms_notes='' wms_missing='' wms_remarks='' wms_beside=''
 wms_exit=-1 wms_signal=0 wms_wall=0 wms_user=0 wms_sys=0 wms_rss=0 wms_patience=60
+wms_attended='' wms_looks='' wms_next_look=1 wms_page='' wms_peak=0
 wms_bytes_in=0 wms_files_in=0 wms_bytes_out=0 wms_files_out=0
 wms_longest_wait=60 wms_number=0
 wms_courier=${WMS_COURIER:-} wms_call=${WMS_CALL:-}
@@ -241,6 +242,7 @@ wms_trapped() { # reason; while the job is being started, its process has no nam
     if [ -n "$wms_begun" ] && [ "$wms_exit" -lt 0 ]; then
         wms_clock
         wms_wall=$((wms_now - wms_begun))
+        if [ -s ../ctl/rss ]; then read -r wms_rss <../ctl/rss; fi
     fi
     wms_fatal "$1"
 }
@@ -272,9 +274,13 @@ wms_run() { # a function in a process group of its own -> wms_status
     if [ -z "$wms_setsid" ]; then set +m; fi
     wms_starting=''
     [ -z "$wms_caught" ] || wms_trapped "$wms_caught"
-    if [ "$wms_memory_period" -gt 0 ] && [ "$1" = wms_payload ]; then
-        wms_watch_memory </dev/null >/dev/null 2>&1 &
-        wms_watcher=$!
+    if [ "$1" = wms_payload ] && [ "$wms_memory_period" -gt 0 ]; then
+        echo "$wms_pid" >../ctl/payload
+        wms_duty
+        if [ -n "$wms_looks" ]; then
+            wms_watch_memory </dev/null >/dev/null 2>&1 &
+            wms_watcher=$!
+        fi
     fi
     wait "$wms_pid"
     wms_status=$?
@@ -287,26 +293,40 @@ wms_run() { # a function in a process group of its own -> wms_status
     wms_pid=''
 }
 
-wms_watch_memory() { # most resident memory of the job's processes -> ../ctl/rss, kilobytes; first looks come early
-    wms_mortal watched
-    wms_page='' wms_peak=0 wms_wait=1
-    while :; do
-        sleep "$wms_wait" &
-        wait "$!"
-        [ -n "$wms_page" ] || wms_page=$(($(getconf PAGESIZE || echo 4096) / 1024))
-        wms_look_at_memory
-        wms_wait=$((wms_wait * 2 > wms_memory_period ? wms_memory_period : wms_wait * 2))
+wms_duty() { # the next loop beside the payload looks at memory as well, unless there is one that does
+    wms_looks=''
+    if [ "$wms_memory_period" -gt 0 ] && [ -z "$wms_attended" ]; then wms_attended=1 wms_looks=1; fi
+}
+
+wms_attend() { # seconds: a pause of a loop, in which it does its duty; the first looks come early
+    wms_until=$1
+    while [ "$wms_until" -gt 0 ]; do
+        wms_step=$wms_until
+        if [ -n "$wms_looks" ]; then
+            [ "$wms_step" -le "$wms_next_look" ] || wms_step=$wms_next_look
+            wms_next_look=$((wms_next_look * 2 > wms_memory_period ? wms_memory_period : wms_next_look * 2))
+        fi
+        wms_pause "$wms_step"
+        [ -z "$wms_looks" ] || wms_look_at_memory
+        wms_until=$((wms_until - wms_step))
     done
 }
 
-wms_look_at_memory() { # the sum of what they have now, or the most that one of them ever had
+wms_watch_memory() { # where nothing else is beside the payload
+    wms_mortal watched
+    while :; do wms_attend 1000; done
+}
+
+wms_look_at_memory() { # of the job's processes: the most they had together, or one of them -> ../ctl/rss, kilobytes
+    [ -s "$wms_dir/ctl/payload" ] && read -r wms_payload_pid <"$wms_dir/ctl/payload" || return 0
+    [ -n "$wms_page" ] || wms_page=$(($(getconf PAGESIZE || echo 4096) / 1024))
     wms_sum=0
     for wms_file in /proc/[0-9]*; do
         read -r wms_stat <"$wms_file/stat" || continue
         # shellcheck disable=SC2086
         set -- ${wms_stat##*)}
         if [ -n "$wms_setsid" ]; then shift; fi
-        [ "$3" = "$wms_pid" ] || continue
+        [ "$3" = "$wms_payload_pid" ] || continue
         if [ -z "$wms_setsid" ]; then shift; fi
         wms_sum=$((wms_sum + ${21} * wms_page))
         while read -r wms_name wms_count _; do
@@ -315,7 +335,7 @@ wms_look_at_memory() { # the sum of what they have now, or the most that one of 
         case $wms_name in VmHWM:) [ "$wms_count" -le "$wms_peak" ] || wms_peak=$wms_count ;; esac
     done
     [ "$wms_sum" -le "$wms_peak" ] || wms_peak=$wms_sum
-    echo "$wms_peak" >../ctl/rss
+    [ "$wms_peak" -eq 0 ] || echo "$wms_peak" >"$wms_dir/ctl/rss"
 }
 
 wms_pause() { # seconds; a signal ends it
@@ -917,7 +937,7 @@ wms_outlived() { # seconds: is there a credential still then? wms_over says that
 
 wms_watch_proxy() { # until it is over: the wrapper ends its job then
     wms_mortal guarding
-    wms_pause "$wms_look_first"
+    wms_attend "$wms_look_first"
     while :; do
         wms_proxy_ends
         [ -n "$wms_ends" ] || exit 0
@@ -927,7 +947,7 @@ wms_watch_proxy() { # until it is over: the wrapper ends its job then
             kill -s USR1 "$$"
             exit 0
         fi
-        wms_pause "$((wms_rest_s > 1000 ? 1000 : wms_rest_s))"
+        wms_attend "$((wms_rest_s > 1000 ? 1000 : wms_rest_s))"
     done
 }
 
@@ -940,6 +960,7 @@ wms_guard() { # before the payload
     [ -r "${X509_USER_PROXY:-}" ] || return 0
     wms_look_first=$((wms_grace < 60 ? wms_grace : 60))
     trap wms_expired USR1
+    wms_duty
     wms_watch_proxy </dev/null >/dev/null 2>&1 &
     wms_guardian=$!
     wms_beside=" $wms_guardian$wms_beside"

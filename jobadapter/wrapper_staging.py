@@ -1,0 +1,114 @@
+"""The part of a job wrapper that copies input data into the working directory before the start is taken: POSIX sh.
+
+In the text only when a job asks for it; which replicas there are is computed in jobadapter.input_data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from jobadapter.input_data import Staged
+from jobadapter.shell import function, local, quoted, shown
+
+__all__ = ["staging"]
+
+_STAGING = r"""
+# --- input data ----------------------------------------------------------------------------------------
+wms_fetch_http() { # URL -> ../ctl/staged: with the token or the proxy of the job
+    {
+        printf '%s\n' silent show-error fail globoff location 'connect-timeout = 30' 'max-time = 3600'
+        printf 'output = "../ctl/staged"\nwrite-out = "%%{http_code}\\n"\nurl = "%s"\n' "$1"
+        case $1 in
+        https://*)
+            printf 'capath = "%s"\n' "${X509_CERT_DIR:-/etc/grid-security/certificates}"
+            [ ! -r "${X509_USER_PROXY:-}" ] || printf 'cert = "%s"\n' "$X509_USER_PROXY"
+            if [ -r "${BEARER_TOKEN_FILE:-}" ] && read -r wms_bearer_token <"$BEARER_TOKEN_FILE"; then
+                printf 'header = "Authorization: Bearer %s"\n' "$wms_bearer_token"
+            fi
+            ;;
+        esac
+    } >../ctl/stage
+    wms_codes=$(wms_http ../ctl/stage 2>/dev/null) && return 0
+    case $wms_codes in *408 | *425 | *429 | *5?? | *000 | '') wms_hope=1 ;; esac
+    wms_reason="the storage element answers ${wms_codes:-nothing}"
+    return 1
+}
+
+wms_fetch_with() { # command, words before the URL, URL -> ../ctl/staged; commands are tried in turn by the caller
+    command -v "$1" >/dev/null 2>&1 || return 1
+    wms_found=$1
+    case $1 in
+    gfal-copy) set -- gfal-copy -f -t 3600 "$2" "file://$wms_dir/ctl/staged" ;;
+    globus-url-copy) set -- globus-url-copy "$2" "file://$wms_dir/ctl/staged" ;;
+    xrdcp) set -- xrdcp -f -s "$2" "$wms_dir/ctl/staged" ;;
+    esac
+    "$@" </dev/null >/dev/null 2>&1 && return 0
+    wms_reason="$1 ended with $?" wms_hope=1
+    return 1
+}
+
+wms_fetch_file() { # path on the node -> ../ctl/staged
+    wms_reason='the mounted file cannot be read'
+    [ -f "$1" ] && cp -- "$1" ../ctl/staged 2>/dev/null
+}
+
+wms_fetch() { # URL -> ../ctl/staged
+    rm -f ../ctl/staged
+    wms_found=''
+    case $1 in
+    file://*)
+        wms_fetch_file "${1#file://}"
+        return
+        ;;
+    http://* | https://*) wms_fetch_http "$1" && return ;;
+    gsiftp://*) wms_fetch_with gfal-copy "$1" || wms_fetch_with globus-url-copy "$1" && return ;;
+    root://*) wms_fetch_with xrdcp "$1" || wms_fetch_with gfal-copy "$1" && return ;;
+    srm://*) wms_fetch_with gfal-copy "$1" && return ;;
+    esac
+    case $1 in http*) ;; *) [ -n "$wms_found" ] || wms_reason="no command for ${1%%:*} here" ;; esac
+    return 1
+}
+
+wms_replica() { # place in the working directory, URLs: the first that gives the file
+    wms_reason='no replica can be reached from here' wms_hope='' wms_place=none
+    wms_file=$1
+    shift
+    for wms_place; do
+        if wms_fetch "$wms_place" && mv -- ../ctl/staged "$wms_file"; then
+            wms_bytes_in=$((wms_bytes_in + $(wc -c <"$wms_file")))
+            wms_files_in=$((wms_files_in + 1))
+            return 0
+        fi
+    done
+    return 1
+}
+
+wms_stage() { # place in the working directory, its name in messages, URLs; again while there is hope
+    wms_name=$2 wms_wait=$wms_isb_wait wms_left=$wms_isb_count
+    wms_file=$1
+    shift 2
+    until wms_replica "$wms_file" "$@"; do
+        if [ -z "$wms_hope" ] || [ "$wms_left" -le 0 ]; then
+            wms_fatal "Cannot download $wms_name from $wms_place ($wms_reason)"
+        fi
+        wms_left=$((wms_left - 1))
+        wms_pause "$wms_wait"
+        wms_wait=$((wms_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_wait * 2))
+    done
+}
+"""
+
+
+def staging(files: Sequence[Staged]) -> list[str]:
+    """The sections that copy the input data; empty without any."""
+    if not files:
+        return []
+    calls = [f"wms_stage {' '.join(map(quoted, (local(one.name, 'InputData'), shown(one.logical), *_places(one))))}"
+             for one in files]
+    return [_STAGING, function("wms_input_data", calls)]
+
+
+def _places(file: Staged) -> list[str]:
+    """URLs fit for a curl configuration and for messages; what is a path on the node stays one."""
+    return [one if one.startswith("file://") else quote(one, safe="/:=@,+~%?&[]") for one in file.places]
