@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from benches_arc import ARC
 from benches_condor import CONDOR
 from benches_local import LOCAL
 from benches_slurm import SLURM
 from ce_bench import Kind
 
 BENCHES: dict[str, Kind] = {
+    "arc": ARC,
     "htcondor": CONDOR,
     "local": LOCAL,
     "slurm": SLURM,

@@ -41,18 +41,20 @@ class Cluster(NamedTuple):
 def cluster(start: Start, name: str, nodes: int = 1, **more: str) -> Cluster:
     port, *ports = map(str, free_ports(nodes + 1))
     settings = {"SLURM_CLUSTER": name, "SLURM_PORT": port, "SLURM_NODE_PORTS": " ".join(ports),
-                "SLURM_PARTITIONS": "default:UNLIMITED short:2", "SLURM_CPUS": "2", **more}
+                "SLURM_PARTITIONS": "main:UNLIMITED short:2", "SLURM_CPUS": "2", **more}
     return Cluster(start("slurm", **settings)["SLURM_CONF"], settings)
 
 
 @cache
-def _bench(start: Start) -> Cluster:
+def bench_cluster(start: Start) -> Cluster:
     return cluster(start, "bench")
 
 
 def _open(request: pytest.FixtureRequest, place: Path) -> Bench:
-    found = _bench(request.getfixturevalue("start"))
-    return Bench("slurm", dict(found.settings(place)), place, ce_id="ce.example.org:2119/jobmanager-slurm-default")
+    found = bench_cluster(request.getfixturevalue("start"))
+    return Bench("slurm", dict(found.settings(place)), place, ce_id="ce.example.org:2119/jobmanager-slurm-main",
+                 queue="main")
 
 
-SLURM = Kind(_open, frozenset(Can) - {Can.LIMITS_OF_SECONDS, Can.ULIMITS})
+# this one follows processes by their parents, not by control groups
+SLURM = Kind(_open, frozenset(Can) - {Can.LIMITS_OF_SECONDS, Can.ULIMITS, Can.ORPHANS})

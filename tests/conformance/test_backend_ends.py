@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 
 from ce_bench import Bench, Can, appears, gone, needs, open_until_ended, reaches, state, submit
 from reactor_thread import run, until
@@ -79,4 +80,14 @@ def test_a_runner_that_is_killed_leaves_an_end_without_a_status(bench: Bench, ce
     reaches(ce, ["one"], Phase.ENDED)
     assert state(ce, "one").exit_status is None
     assert state(ce, "one").reason
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+@needs(Can.RUNNER, Can.ORPHANS)
+def test_a_payload_ends_with_its_runner(bench: Bench, ce: Backend) -> None:
+    submit(ce, bench.job("one", f"echo $$ >{bench.place}/pid; echo $PPID >{bench.place}/runner; sleep 1000"))
+    pid, runner = appears(bench.place / "pid"), appears(bench.place / "runner")
+    os.kill(runner, signal.SIGKILL)
+    reaches(ce, ["one"], Phase.ENDED)
     until(lambda: gone(pid))

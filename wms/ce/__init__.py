@@ -98,11 +98,11 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 class Later(msgspec.Struct, frozen=True):
-    """Not now, for no fault of the job's or the CE's: a limit is reached. It may be asked again after `after_s`."""
+    """Not now, for no fault of the job's or the CE's: a limit is reached. It may be asked again after `wait_s`."""
 
     token: str
     reason: str
-    after_s: float = 15.0
+    wait_s: float = 15.0
 
 
 class Backend(Protocol):
@@ -155,6 +155,7 @@ Factory: TypeAlias = Callable[[Mapping[str, Any], Any], Backend]
 """`factory(settings, reactor)`: the settings of one CE as configured, and the reactor to live on."""
 
 BACKENDS: dict[str, str] = {
+    "arc": "wms.ce.arc.backend:make",
     "htcondor": "wms.ce.condor.backend:make",
     "local": "wms.ce.local.backend:make",
     "slurm": "wms.ce.batch.systems:make",

@@ -18,7 +18,7 @@ from twisted.internet import inotify
 from twisted.python.filepath import FilePath
 
 from wms.ce import CeJob, CeState, Rejected, Submitted
-from wms.ce.batch.dialect import Dialect, Refusal
+from wms.ce.batch.dialect import Dialect, Refusal, Row
 from wms.ce.batch.reading import is_over, told
 from wms.ce.batch.script import TOKEN, Place, job_script
 from wms.ce.batch.settings import BatchSettings
@@ -162,17 +162,19 @@ class Batch:
         rows = await self._system.rows(self._learned)
         over = [token for token in tokens if is_over(rows.get(self._handle(token)))]
         entries = await self._staging.entries(over)
-        self._entries.update({token: entries[token] for token in over if token in entries})
+        for token in over:
+            self._entries.pop(token, None)
+        self._entries.update({token: entries[token] for token in tokens if token in entries})
         past = await self._past([token for token in tokens if token in entries], rows)
         self._forget_others(tokens)
-        known = {**self._entries, **entries}
-        return {token: self._told(token, known.get(token), {**rows, **past}) for token in tokens}
+        rows = {**rows, **past}
+        return {token: self._told(token, rows) for token in tokens}
 
-    def _told(self, token: str, entry: Entry | None, rows: Mapping[str, Any]) -> CeState:
-        handle = self._dialect.handle(entry.handle) if entry else ""
-        return told(token, entry, rows.get(handle), handle)
+    def _told(self, token: str, rows: Mapping[str, Row]) -> CeState:
+        handle = self._handle(token)
+        return told(token, self._entries.get(token), rows.get(handle), handle)
 
-    async def _past(self, tokens: Iterable[str], rows: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def _past(self, tokens: Iterable[str], rows: Mapping[str, Row]) -> Mapping[str, Row]:
         """Accounts of what is over; those that have not caught up yet do not count."""
         handles = [handle for token in tokens if (handle := self._handle(token)) and is_over(rows.get(handle))]
         found = await self._system.past(handles)
