@@ -59,6 +59,7 @@ class Peer:
     nonce: str = ""
     any_input: bytes | None = None
     granted: bytes = b"{}"
+    location: str = ""
     on_call: Callable[[], None] = lambda: None
 
     def forget(self) -> None:
@@ -113,10 +114,12 @@ def handler(peer: Peer) -> type[BaseHTTPRequestHandler]:
                 return
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
+            if status == 307:
+                self.send_header("Location", peer.location)
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PUT = serve
+        do_GET = do_POST = do_PUT = do_MKCOL = serve
 
         def log_message(self, *args: object) -> None:
             pass
