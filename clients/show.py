@@ -150,6 +150,8 @@ def _details(status: Record, date: Date) -> list[tuple[str, str]]:
     if nodes := show_nodes.histogram(status):
         rows.append(("Nodes:", f"{status['children_num']} ({nodes})"))
     rows.append(("Status Reason:", status.get("reason") or "unavailable"))
+    if status.get("fault"):
+        rows.append(("Failure owned by:", status["fault"]))
     if status.get("destination"):
         rows.append(("Destination:", status["destination"]))
     if entered:

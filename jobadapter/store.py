@@ -31,6 +31,10 @@ checks = sa.Table(
 )
 
 
+PORTION = 500
+"""Tokens in one statement."""
+
+
 class Submission(NamedTuple):
     """A row of ja_submissions; `token` is what the CE knows it by."""
 
@@ -57,13 +61,21 @@ def find(conn: sa.Connection, tokens: Iterable[str]) -> dict[str, Submission]:
     return {row.token: Submission(*row) for row in rows}
 
 
-def intend(conn: sa.Connection, rows: Sequence[Submission]) -> dict[str, str]:
-    """Write the intentions that are new; token -> the phase it is in now. Only INTENDED may be submitted."""
+def find_all(conn: sa.Connection, tokens: Sequence[str]) -> dict[str, Submission]:
+    """The same for any number of tokens."""
+    found: dict[str, Submission] = {}
+    for first in range(0, len(tokens), PORTION):
+        found |= find(conn, tokens[first : first + PORTION])
+    return found
+
+
+def intend(conn: sa.Connection, rows: Sequence[Submission]) -> dict[str, Submission]:
+    """Write the intentions that are new; token -> its row as it is now. Only INTENDED may be submitted."""
     known = find(conn, [row.token for row in rows])
     new = [row for row in rows if row.token not in known]
     if new:
         conn.execute(submissions.insert(), [row._asdict() for row in new])
-    return {row.token: known.get(row.token, row).phase for row in rows}
+    return {row.token: known.get(row.token, row) for row in rows}
 
 
 def mark(conn: sa.Connection, tokens: Iterable[str], phase: str, now: float) -> None:
@@ -73,12 +85,25 @@ def mark(conn: sa.Connection, tokens: Iterable[str], phase: str, now: float) -> 
                      .values(phase=phase, changed=now))
 
 
-def stop(conn: sa.Connection, row: Submission) -> None:
-    """No submission of this attempt from now on, whether or not it was seen before."""
-    changed = conn.execute(submissions.update().where(
-        submissions.c.id == row.id, submissions.c.attempt == row.attempt).values(phase=STOPPED, changed=row.changed))
-    if not changed.rowcount:
-        conn.execute(submissions.insert(), row._asdict())
+def stop(conn: sa.Connection, rows: Iterable[Submission]) -> None:
+    """No submission of these attempts from now on, whether or not they were seen before."""
+    for row in rows:
+        here = (submissions.c.id == row.id, submissions.c.attempt == row.attempt)
+        values = {"phase": STOPPED, "changed": row.changed}
+        if not conn.execute(submissions.update().where(*here).values(**values)).rowcount:
+            conn.execute(submissions.insert(), row._asdict())
+
+
+def withdraw(conn: sa.Connection, tokens: Sequence[str], now: float) -> None:
+    """Intentions that nobody follows any more."""
+    intended = [name for name, row in find_all(conn, tokens).items() if row.phase == INTENDED]
+    mark(conn, intended, STOPPED, now)
+
+
+def at_ce(conn: sa.Connection, backend: str) -> int:
+    """How many are at the backend as far as we know."""
+    chosen = sa.select(sa.func.count()).where(submissions.c.backend == backend, submissions.c.phase == SUBMITTED)
+    return int(conn.execute(chosen).scalar_one())
 
 
 def live(conn: sa.Connection, credential: str) -> list[Submission]:

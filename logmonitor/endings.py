@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
 import msgspec
@@ -10,8 +10,10 @@ import sqlalchemy as sa
 
 from logmonitor import store
 from logmonitor.store import WatchRow
-from logmonitor.translate import Cancelled, Ending, Failure, Success, as_cancelled, from_report
+from logmonitor.translate import Cancelled, Ending, Failure, Success, accounted, as_cancelled, from_report
+from wms.ce import Usage
 from wms.eventlog import Journal
+from wms.faults import owned
 from wms.messages import (
     JOBADAPTER,
     NS,
@@ -44,6 +46,8 @@ class Endings:
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
+        self.watches: dict[str, Callable[[], object]] = {}
+        """By backend: whom to tell that there is something new to watch, or to stop."""
 
     def handle(self, conn: sa.Connection, messages: Sequence[Message], now: float) -> None:
         with Outbox(conn, now) as out:
@@ -58,7 +62,8 @@ class Endings:
                 self._reported(out, store.find(out.conn, job, attempt), outcome)
             case CancelAsked(job=job, attempt=attempt):
                 row = store.find(out.conn, job, attempt)
-                store.put(out.conn, row._replace(cancelled=True, changed=out.now))
+                store.put(out.conn, row._replace(cancelled=True, changed=row.changed if row.cancelled else out.now))
+                self._hasten(row.backend)
             case NotPlaced() as refused:
                 self._not_placed(out, refused)
             case GivenUp() as given_up:
@@ -67,6 +72,10 @@ class Endings:
                 _withdrawn(out, store.find(out.conn, job, attempt))
             case other:
                 raise TypeError(f"the Log Monitor does not take {type(other).__name__}")
+
+    def _hasten(self, backend: str) -> None:
+        if backend in self.watches:
+            self._kit.later(self.watches[backend])
 
     def _journal(self, row: WatchRow, now: float) -> Journal:
         return Journal(Source.LOG_MONITOR, row.job, row.sequence_code, now, self._kit.host, instance=row.backend)
@@ -85,6 +94,7 @@ class Endings:
         out.log(journal.events)
         row = row._replace(sequence_code=journal.code)
         store.put(out.conn, row)
+        self._hasten(row.backend)
         if (report := row.outcome()) is not None:
             self._reported(out, row, report)
 
@@ -109,10 +119,12 @@ class Endings:
             self.end(out, row, Failure(given_up.reason, retry=False))
             out.send(JOBADAPTER, Kill(row.job, row.attempt), row.job)
 
-    def end(self, out: Outbox, row: WatchRow, ending: Ending) -> None:
-        """The attempt is over: log it, tell whoever has to act."""
+    def end(self, out: Outbox, row: WatchRow, ending: Ending, usage: Usage | None = None) -> None:
+        """The attempt is over: log it, with what its CE accounted if its wrapper did not, tell whoever has to act."""
         ending = as_cancelled(ending, row.cancelled)
         journal = self._journal(row, out.now)
+        for resource, quantity, unit in accounted(ending, usage):
+            journal.add("ResourceUsage", resource=resource, quantity=quantity, unit=unit)
         match ending:
             case Success(exit_code, reason):
                 journal.add("Done", status_code="OK", exit_code=exit_code, reason=reason)
@@ -121,13 +133,24 @@ class Endings:
                 journal.add("Done", status_code="CANCELLED", reason=reason)
                 self._finish(out, row, "Cancelled", reason)
             case Failure(reason, retry):
-                journal.add("Done", status_code="FAILED", reason=reason)
+                journal.add("Done", status_code="FAILED", reason=reason, **owned(reason))
                 out.send(NS, Close(row.job, row.attempt, reason, journal.code, retry), row.job)
             case _:
                 assert_never(ending)
         out.log(journal.events)
         store.put(out.conn, row._replace(phase=store.OVER, sequence_code=journal.code, changed=out.now))
         out.send(JOBADAPTER, Clean(row.job, row.attempt), row.job, delay_s=CLEAN_DELAY_S)
+
+    def suspended(self, out: Outbox, row: WatchRow, reason: str | None) -> None:
+        """The CE keeps it back now, `reason` says why; None: no more."""
+        journal = self._journal(row, out.now)
+        if reason is None:
+            journal.add("Resume")
+        else:
+            journal.add("Suspend", reason=reason or "held by the CE")
+        out.log(journal.events)
+        held = None if reason is None else out.now
+        store.change(out.conn, row, sequence_code=journal.code, held=held)
 
     @staticmethod
     def _finish(out: Outbox, row: WatchRow, outcome: str, reason: str) -> None:

@@ -55,6 +55,18 @@ class WatchRow(NamedTuple):
         return None if self.report is None else msgspec.json.decode(self.report, type=OutcomeReport)
 
 
+class Seen(NamedTuple):
+    """What an observer needs of a row: of 10,000 of them at every look."""
+
+    id: str
+    attempt: int
+    token: str
+    cancelled: bool
+    gone: float | None
+    held: float | None
+
+
+_SEEN = tuple(watches.c[name] for name in Seen._fields)
 _FIND = sa.select(watches).where(
     watches.c.id == sa.bindparam("id"), watches.c.attempt == sa.bindparam("number")).with_for_update()
 
@@ -73,10 +85,10 @@ def put(conn: sa.Connection, row: WatchRow) -> None:
         conn.execute(watches.insert(), row._asdict())
 
 
-def watched(conn: sa.Connection, backend: str) -> list[WatchRow]:
+def watched(conn: sa.Connection, backend: str) -> list[Seen]:
     """All that a backend has to be asked about."""
-    chosen = sa.select(watches).where(watches.c.phase == WATCHED, watches.c.backend == backend)
-    return [WatchRow(*row) for row in conn.execute(chosen)]
+    chosen = sa.select(*_SEEN).where(watches.c.phase == WATCHED, watches.c.backend == backend)
+    return [Seen(*row) for row in conn.execute(chosen)]
 
 
 def orphans(conn: sa.Connection, backends: Collection[str]) -> list[WatchRow]:
@@ -85,9 +97,12 @@ def orphans(conn: sa.Connection, backends: Collection[str]) -> list[WatchRow]:
     return [WatchRow(*row) for row in conn.execute(chosen)]
 
 
-def set_gone(conn: sa.Connection, rows: Sequence[WatchRow], gone: float | None) -> None:
-    for row in rows:
-        change(conn, row, gone=gone)
+_SET_GONE = watches.update().where(
+    watches.c.id == sa.bindparam("of"), watches.c.attempt == sa.bindparam("number")).values(gone=sa.bindparam("since"))
+
+
+def set_gone(conn: sa.Connection, rows: Sequence[Seen], gone: float | None) -> None:
+    conn.execute(_SET_GONE, [{"of": row.id, "number": row.attempt, "since": gone} for row in rows])
 
 
 def change(conn: sa.Connection, row: WatchRow, **values: Any) -> None:

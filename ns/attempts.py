@@ -5,7 +5,7 @@ The start is a row: it is taken once, by one wrapper process (its nonce), unless
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import signal
 
 import sqlalchemy as sa
 
@@ -13,6 +13,7 @@ from ns import files, store
 from ns.running import attempt_of, check_live, check_open
 from wms.errors import NotAllowedNow, NotFound, SandboxTooLarge
 from wms.eventlog import Journal
+from wms.faults import owned
 from wms.httpd import Call, FileReply
 from wms.messages import LOGMONITOR, WM, WM_BEGUN, Begun, Close, Reported, Resubmit
 from wms.operations import Empty, File, OutcomeReport, StartGranted, StartRequest
@@ -20,6 +21,7 @@ from wms.outbox import Outbox
 from wms.sandbox import check_name
 from wms.seqcode import Source
 from wms.service import Kit
+from wms.usage import reported
 
 
 class Attempts:
@@ -94,7 +96,7 @@ class Attempts:
         if row.reported is not None or row.closed is not None or stranger:
             return Empty()
         journal = self._journal(job, body.sequence_code or row.sequence_code, now)
-        for resource, quantity, unit in _usage(body):
+        for resource, quantity, unit in reported(body):
             journal.add("ResourceUsage", resource=resource, quantity=quantity, unit=unit)
         journal.add("Done", **_ending(body))
         store.put_attempt(conn, row._replace(reported=now))
@@ -109,19 +111,18 @@ def _inputs(conn: sa.Connection, id: str, number: int) -> list[tuple[File, bool]
     return store.sandbox(conn, id, store.INPUT)
 
 
-def _usage(body: OutcomeReport) -> Iterator[tuple[str, float, str]]:
-    if body.exit_code >= 0:
-        yield "real", body.wall_s, "s"
-        yield "user", body.cpu_user_s, "s"
-        yield "sys", body.cpu_system_s, "s"
-    if body.max_rss_kb:
-        yield "max_rss", float(body.max_rss_kb), "kB"
-
-
 def _ending(body: OutcomeReport) -> dict[str, object]:
     if body.failure:
-        return {"status_code": "FAILED", "reason": body.failure, "exit_code": body.exit_code}
-    return {"status_code": "OK", "exit_code": body.exit_code}
+        return {"status_code": "FAILED", "reason": body.failure, "exit_code": body.exit_code, **owned(body.failure)}
+    ended = {"reason": f"the program was ended by {_signal(body.signal)}"} if body.signal else {}
+    return {"status_code": "OK", "exit_code": body.exit_code, **ended}
+
+
+_SIGNALS = frozenset(signal.Signals)
+
+
+def _signal(number: int) -> str:
+    return signal.Signals(number).name if number in _SIGNALS else f"signal {number}"
 
 
 def close(out: Outbox, message: Close) -> None:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from wm import store
 from wms.eventlog import Journal
+from wms.faults import owned
 from wms.messages import NS, Ended
 from wms.outbox import Outbox
 from wms.seqcode import Source
@@ -41,9 +42,9 @@ class Turn:
     def journal(self, job: str, code: str, user: str) -> Journal:
         return Journal(Source.WORKLOAD_MANAGER, job, code, self.out.now, self._host, user)
 
-    def abort(self, job: store.Job, journal: Journal, reason: str) -> None:
-        """The WMS gives up."""
-        journal.add("Abort", reason=reason)
+    def abort(self, job: store.Job, journal: Journal, reason: str, failure: str = "") -> None:
+        """The WMS gives up, if it was for a `failure`: that has an owner."""
+        journal.add("Abort", reason=reason, **owned(failure))
         self._tell(job, journal, "Aborted", reason)
 
     def end_cancelled(self, job: store.Job, journal: Journal) -> None:

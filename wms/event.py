@@ -88,7 +88,8 @@ _CHOICES = {
 # code, name, fields: `name[?][:kind or choices][=null]`, `?` optional, kind string unless said;
 # a `!` marks the enumerated fields on which the rules of the state table depend.
 _ROWS = (
-    (1, "Transfer", "destination:source dest_host dest_instance? job result:transfer! reason? dest_jobid?"),
+    (1, "Transfer", "destination:source dest_host dest_instance? job result:transfer! reason? dest_jobid? "
+                  "fault? taxonomy?:int"),
     (2, "Accepted", "from:source from_host from_instance? local_jobid?"),
     (3, "Refused", "from:source from_host from_instance? reason?"),
     (4, "EnQueued", "queue job? result:transfer! reason?"),
@@ -96,10 +97,10 @@ _ROWS = (
     (6, "HelperCall", "helper_name helper_params? src_role:role"),
     (7, "HelperReturn", "helper_name retval? src_role:role"),
     (8, "Running", "node"),
-    (9, "Resubmission", "result:resubmission! reason? tag?"),
-    (10, "Done", "status_code:done! reason? exit_code:int=-1"),
+    (9, "Resubmission", "result:resubmission! reason? tag? fault? taxonomy?:int"),
+    (10, "Done", "status_code:done! reason? exit_code:int=-1 fault? taxonomy?:int"),
     (11, "Cancel", "status_code:cancel! reason?"),
-    (12, "Abort", "reason"),
+    (12, "Abort", "reason fault? taxonomy?:int"),
     (13, "Clear", "reason:clear!"),
     (14, "Purge", ""),
     (15, "Match", "dest_id"),

@@ -104,7 +104,8 @@ class JobStatus(msgspec.Struct, omit_defaults=True, rename=WIRE_NAMES):
 
     `state_enter_times` and `children_hist` are keyed by the name of the state; `cpu_time` is in seconds, -1
     unknown; `exit_code` is 0 unless the program returned; `wrapper_exit_code` is what the wrapper reported,
-    whatever became of the job (-1 none); `killed` goes with a done code of FAILED; `extra` holds the fields
+    whatever became of the job (-1 none); `killed` goes with a done code of FAILED; `fault` is who
+    owns the failure that `reason` tells of (user, credential, site, network, service); `extra` holds the fields
     of other middlewares (`cream_state` ...).
     """
 
@@ -127,6 +128,7 @@ class JobStatus(msgspec.Struct, omit_defaults=True, rename=WIRE_NAMES):
     condor_jdl: str = ""
     rsl: str = ""
     reason: str = ""
+    fault: str = ""
     location: str = ""
     ce_node: str = ""
     network_server: str = ""

@@ -187,3 +187,9 @@ def depths(conn: sa.Connection) -> list[Depth]:
     rows = conn.execute(sa.select(messages.c.topic, sa.func.count(), buried, sa.func.min(messages.c.put_at))
                         .group_by(messages.c.topic).order_by(messages.c.topic))
     return [Depth(topic, total - dead, dead, oldest) for topic, total, dead, oldest in rows]
+
+
+def jobs(conn: sa.Connection, topic: str) -> set[str]:
+    """The jobs of which messages of a topic wait or are being handled."""
+    chosen = sa.select(messages.c.job).where(messages.c.topic == topic, messages.c.buried.is_(False)).distinct()
+    return set(conn.execute(chosen).scalars())

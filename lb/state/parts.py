@@ -248,7 +248,7 @@ def _hand_over_payload(record: Record) -> None:
 
 
 PARTS: Mapping[str, Part] = {part.__name__: part for part in (
-    places.reason, places.clear_reason, places.nowhere, places.at_source, places.at_destination,
+    places.reason, places.fault, places.clear_reason, places.nowhere, places.at_source, places.at_destination,
     places.at_origin, places.at_queue, places.at_helper, places.at_wm, places.at_node,
     registration, first_jdl, first_queued_jdl, queued_jdl, matched_jdl, branch_jdl, condor_jdl, rsl, ui_host,
     condor_id, globus_id, destination, was_scheduled, wrapper_running, ce_node, wrapper_done, wrapper_exit,

@@ -20,6 +20,11 @@ def reason(record: Record, event: Event, moment: Moment) -> None:
     record.reason = event.fields.get("reason", "")
 
 
+def fault(record: Record, event: Event, moment: Moment) -> None:
+    """Who owns the failure, with its reason; nobody, where the event tells of none."""
+    record.fault = event.fields.get("fault", "")
+
+
 def clear_reason(record: Record, event: Event, moment: Moment) -> None:
     record.reason = CLEAR_REASONS[event.fields["reason"]]
 

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
+import wm.tables
 from jobadapter import store
-from jobadapter.service import FORGET_AFTER_S, MAX_TRIES, RETRY_CE_S
+from jobadapter.service import FORGET_AFTER_S
+from jobadapter.submitting import RETRY_CE_S
 from tests.suite.world import ALICE, NOW, HandCe, World
 from wms import queue
 from wms.ce import CeJob, Phase, Rejected, Submitted
+from wms.ce.guard import Guarded
+from wms.ce.limits import Common
 from wms.errors import Unavailable
 from wms.messages import JOBADAPTER, Kill, ProxyRenewed
 
@@ -26,6 +30,7 @@ class MoodyCe(HandCe):
 
     away: int = 0
     asked: int = 0
+    lost_answers: int = 0
     meanwhile: Callable[[str], object] = field(default=lambda _token: None)
 
     async def submit(self, jobs: Sequence[CeJob]) -> list[Submitted | Rejected]:
@@ -35,7 +40,11 @@ class MoodyCe(HandCe):
             raise Unavailable("the CE is being restarted")
         for job in jobs:
             self.meanwhile(job.token)
-        return await HandCe.submit(self, jobs)
+        verdicts = await HandCe.submit(self, jobs)
+        if self.lost_answers:
+            self.lost_answers -= 1
+            raise Unavailable("the connection was closed")
+        return verdicts
 
 
 @pytest.fixture
@@ -45,7 +54,7 @@ def ce() -> MoodyCe:
 
 @pytest.fixture
 def world(tmp_path: Path, ce: MoodyCe) -> Iterator[World]:
-    world = World(tmp_path, ce=ce)
+    world = World(tmp_path, ce=ce, manager="expiry_s: 90000")
     yield world
     world.close()
 
@@ -80,13 +89,75 @@ def test_a_ce_that_is_away_is_asked_again_later(world: World, ce: MoodyCe):
     assert phases(world, job) == [store.SUBMITTED]
 
 
-def test_a_ce_that_stays_away_fails_the_attempt(world: World, ce: MoodyCe):
-    ce.away = MAX_TRIES + 1
+def test_a_ce_that_stays_away_is_no_failure_the_job_is_matched_again(world: World, ce: MoodyCe):
+    ce.away = 10**6
     job = world.submit(ONCE)
-    world.advance((MAX_TRIES + 1) * (RETRY_CE_S + 1), step=4)
-    assert ce.asked == MAX_TRIES + 1
-    assert world.state(job) == "Aborted"
-    assert "the CE is being restarted" in told(world, job)
+    world.advance(world.settings.jobadapter.untaken_s + 2 * RETRY_CE_S, step=4)
+    assert phases(world, job) == [store.STOPPED, store.INTENDED], "RetryCount = 0 is for failures"
+    assert "did not take the job for 600 s: the CE is being restarted" in told(world, job)
+    ce.away = 0
+    world.advance(2 * RETRY_CE_S)
+    assert (world.state(job), ce.submissions, phases(world, job)) == (
+        "Scheduled", 1, [store.STOPPED, store.SUBMITTED])
+    with world.engine.begin() as conn:
+        (row,) = conn.execute(wm.tables.jobs.select()).all()
+    assert (row.deep, row.shallow, row.site_faults, row.replans) == (0, 0, 0, 0)
+
+
+def test_a_job_goes_from_a_ce_that_is_away_to_another(tmp_path: Path, ce: MoodyCe):
+    other = HandCe(name="other", slots=1)
+    world = World(tmp_path, ce=ce, others={"other": other}, manager="expiry_s: 90000")
+    ce.away = 10**6
+    job = world.submit(ONCE + 'Rank = other.GlueCEStateFreeCPUs; Requirements = true;')
+    assert (ce.asked, other.submissions) == (1, 0), "the larger one first"
+    world.advance(world.settings.jobadapter.untaken_s + RETRY_CE_S + 2)
+    assert (world.state(job), other.submissions) == ("Scheduled", 1)
+    assert world.status(job)["destination"].startswith("other.")
+    world.close()
+
+
+def test_a_payload_that_began_though_its_ce_seemed_away_goes_on(world: World, ce: MoodyCe):
+    """Its submission arrived, the answer did not, and the CE is away since."""
+    ce.lost_answers = 1
+    job = world.submit(ONCE)
+    (token,) = ce.jobs
+    ce.away = 10**6
+    assert world.start_payload(token)
+    world.advance(2 * world.settings.jobadapter.untaken_s, step=5)
+    assert (world.state(job), phases(world, job)) == ("Running", [store.INTENDED])
+    ce.away = 0
+    world.finish_payload(token)
+    world.advance(2 * RETRY_CE_S)
+    assert (world.state(job), world.payloads, ce.submissions) == ("Done", {token: 1}, 1)
+
+
+def test_a_limit_keeps_jobs_waiting_and_fails_none(tmp_path: Path, ce: MoodyCe):
+    world = World(tmp_path, ce=ce, manager="expiry_s: 90000")
+    world.backends = {"hand": Guarded(ce, Common(max_submitted=2), world.clock, lambda: 0.0)}
+    world.reborn()
+    jobs = [world.submit(ONCE) for _ in range(5)]
+    world.advance(3600, step=10)
+    assert (ce.submissions, sorted(world.state(job) for job in jobs)) == (2, ["Ready"] * 3 + ["Scheduled"] * 2)
+    for token in list(ce.jobs):
+        world.finish_payload(token)
+    world.advance(60)
+    assert ce.submissions == 4
+    world.close()
+
+
+def test_a_silent_ce_is_not_asked_once_for_each_job(tmp_path: Path, ce: MoodyCe):
+    world = World(tmp_path, ce=ce, manager="expiry_s: 90000")
+    world.backends = {"hand": Guarded(ce, Common(breaker_failures=2), world.clock, lambda: 0.0)}
+    world.reborn()
+    world.advance(20)
+    ce.away = 10**6
+    jobs = [world.submit(ONCE) for _ in range(20)]
+    world.advance(500, step=5)
+    assert ce.asked < 40, "instead of some 600"
+    ce.away = 0
+    world.advance(600, step=5)
+    assert {world.state(job) for job in jobs} == {"Scheduled"}
+    world.close()
 
 
 def test_a_refusal_is_told_and_the_job_tried_elsewhere(world: World, ce: MoodyCe):

@@ -138,8 +138,8 @@ def test_the_rate_of_submissions_is_bounded_and_nobody_is_refused():
     assert here.submit("a", "b", "c") == ["Submitted", "Submitted", "Later"]
     (later,) = here.do(here.guarded.submit([CeJob("c", "job", "", "q")]))
     assert isinstance(later, Later)
-    assert later.after_s == pytest.approx(WINDOW_S)
-    here.clock.advance(later.after_s)
+    assert later.wait_s == pytest.approx(WINDOW_S)
+    here.clock.advance(later.wait_s)
     assert here.submit("c") == ["Submitted"]
 
 

@@ -31,7 +31,7 @@ from ns.delegation_rows import Delegation
 from wms import queue
 from wms.authz.gate import Gate
 from wms.capability import Capability
-from wms.ce import CeJob, CeState, Phase, Rejected, Submitted
+from wms.ce import Backend, CeJob, CeState, Phase, Rejected, Submitted
 from wms.config import Settings, parse
 from wms.database import Database, make_engine, metadata
 from wms.errors import Unavailable
@@ -63,6 +63,7 @@ class HandCe:
     jobs: dict[str, CeJob] = field(default_factory=dict)
     states: dict[str, CeState] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
+    cleaned: set[str] = field(default_factory=set)
     submissions: int = 0
     refuse: str = ""
     silent: bool = False
@@ -89,6 +90,7 @@ class HandCe:
 
     async def clean(self, tokens: Collection[str]) -> None:
         await self.cancel(tokens)
+        self.cleaned |= set(tokens)
 
     async def renew(self, tokens: Collection[str], proxy: bytes, bearer: bytes = b"") -> None:
         for name, content in (("proxy", proxy), ("token", bearer)):
@@ -98,7 +100,7 @@ class HandCe:
         return self.outputs.get(token, "")
 
     async def known(self) -> list[str]:
-        return sorted(self.jobs)
+        return sorted(self.jobs.keys() - self.cleaned)
 
     async def describe(self) -> list[dict[str, Any]]:
         if self.silent:
@@ -150,6 +152,7 @@ class World:
     nonces: dict[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     others: dict[str, HandCe] = field(default_factory=dict)
+    backends: dict[str, Backend] = field(default_factory=dict)
     manager: str = "expiry_s: 600"
     policy: str = ""
     vault: Vault = UNSEALED
@@ -187,7 +190,7 @@ class World:
         self.database.engine = self.engine
         self.database.before_commit = self._before_commit
         self.kit = Kit(self.settings, self.database, self.clock, random.Random(self.lives),
-                       {self.ce.name: self.ce, **self.others}, Logger(observer=self.logged.append),
+                       {self.ce.name: self.ce, **self.others, **self.backends}, Logger(observer=self.logged.append),
                        "wms.example.org", ("lb.example.org", 9000), b"s" * 32, instance="world",
                        gate=Gate(self.settings, self.clock), vault=self.vault)
         daemons = [make(self.kit) for make in MAKERS]

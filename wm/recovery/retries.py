@@ -26,7 +26,7 @@ from wm.turn import Turn
 from wms.config import Wm
 from wms.database import note_topic
 from wms.eventlog import Journal
-from wms.faults import judge
+from wms.faults import judge, owned
 from wms.jdl.described import described
 from wms.messages import JOBADAPTER, LOGMONITOR, Kill, Resubmit, Withdrawn
 
@@ -57,12 +57,14 @@ class Retries:
                 self._again(turn, job, journal, attempts, decision, message)
             case GiveUp(reason):
                 said = reason if message.reason in (reason, REPLANNED) else f"{reason}; last failure: {message.reason}"
-                turn.abort(job, journal, said)
+                turn.abort(job, journal, said, message.reason)
             case _:
                 assert_never(decision)
 
     def _decided(self, turn: Turn, job: store.Job, message: Resubmit, attempts: Attempts, limits: Limits,
                  journal: Journal) -> Deep | Shallow | GiveUp:
+        if message.untaken:
+            return Shallow("no CE has it, no retry is consumed", free=True)
         if message.replan and message.reason == REPLANNED:
             return replanned(attempts, limits)
         judgement = judged(message)
@@ -88,10 +90,11 @@ class Retries:
     def _again(self, turn: Turn, job: store.Job, journal: Journal, attempts: Attempts, decision: Deep | Shallow,
                message: Resubmit) -> None:
         moved = message.reason == REPLANNED
-        counted = attempts.moved() if moved else attempts.after(decision)
+        counted = attempts.moved() if moved else attempts if message.untaken else attempts.after(decision)
         result = "WILLRESUB" if isinstance(decision, Deep) else "SHALLOW"
         journal.add("Resubmission", result=result,
-                    reason=decision.reason if moved else f"{decision.reason}; {message.reason}")
+                    reason=decision.reason if message.reason == REPLANNED else f"{decision.reason}; {message.reason}",
+                    **({} if message.replan else owned(message.reason)))
         delay = 0.0 if message.replan else delay_s(job.attempt - job.replans, self._rng.random())
         waits = f"the last attempt failed: {message.reason}" if delay else ""
         if waits:

@@ -67,13 +67,16 @@ class Guarded:
         return Health(breaker.condition, breaker.since, breaker.failures, breaker.error, self._requests.count(now),
                       self.settings.requests_per_minute, until)
 
+    def silence(self, now: float) -> Unavailable | None:
+        """What any call would raise at `now` (epoch s), because the CE is left alone."""
+        wait_s, breaker = self._breaker.wait_s(now), self._breaker
+        return Unavailable(f"the CE does not answer: {breaker.error}", retry_s=wait_s) if wait_s else None
+
     # -- the gate ----------------------------------------------------------------------------------------
 
     def _check(self) -> None:
-        """Is the CE left alone now?"""
-        if wait_s := self._breaker.wait_s(self._clock.seconds()):
-            raise Unavailable(f"the CE does not answer: {self._breaker.error}", retry_s=wait_s,
-                              since=self._breaker.since)
+        if (away := self.silence(self._clock.seconds())) is not None:
+            raise away
 
     async def _call(self, urgent: bool, call: Callable[[], Awaitable[T]], number: int = 1) -> T:
         """One call that counts as `number` requests; its outcome is the breaker's news."""
