@@ -6,10 +6,10 @@ Only in the text of wrappers whose job asks for it. Limits of the output sandbox
 
 from __future__ import annotations
 
-__all__ = ["DELIVERY"]
+__all__ = ["DELIVERY", "ELSEWHERE"]
 
-DELIVERY = r"""
-# --- output that goes elsewhere ------------------------------------------------------------------------
+ELSEWHERE = r"""
+# --- other servers -------------------------------------------------------------------------------------
 wms_signed='' wms_final='' wms_reason=''
 
 wms_trusted() { # lines of a configuration that every call of another server has: URL, seconds
@@ -54,6 +54,11 @@ wms_elsewhere() { # the configuration ../ctl/elsewhere -> wms_codes, wms_status;
     return 1
 }
 
+"""
+"""Calls of other servers, in the name of the job: what fetches its data needs them too."""
+
+DELIVERY = r"""
+# --- output that goes elsewhere ------------------------------------------------------------------------
 wms_put_at() { # file, URL
     {
         wms_trusted "$2" 3600

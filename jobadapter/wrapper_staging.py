@@ -15,67 +15,56 @@ __all__ = ["staging"]
 
 _STAGING = r"""
 # --- input data ----------------------------------------------------------------------------------------
-wms_fetch_http() { # URL -> ../ctl/staged: with the token or the proxy of the job
+wms_fetch_http() { # URL -> ../ctl/elsewhere.reply: with the proxy or the token of the job
+    wms_identify
     {
-        printf '%s\n' silent show-error fail globoff location 'connect-timeout = 30' 'max-time = 3600'
-        printf 'output = "../ctl/staged"\nwrite-out = "%%{http_code}\\n"\nurl = "%s"\n' "$1"
-        case $1 in
-        https://*)
-            printf 'capath = "%s"\n' "${X509_CERT_DIR:-/etc/grid-security/certificates}"
-            [ ! -r "${X509_USER_PROXY:-}" ] || printf 'cert = "%s"\n' "$X509_USER_PROXY"
-            if [ -r "${BEARER_TOKEN_FILE:-}" ] && read -r wms_bearer_token <"$BEARER_TOKEN_FILE"; then
-                printf 'header = "Authorization: Bearer %s"\n' "$wms_bearer_token"
-            fi
-            ;;
-        esac
-    } >../ctl/stage
-    wms_codes=$(wms_http ../ctl/stage 2>/dev/null) && return 0
-    case $wms_codes in *408 | *425 | *429 | *5?? | *000 | '') wms_hope=1 ;; esac
-    wms_reason="the storage element answers ${wms_codes:-nothing}"
+        wms_trusted "$1" 3600
+        printf 'fail\n'
+    } >../ctl/elsewhere
+    wms_elsewhere && return 0
+    [ -n "$wms_final" ] || wms_hope=1
     return 1
 }
 
-wms_fetch_with() { # command, words before the URL, URL -> ../ctl/staged; commands are tried in turn by the caller
+wms_fetch_with() { # command, URL -> ../ctl/elsewhere.reply
     command -v "$1" >/dev/null 2>&1 || return 1
     wms_found=$1
     case $1 in
-    gfal-copy) set -- gfal-copy -f -t 3600 "$2" "file://$wms_dir/ctl/staged" ;;
-    globus-url-copy) set -- globus-url-copy "$2" "file://$wms_dir/ctl/staged" ;;
-    xrdcp) set -- xrdcp -f -s "$2" "$wms_dir/ctl/staged" ;;
+    xrdcp) set -- xrdcp -f -s "$2" "$wms_dir/ctl/elsewhere.reply" ;;
+    gfal-copy) set -- gfal-copy -f -t 3600 "$2" "file://$wms_dir/ctl/elsewhere.reply" ;;
+    *) set -- "$1" -q "$2" "file://$wms_dir/ctl/elsewhere.reply" ;;
     esac
     "$@" </dev/null >/dev/null 2>&1 && return 0
     wms_reason="$1 ended with $?" wms_hope=1
     return 1
 }
 
-wms_fetch_file() { # path on the node -> ../ctl/staged
-    wms_reason='the mounted file cannot be read'
-    [ -f "$1" ] && cp -- "$1" ../ctl/staged 2>/dev/null
-}
-
-wms_fetch() { # URL -> ../ctl/staged
-    rm -f ../ctl/staged
-    wms_found=''
+wms_fetch() { # URL -> ../ctl/elsewhere.reply
+    rm -f ../ctl/elsewhere.reply
+    wms_found='' wms_reason='the mounted file cannot be read'
     case $1 in
     file://*)
-        wms_fetch_file "${1#file://}"
+        [ -f "${1#file://}" ] && cp -- "${1#file://}" ../ctl/elsewhere.reply 2>/dev/null
         return
         ;;
-    http://* | https://*) wms_fetch_http "$1" && return ;;
-    gsiftp://*) wms_fetch_with gfal-copy "$1" || wms_fetch_with globus-url-copy "$1" && return ;;
+    http://* | https://*)
+        wms_fetch_http "$1"
+        return
+        ;;
+    gsiftp://*) wms_fetch_with globus-url-copy "$1" || wms_fetch_with gfal-copy "$1" && return ;;
     root://*) wms_fetch_with xrdcp "$1" || wms_fetch_with gfal-copy "$1" && return ;;
-    srm://*) wms_fetch_with gfal-copy "$1" && return ;;
+    *) wms_fetch_with gfal-copy "$1" && return ;;
     esac
-    case $1 in http*) ;; *) [ -n "$wms_found" ] || wms_reason="no command for ${1%%:*} here" ;; esac
+    [ -n "$wms_found" ] || wms_reason="no command for ${1%%:*} here"
     return 1
 }
 
 wms_replica() { # place in the working directory, URLs: the first that gives the file
-    wms_reason='no replica can be reached from here' wms_hope='' wms_place=none
+    wms_reason='no replica can be reached from here' wms_hope='' wms_place=''
     wms_file=$1
     shift
     for wms_place; do
-        if wms_fetch "$wms_place" && mv -- ../ctl/staged "$wms_file"; then
+        if wms_fetch "$wms_place" && mv -- ../ctl/elsewhere.reply "$wms_file"; then
             wms_bytes_in=$((wms_bytes_in + $(wc -c <"$wms_file")))
             wms_files_in=$((wms_files_in + 1))
             return 0
@@ -89,8 +78,9 @@ wms_stage() { # place in the working directory, its name in messages, URLs; agai
     wms_file=$1
     shift 2
     until wms_replica "$wms_file" "$@"; do
+        case $wms_place in file:*) wms_shown='a mounted file' ;; *) wms_shown=$wms_place ;; esac
         if [ -z "$wms_hope" ] || [ "$wms_left" -le 0 ]; then
-            wms_fatal "Cannot download $wms_name from $wms_place ($wms_reason)"
+            wms_fatal "Cannot download $wms_name${wms_shown:+ from $wms_shown} ($wms_reason)"
         fi
         wms_left=$((wms_left - 1))
         wms_pause "$wms_wait"

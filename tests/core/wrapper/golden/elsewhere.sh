@@ -973,7 +973,7 @@ wms_unguard() { # after the payload
 }
 
 
-# --- output that goes elsewhere ------------------------------------------------------------------------
+# --- other servers -------------------------------------------------------------------------------------
 wms_signed='' wms_final='' wms_reason=''
 
 wms_trusted() { # lines of a configuration that every call of another server has: URL, seconds
@@ -1018,6 +1018,9 @@ wms_elsewhere() { # the configuration ../ctl/elsewhere -> wms_codes, wms_status;
     return 1
 }
 
+
+
+# --- output that goes elsewhere ------------------------------------------------------------------------
 wms_put_at() { # file, URL
     {
         wms_trusted "$2" 3600
