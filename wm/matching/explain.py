@@ -144,8 +144,8 @@ def no_match(matches: Matches, told: Sequence[Clause]) -> NoMatch:
         return NoMatch("not_authorised", {"ces": ces, "vo": f" (VO {request.vo})" if request.vo else ""})
     if ended is not None and ended.clause == RANK:
         return NoMatch("no_rank", {"ces": counted(ended.seen, "CE")})
-    if [clause.clause for clause in helping] == [UNDRAINED]:
-        return _drained(matches, helping[0].without)
+    if {clause.clause for clause in helping} - {PIN} == {UNDRAINED}:
+        return _drained(matches, next(clause.without for clause in helping if clause.clause == UNDRAINED))
     if [clause.whose for clause in helping] == [DATA]:
         return _no_data(matches, ces)
     return NoMatch("no_match", {"ces": ces, "blame": blame(told)}, {

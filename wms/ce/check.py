@@ -57,6 +57,7 @@ _JOB = r"""#!/bin/sh
 say() { printf '%s\n' "@MARK@ $*"; }
 size() { if [ -s "$1" ]; then wc -c < "$1" | tr -d ' '; else echo 0; fi; }
 sum() { cksum < "$1" 2>/dev/null; }
+before=$(sum "${X509_USER_PROXY:-/nowhere}") || before=none
 say begin "$(date +%s)"
 say node "$(uname -n)"
 say account "$(id -un 2>/dev/null)"
@@ -65,7 +66,13 @@ say token "$(size "${BEARER_TOKEN_FILE:-/nowhere}")"
 for tool in @TOOLS@; do
     if command -v "$tool" > /dev/null 2>&1; then say tool "$tool"; fi
 done
-if [ -d /cvmfs ]; then say cvmfs "$(ls /cvmfs 2>/dev/null | head -n 20 | tr '\n' ' ')"; fi
+if [ -d /cvmfs ]; then
+    mounted=
+    for one in /cvmfs/*; do
+        if [ -e "$one" ]; then mounted="$mounted ${one#/cvmfs/}"; fi
+    done
+    say cvmfs "$mounted"
+fi
 ca=./.wms-check-ca.pem
 cat > "$ca" <<'END_OF_CA'
 @CA@
@@ -84,7 +91,6 @@ elif command -v wget > /dev/null 2>&1; then
     else say outbound "wget error"; fi
 fi
 rm -f "$ca"
-before=$(sum "${X509_USER_PROXY:-/nowhere}") || before=none
 now=$before
 left=@RENEWED@
 say ready "$(date +%s)"

@@ -22,7 +22,7 @@ from wms.service import within
 T = TypeVar("T")
 FIRST_LOOK_S, LAST_LOOK_S = 1.0, 10.0
 LIVES_S = 3.0
-"""So long the second job prints before it is cancelled, and so long its silence is listened to."""
+"""So long a job runs before it is renewed or cancelled, and so long the silence of the dead is listened to."""
 OVER = (Phase.ENDED, Phase.LOST)
 
 
@@ -185,9 +185,9 @@ class Check:
             if self._clock.seconds() - began > BOUNDS["states"]:
                 break
             await self._look()
-            if self._first.phase == Phase.RUNNING and not self._unrenewed:
+            if not self._unrenewed and self._lives(self._first):
                 await self._renewed()
-            if not cancelled and self._lives():
+            if not cancelled and self._lives(self._second):
                 cancelled = True
                 await self._cancel()
             await self._wait(pause)
@@ -212,9 +212,11 @@ class Check:
             if one.state is not None and one.phase != Phase.LOST:
                 one.seen.setdefault(one.phase, now - one.submitted)
 
-    def _lives(self) -> bool:
-        at = self._second.seen.get(Phase.RUNNING)
-        return at is not None and self._clock.seconds() - self._second.submitted - at >= LIVES_S
+    def _lives(self, one: _Watched) -> bool:
+        """It runs, and has for a while."""
+        at = one.seen.get(Phase.RUNNING)
+        return (one.phase == Phase.RUNNING and at is not None
+                and self._clock.seconds() - one.submitted - at >= LIVES_S)
 
     async def _renewed(self) -> None:
         self._unrenewed = "sent"
@@ -259,7 +261,7 @@ class Check:
             if self._clock.seconds() - began > BOUNDS["cancel"]:
                 await self._found(Probe("cancel", FAILS, f"{BOUNDS['cancel']:.0f} s later it is {self._second.phase}."))
                 return
-            if self._second.phase != Phase.RUNNING or self._lives():
+            if self._second.phase != Phase.RUNNING or self._lives(self._second):
                 await self._cancel()
             await self._wait(LIVES_S)
             await self._look()
