@@ -60,6 +60,12 @@ def test_large_expressions_have_the_value_classad2_gives_them():
     assert disagreement(large(500, random.getrandbits(64))) is None
 
 
+def test_twenty_thousand_expressions_have_the_value_classad2_gives_them():
+    """Others in every run; a hundred thousand, and a million, are for `make soak`."""
+    assert disagreement(small(20_000, random.getrandbits(64))) is None
+
+
+@pytest.mark.soak
 def test_a_hundred_thousand_expressions_have_the_value_classad2_gives_them():
     assert disagreement(small(100_000, 1)) is None
 
