@@ -16,7 +16,8 @@ BODIES: Mapping[str, bytes] = {
     "RegisterRequest": b'{"jdl": "[Executable = \\"/bin/true\\";]", "delegation": "main"}',
     "ListMatchRequest": b'{"jdl": "[Executable = \\"/bin/true\\";]"}', "DelegationChain": b'{"chain_pem": ""}',
     "StartRequest": b'{"nonce": "another", "node": "n", "sequence_code": ""}', "JobIds": b'{"jobs": []}',
-    "ReasonsRequest": b'{"jobs": []}', "PerusalFiles": b'{"files": ["out"]}'}
+    "ReasonsRequest": b'{"jobs": []}', "DrainRequest": b'{"ce": "local", "reason": "x"}',
+    "ResumeRequest": b'{"ce": "local"}', "CheckRequest": b'{"ce": "local"}', "PerusalFiles": b'{"files": ["out"]}'}
 
 STREAMS = {"ns.attempt_save_state": b"step one\ncurrent 0\n",
            "ns.attempt_events": b"event\0UserTag\0name\0x\0value\0y\0"}
