@@ -64,7 +64,7 @@ OPTIONS: dict[str, dict[str, int]] = {
     "condor_history": {"-pool": 1, "-name": 1, "-constraint": 1, "-match": 1, "-limit": 1, "-scanlimit": 1, "-json": 0,
                        "-attributes": 1},
     "condor_rm": {"-pool": 1, "-name": 1, "-forcex": 0, "-constraint": 1},
-    "condor_hold": {"-name": 1, "-pool": 1, "-reason": 1, "-subcode": 1},
+    "condor_hold": {"-name": 1, "-pool": 1, "-reason": 1, "-subcode": 1, "-code": 1},
     "condor_release": {"-name": 1, "-pool": 1},
     "condor_vacate_job": {"-name": 1, "-pool": 1, "-fast": 0},
     "condor_status": {"-pool": 1, "-schedd": 0, "-constraint": 1, "-json": 0, "-attributes": 1},
@@ -159,6 +159,8 @@ class Pool:
         for name, value in item.items():
             submit[name] = value
         told = {name.lower(): submit.expand(name) for name in submit}
+        if self.directory.joinpath("full").exists():
+            raise Refusal("ERROR: Number of submitted jobs would exceed MAX_JOBS_SUBMITTED")
         if limit := told.get("my.refusethis"):
             raise Refusal(f"ERROR: Failed to commit job submission into the queue.\nERROR: {limit}")
         ad = classad2.ClassAd()
@@ -213,10 +215,12 @@ class Pool:
     def condor_hold(self, line: Line) -> str:
         for job in self._named(line):
             job.ad["HoldReason"] = line.options.get("-reason", "via condor_hold (by user wms)")
-            job.ad["HoldReasonCode"], job.ad["HoldReasonSubCode"] = 1, int(line.options.get("-subcode", "0"))
+            job.ad["HoldReasonCode"] = int(line.options.get("-code", "1"))
+            job.ad["HoldReasonSubCode"] = int(line.options.get("-subcode", "0"))
             job.enter(HELD)
             self._kill(job)
-            job.tell(Kind.HELD, reason=job.ad["HoldReason"], code=1, subcode=job.ad["HoldReasonSubCode"])
+            job.tell(Kind.HELD, reason=job.ad["HoldReason"], code=job.ad["HoldReasonCode"],
+                     subcode=job.ad["HoldReasonSubCode"])
         return ""
 
     def condor_release(self, line: Line) -> str:

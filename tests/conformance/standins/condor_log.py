@@ -75,7 +75,8 @@ WRITTEN: dict[Kind, Callable[[Event], str]] = {
     Kind.RECONNECT_FAILED: lambda event: f"Job reconnection failed\n    {event.reason}\n"
                                          "    Can not reconnect to slot1@node, rescheduling job\n",
     Kind.GRID_SUBMIT: lambda event: "Job submitted to grid resource\n"
-                                    f"    GridResource: condor ce.example.org ce.example.org:9619\n    GridJobId: {event.resource}\n",
+                                    "    GridResource: condor ce.example.org ce.example.org:9619\n"
+                                    f"    GridJobId: {event.resource}\n",
     Kind.GRID_RESOURCE_UP: lambda event: f"Grid Resource Back Up\n    GridResource: {event.resource}\n",
     Kind.GRID_RESOURCE_DOWN: lambda event: f"Detected Down Grid Resource\n    GridResource: {event.resource}\n",
     Kind.STATUS_UNKNOWN: lambda _: "The job's remote status is unknown\n",

@@ -20,10 +20,9 @@ _LONGEST = 1000
 
 _ERRORS: tuple[tuple[str, Verdict], ...] = (
     (r"MAX_JOBS_(SUBMITTED|PER_OWNER|PER_SUBMISSION)|would exceed .*limit|too many jobs|jobs? limit", "later"),
-    (r"fail(ed|ure) to (connect|communicate|fetch|find address)|unable to (connect|locate|find)|can'?t (find|connect)"
-     r"|cannot (connect|find)|no (address|response)|timed? ?out|couldn'?t (locate|connect|contact)|SECMAN|AUTHENTICATE"
-     r"|CEDAR|not currently running|connection (refused|closed|reset)|error communicating|QMGMT|queue manager"
-     r"|no collector|could not (open|lock) log|no space left|schedd .*(not|down)|shutting down", "unavailable"),
+    (r"fail(ed|ure) to (connect|communicate|fetch ads|authenticate)|(unable to|can'?t|cannot|couldn'?t) (connect|contact"
+     r"|locate|find (the )?address)|timed? ?out|\b(SECMAN|AUTHENTICATE|CEDAR|QMGMT)\b|local queue manager"
+     r"|connection (refused|closed|reset)|no space left on device", "unavailable"),
 )
 """Read from above; what no row knows is the refusal of this submission."""
 _COMPILED = tuple((re.compile(pattern, re.IGNORECASE), outcome) for pattern, outcome in _ERRORS)

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from wms.ce import CeJob, CeState, Phase, Rejected, Submitted
+from wms.ce import CeJob, CeState, Later, Phase, Rejected, Submitted
 from wms.ce.condor import answers
 from wms.ce.condor.commands import Condor, environment
 from wms.ce.condor.facts import facts, our_schedd
@@ -103,7 +103,7 @@ class HtCondor:
 
     # -- submission, renewal, output ---------------------------------------------------------------------
 
-    async def submit(self, jobs: Sequence[CeJob]) -> list[Submitted | Rejected]:
+    async def submit(self, jobs: Sequence[CeJob]) -> list[Submitted | Rejected | Later]:
         return await self._submissions.submit(jobs)
 
     async def renew(self, tokens: Collection[str], proxy: bytes, bearer: bytes = b"") -> None:

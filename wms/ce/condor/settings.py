@@ -103,10 +103,7 @@ def _wrong_places(settings: CondorSettings) -> list[str]:
     for name in ("schedd", "pool"):
         if not _ADDRESS.fullmatch(getattr(settings, name)):
             found.append(f"{name} {getattr(settings, name)!r} is no name of a daemon")
-    found += _wrong_value("grid_resource", settings.grid_resource)
-    if settings.ssh is not None and not settings.spool.startswith("/"):
-        found.append("with ssh the spool must be a directory that both hosts see")
-    return found
+    return found + _wrong_value("grid_resource", settings.grid_resource)
 
 
 def _wrong_queue(name: str, queue: CondorQueue) -> list[str]:

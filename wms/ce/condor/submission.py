@@ -12,7 +12,7 @@ from typing import TypeAlias, TypeVar
 
 import msgspec
 
-from wms.ce import CeJob, Rejected, Submitted
+from wms.ce import CeJob, Later, Rejected, Submitted
 from wms.ce.condor import answers
 from wms.ce.condor.commands import Condor
 from wms.ce.condor.settings import CondorSettings
@@ -27,7 +27,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _CHUNK = 200
 """Tokens in one constraint: a command line that every system takes."""
 
-Verdict: TypeAlias = Submitted | Rejected
+Verdict: TypeAlias = Submitted | Rejected | Later
 T = TypeVar("T")
 
 
@@ -141,6 +141,8 @@ class Submissions:
             middle = len(jobs) // 2
             return {**await self._submit(shape, jobs[:middle]), **await self._submit(shape, jobs[middle:])}
         self._staging.forget([job.token for job in jobs], self.log)
+        if outcome == "later":
+            return {job.token: Later(job.token, text) for job in jobs}
         return _all(jobs, f"condor_submit: {text}", permanent=False)
 
 
