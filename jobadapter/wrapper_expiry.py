@@ -25,9 +25,9 @@ wms_two() { # the next two digits of wms_der (ASCII in hexadecimal) -> wms_digit
 }
 
 wms_moment() { # wms_der begins with a time of ASN.1 -> wms_ends, seconds since 1970; 1 if it does not
-    wms_ends='' wms_century=20
+    wms_ends='' wms_century=20 wms_short=0
     case $wms_der in
-    170d*) wms_der=${wms_der#170d} ;;
+    170d*) wms_der=${wms_der#170d} wms_short=1 ;;
     180f*)
         wms_der=${wms_der#180f}
         wms_two || return 1
@@ -36,6 +36,7 @@ wms_moment() { # wms_der begins with a time of ASN.1 -> wms_ends, seconds since 
     *) return 1 ;;
     esac
     wms_two || return 1
+    case $wms_century$wms_digits in 20[5-9]?) wms_century=$((wms_century - wms_short)) ;; esac
     wms_year=$((1$wms_century$wms_digits - 10000))
     wms_two || return 1
     wms_month=$((1$wms_digits - 100))

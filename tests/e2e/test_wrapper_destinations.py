@@ -174,8 +174,8 @@ def test_a_path_that_cannot_be_written(node: Node, peer: Peer) -> None:
 def test_all_files_of_a_pattern_go_below_one_base(node: Node, peer: Peer, storage: Storage, token: str) -> None:
     ad = Ad().changed({"OutputSandbox": of_jdl(["*.dat", "sub/o"]),
                        "OutputSandboxBaseDestURI": of_jdl(f"{storage.root}/base")})
-    job = script(peer, "echo 1 >1.dat; echo 2 >\"2 '.dat\"; mkdir sub; echo 3 >sub/o", output_sandbox=["*.dat", "sub/o"],
-                 destinations=destinations(ad))
+    job = script(peer, "echo 1 >1.dat; echo 2 >\"2 '.dat\"; mkdir sub; echo 3 >sub/o",
+                 output_sandbox=["*.dat", "sub/o"], destinations=destinations(ad))
     status, output = node.run(render(job), BEARER_TOKEN_FILE=token, X509_CERT_DIR=str(storage.place))
     assert status == 0, output
     assert storage.stored() == {"/base/1.dat": b"1\n", "/base/2 '.dat": b"2\n", "/base/o": b"3\n"}
@@ -188,7 +188,7 @@ hostile = st.text(st.one_of(st.sampled_from("'\"\\$`;&|()<>*?[]{}#%= \t\n\r\x01Ã
 
 @pytest.mark.parametrize("tool", TOOLS)
 @given(hostile, hostile)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_hostile_addresses(dash: Node, peer: Peer, storage: Storage, tmp_path: Path, tool: str, name: str,
                            place: str) -> None:
     """Nothing in a name or address becomes code; a `file://` path is taken as it is."""

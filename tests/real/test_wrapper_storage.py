@@ -58,8 +58,8 @@ def run(peer: Peer, tools: str, place: Path, address: str, size: int = 3, **envi
     peer.forget()
     peer.any_input = PROGRAM
     job = WrapperJob(job="https://wms.example.org:9000/abc", attempt=1, base_url=peer.base_url, token=TOKEN,
-                     ca_pem=peer.ca_pem, executable="run.sh", arguments=[[("literal", str(size))]], sequence_code="UI=1", proxy=True,
-                     input_sandbox=[InputFile("run.sh")], output_sandbox=[NAME],
+                     ca_pem=peer.ca_pem, executable="run.sh", arguments=[[("literal", str(size))]],
+                     sequence_code="UI=1", proxy=True, input_sandbox=[InputFile("run.sh")], output_sandbox=[NAME],
                      destinations={NAME: Destination(NAME, address)}, start_retry=Retry(0, 0),
                      input_retry=Retry(0, 0), output_retry=Retry(0, 0))
     (place / "script").write_text(render(job))

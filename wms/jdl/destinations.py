@@ -5,7 +5,6 @@ Pure: a description in, addresses out, fit for any program that reads URLs. Not 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -21,7 +20,7 @@ PROTOCOLS: Final = {"https": "https", "davs": "https", "http": "http", "dav": "h
 """What a wrapper can send to, and what each protocol is spoken as."""
 
 _KEPT = "/:?#[]@!$&'()*+,;=%-._~"
-_SIGNED = re.compile(r"[?&](X-Amz-Signature=|(?=.*[?&]Expires=)(?=.*[?&]Signature=))", re.IGNORECASE)
+_SIGNED = ({"x-amz-signature"}, {"x-goog-signature"}, {"signature", "expires"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,9 @@ class Destination:
     @property
     def signed(self) -> bool:
         """The address is a credential itself: no other is shown there."""
-        return _SIGNED.search(self.address) is not None
+        query = self.address.partition("?")[2].partition("#")[0]
+        names = {part.partition("=")[0].lower() for part in query.split("&")}
+        return any(signature <= names for signature in _SIGNED)
 
     @property
     def shown(self) -> str:

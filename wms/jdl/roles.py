@@ -26,7 +26,8 @@ USED: Final[Mapping[str, str]] = {
           "LazyMatching ShortDeadlineJob EnableWmsFeedback InputData DataAccessProtocol DataRequirements DataCatalog "
           "StorageIndex OutputSE CpuNumber NodeNumber WholeNodes SMPGranularity HostNumber lrms_type "
           "NodesCollocation",
-    "job adapter": "Executable Arguments StdInput StdOutput StdError InputSandbox OutputSandbox Environment Prologue "
+    "job adapter": "OutputSandboxDestURI OutputSandboxBaseDestURI Executable "
+                   "Arguments StdInput StdOutput StdError InputSandbox OutputSandbox Environment Prologue "
                    "PrologueArguments Epilogue EpilogueArguments OutputData OutputSE HLRLocation JobType CpuNumber "
                    "NodeNumber WholeNodes SMPGranularity HostNumber PerusalFileEnable PerusalTimeInterval "
                    "Container ContainerBinds StageInputData InputData DataAccessProtocol",
@@ -34,7 +35,7 @@ USED: Final[Mapping[str, str]] = {
 """By component, what it acts on."""
 
 IGNORED: Final = (
-    "InputSandboxBaseURI OutputSandboxDestURI OutputSandboxBaseDestURI ReplicaCatalog JobProvenance LBAddress "
+    "InputSandboxBaseURI ReplicaCatalog JobProvenance LBAddress "
     "PerusalFilesDestURI AllowZippedISB ZippedISB UserContact NotificationType ListenerHost ListenerPort "
     "ListenerPipeName MoveToCE CeMatch CE_Rank Ces ExitCode CreationTime ValidityTime")
 """Checked and kept, and usable in Requirements and Rank as any attribute, but nothing acts on them."""
