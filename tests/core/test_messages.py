@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from wms import messages
 from wms.messages import AnyMessage, Record, decode
 from wms.operations import Clause, Reason
+from wms.operations.ces import Ce, CeAttribute, CeDetail, CeList, Measured
 
 KINDS = get_args(AnyMessage)
-ANSWERS = (messages.MatchAnswer, messages.ExplainAnswer)
+ANSWERS = (messages.MatchAnswer, messages.ExplainAnswer, messages.CesAnswer, messages.NoAnswer)
 """They hold records of any shape."""
 
 
@@ -59,11 +60,28 @@ def test_reasons_are_what_is_read() -> None:
     assert decode(msgspec.json.encode(answer)) == answer
 
 
+@pytest.mark.parametrize("answer", [
+    messages.CesAnswer("q", CeList((Ce("a:1/b", slots=3, measured=Measured(2.0)),), (CeDetail(Ce("a:1/b"), (
+        CeAttribute("GlueCEName", ["q"], "s", "backend", 1.5),), {"failures": 1}),), silent={"s": "away"})),
+    messages.NoAnswer("q", {"code": "X", "details": {"row": 1}}, 404)])
+def test_answers_about_ces_are_what_is_read(answer: Record) -> None:
+    assert decode(msgspec.json.encode(answer)) == answer
+
+
+def blank(kind: object) -> object:
+    """The least that a field of this type can be."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return {f.name: blank(f.type) for f in msgspec.structs.fields(kind) if f.required}
+    if get_origin(kind) is dict:
+        return {}
+    plain: dict[object, object] = {int: 1, str: "x", float: 1.0, bool: True}
+    return plain.get(kind, [])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_fields_without_a_default_are_needed_and_unknown_ones_are_ignored(kind: type[Record]) -> None:
     fields = msgspec.structs.fields(kind)
-    blank = {int: 1, str: "x", float: 1.0, bool: True}
-    values = {f.name: blank.get(f.type, []) for f in fields if f.required and f.name != "outcome"}
+    values = {f.name: blank(f.type) for f in fields if f.required and f.name != "outcome"}
     if "outcome" in {f.name for f in fields}:
         kinds = {f.name: f.type for f in fields}
         values["outcome"] = "Done" if kinds["outcome"] is str else {"sequence_code": ""}
