@@ -1,4 +1,4 @@
-"""The bench of Slurm: a real one of one node with two CPUs, started once for the session; and others for tests of it."""
+"""The bench of Slurm: a real one of one node with two CPUs, started once for the session. Others can be had too."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from ce_bench import Bench, Can, Kind, gone
+from reactor_thread import until
 
-from ce_bench import Bench, Can, Kind
-from tests.components import Start
+from tests.components import SCRIPTS, Start
 from tests.ports import free_ports
 
 
@@ -32,10 +33,16 @@ class Cluster(NamedTuple):
         return {"backend": "slurm", "spool": str(place / "spool"), "host": "ce.example.org", "tags": ["VO-test-1"],
                 "environment": {"SLURM_CONF": self.conf}, "fresh_s": 0.1}
 
-    def kill(self, daemon: str) -> None:
-        """End one of its daemons at once; `up` starts it again."""
-        pid = Path(self.conf).parent.joinpath("run", f"{daemon}.proc").read_text().split()[0]
-        os.kill(int(pid), signal.SIGKILL)
+    def stop(self, daemon: str) -> None:
+        """End one of its daemons, which saves what it knows; `revive` starts it again."""
+        pid = int(Path(self.conf).parent.joinpath("run", f"{daemon}.proc").read_text().split()[0])
+        os.kill(pid, signal.SIGTERM)
+        until(lambda: gone(pid))
+
+    def revive(self) -> None:
+        """Start what is missing of it."""
+        subprocess.run([SCRIPTS / "slurm.sh", "up", Path(self.conf).parent], env={**os.environ, **self.start},
+                       check=True, capture_output=True)
 
 
 def cluster(start: Start, name: str, nodes: int = 1, **more: str) -> Cluster:

@@ -18,6 +18,8 @@ from twisted.internet import inotify
 from twisted.python.filepath import FilePath
 
 from wms.ce import CeJob, CeState, Rejected, Submitted
+from wms.ce.account_pool import Accounts
+from wms.ce.accounts import NoAccount
 from wms.ce.batch.dialect import Dialect, Refusal, Row
 from wms.ce.batch.reading import is_over, told
 from wms.ce.batch.script import TOKEN, Place, job_script
@@ -46,6 +48,7 @@ class Batch:
         self._staging = Staging(host, settings.spool, settings.timeout_s)
         self._system = System(host, dialect, settings, reactor)
         self._installation = hashlib.sha256(f"{settings.host}:{settings.spool}".encode()).hexdigest()[:8]
+        self._accounts = Accounts(settings.accounts, here=settings.ssh is None)
         self._entries: dict[str, Entry] = {}
         self._learned = float("-inf")
         self._prepared = False
@@ -96,8 +99,10 @@ class Batch:
         await self._prepare()
         verdicts: dict[str, Verdict] = {job.token: refused for job in jobs if (refused := self._unfit(job))}
         fit = {job.token: job for job in jobs if job.token not in verdicts}
-        accounts = {token: self._account(job) for token, job in fit.items()}
-        for account, tokens in _by_account(accounts):
+        accounts = {token: self._accounts.account(job.owner, job.vo, job.fqans) for token, job in fit.items()}
+        verdicts.update({token: Rejected(token, account.reason, account.permanent)
+                         for token, account in accounts.items() if isinstance(account, NoAccount)})
+        for account, tokens in _by_account({token: a for token, a in accounts.items() if isinstance(a, str)}):
             for first in range(0, len(tokens), self._settings.at_most):
                 some = [fit[token] for token in tokens[first : first + self._settings.at_most]]
                 verdicts.update(await self._hand_over(account, some))
@@ -110,9 +115,6 @@ class Batch:
         if not _QUEUE.fullmatch(job.queue) or (offered and job.queue not in offered):
             return Rejected(job.token, f"there is no queue {job.queue!r}", True)
         return None
-
-    def _account(self, job: CeJob) -> str:
-        return ""
 
     async def _hand_over(self, account: str, jobs: Sequence[CeJob]) -> dict[str, Verdict]:
         """Two rounds if some were half handed over by somebody who died: the batch system knows them, or not."""

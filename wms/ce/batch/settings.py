@@ -5,6 +5,7 @@ Not here: what they mean to it (backend), where its commands are run (wms.ce.hos
 
 from __future__ import annotations
 
+from wms.ce.accounts import AccountSettings
 from wms.ce.hosts.settings import HostSettings
 
 __all__ = ["BatchSettings"]
@@ -15,7 +16,7 @@ class BatchSettings(HostSettings, frozen=True, kw_only=True, forbid_unknown_fiel
 
     `spool` is a directory under the same name on the submission host and the worker nodes. `queues`: those that are
     offered, none: all that the system shows. `cluster` is one of several that the commands know; another
-    configuration of them goes into `environment`. `options` are added to each submission. `job_environment` is what
+    configuration of them goes into `environment`. `accounts`: whose jobs run as whom, which `become` must allow. `options` are added to each submission. `job_environment` is what
     payloads have beside what the system gives them. `timeout_s` of one command; `fresh_s`: how old a list of jobs
     may be when it is used again; `at_most`: jobs handed over by one command.
     """
@@ -23,6 +24,7 @@ class BatchSettings(HostSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     backend: str
     spool: str
     host: str = ""
+    accounts: AccountSettings = AccountSettings()
     queues: list[str] = []
     cluster: str = ""
     options: list[str] = []
