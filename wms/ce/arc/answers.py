@@ -31,7 +31,8 @@ BEFORE_START = frozenset({"ACCEPTING", "ACCEPTED", "PREPARING"})
 """It may still wait for its files."""
 ENDED = frozenset({"FINISHED", "FAILED", "KILLED"})
 _GONE = frozenset({404, 410})
-_OWN_END = re.compile(r"(LRMS error: )?\(\d+\) Job finished with wrong exit code.*", re.DOTALL)
+_OWN_END = re.compile(r"(LRMS error: )?\(\d+\) (Job finished with wrong exit code.*|Job failed)", re.DOTALL)
+"""What it says of a program that did not return 0; the words are the batch system's."""
 _LONGEST = 1000
 
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 from twisted.internet._sslverify import IOpenSSLTrustRoot
 from twisted.internet.defer import Deferred, DeferredList, DeferredSemaphore
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
@@ -190,9 +190,7 @@ class _Policy:
         self._shown: dict[str, Any] = {}
         if credential:
             proxy = load(credential)
-            chain = [crypto.X509.from_cryptography(cert) for cert in proxy.chain]
-            self._shown = {"privateKey": crypto.PKey.from_cryptography_key(proxy.key), "certificate": chain[0],
-                           "extraCertChain": chain[1:]}
+            self._shown = {"privateKey": proxy.key, "certificate": proxy.chain[0], "extraCertChain": proxy.chain[1:]}
 
     def creatorForNetloc(self, hostname: bytes, port: int) -> IOpenSSLClientConnectionCreator:
         creator: IOpenSSLClientConnectionCreator = optionsForClientTLS(
