@@ -18,7 +18,7 @@ wms_safe='ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-'
 wms_dir='' wms_pid='' wms_watcher='' wms_begun='' wms_tell='' wms_setsid='' wms_starting='' wms_caught=''
 wms_notes='' wms_missing='' wms_remarks='' wms_beside=''
 wms_exit=-1 wms_signal=0 wms_wall=0 wms_user=0 wms_sys=0 wms_rss=0 wms_patience=60
-wms_attended='' wms_looks='' wms_next_look=1 wms_page='' wms_peak=0
+wms_scattered='' wms_attended='' wms_looks='' wms_next_look=1 wms_page='' wms_peak=0
 wms_bytes_in=0 wms_files_in=0 wms_bytes_out=0 wms_files_out=0
 wms_longest_wait=60 wms_number=0
 wms_courier=${WMS_COURIER:-} wms_call=${WMS_CALL:-}
@@ -68,6 +68,7 @@ wms_leave() { # status of the wrapper
     wms_unwatch
     [ -z "$wms_beside" ] || wms_dismiss
     cd / || exit 1
+    [ -z "$wms_scattered" ] || wms_collect
     wms_hook cp_3.sh
     if [ -n "$wms_dir" ] && ! rm -rf -- "$wms_dir" 2>/dev/null; then
         chmod -R u+rwX -- "$wms_dir"

@@ -39,11 +39,51 @@ def test_the_working_directory_goes_to_the_other_hosts(dash: Node, peer: Peer) -
                          LSB_HOSTS="wn7.example.org localhost", LOG=str(dash.place / "log"))
     told = (dash.place / "log").read_text().splitlines()
     assert status == 0
-    assert [line.split()[0] for line in told] == ["ssh", "scp", "mpirun"]
-    assert "wn7.example.org mkdir -p '" in told[0]
-    assert told[1].endswith("/")
-    assert "/work wn7.example.org:" in told[1]
-    assert "-np 2 -machinefile " in told[2]
+    assert [line.split()[0] for line in told] == ["mpirun", "ssh", "scp", "mpirun", "ssh"]
+    assert told[0] == "mpirun --version"
+    assert "wn7.example.org mkdir -p '" in told[1]
+    assert told[2].endswith("/")
+    assert "/work wn7.example.org:" in told[2]
+    assert "-np 2 -machinefile " in told[3]
+    assert "wn7.example.org rm -rf -- '" in told[4]
+
+
+OPEN = """[ "$1" != --version ] || { echo "mpirun (Open MPI) 4.1.4"; exit; }
+echo "$*" >>"$LOG"; while [ "$1" != ./run.sh ]; do shift; done; exec "$@" """
+
+
+def test_open_mpi_is_told_otherwise(dash: Node, peer: Peer) -> None:
+    """A stand-in: it takes the variables of the job along only if it is told to, and refuses more than its slots."""
+    log, hosts = dash.place / "log", dash.place / "hosts"
+    hosts.write_text("localhost slots=1\n")
+    tools = tools_of(dash.place, mpirun=OPEN)
+    what = render(script(peer, "true", parallel=True, cpus=4))
+    dash.run(what, PATH=f"{tools}:{HERE}", LOG=str(log), X509_USER_PROXY="/x")
+    peer.forget()
+    peer.inputs["run.sh"] = b"#!/bin/sh\ntrue\n"
+    dash.run(what, PATH=f"{tools}:{HERE}", LOG=str(log), LSB_HOSTS="a b", MPI_SHARED_HOME="yes")
+    alone, many = log.read_text().splitlines()
+    assert alone.startswith("-np 4 --oversubscribe -x ")
+    assert "-x X509_USER_PROXY" in alone
+    assert "-x X509_CERT_DIR" not in alone
+    assert many.startswith("-np 4 -machinefile /")
+    assert "oversubscribe" not in many
+
+
+AWAY = """while [ "$1" != sh ]; do echo "$1" >>"$LOG"; shift; done
+exec unshare --user --map-root-user --mount sh -c 'mount -t tmpfs none "$HIDDEN" && "$@"
+    status=$?; ls "$HIDDEN"/wms_*/work >>"$LOG" 2>/dev/null; exit $status' away "$@" """
+
+
+def test_slurm_brings_the_directory_to_hosts_that_lack_it(node: Node, peer: Peer) -> None:
+    """A stand-in for srun, which runs its command where the directory of the job is hidden, as on another host."""
+    tools = tools_of(node.place, srun=AWAY, mpirun='[ "$1" = --version ] || { shift 2; exec "$@"; }')
+    status, said = node.run(render(script(peer, "echo ran >out", parallel=True, cpus=2, output_sandbox=["out"])),
+                            PATH=f"{tools}:{HERE}", LOG=str(node.place / "log"), HIDDEN=str(node.home),
+                            SLURM_JOB_ID="7", SLURM_JOB_NUM_NODES="2")
+    assert (status, peer.outputs()) == (0, {"out": b"ran\n"}), said
+    words = ["--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--export=ALL", "--quiet"]
+    assert (node.place / "log").read_text().splitlines() == [*words, "run.sh", *words]
 
 
 def test_a_host_that_cannot_be_reached_is_the_sites_failure(dash: Node, peer: Peer) -> None:
