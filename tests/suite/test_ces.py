@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.suite.world import HandCe, World
+from wm.placing import Decided, Recorder
 from wm.replay import report
+from wm.supply import drains
+from wm.supply.own import Drain
 from wms.errors import IdempotencyConflict, Refused, RemoteError
 from wms.operations import ListMatchRequest
 from wms.operations.ces import DrainRequest, ResumeRequest
@@ -238,3 +242,21 @@ def test_what_is_old_is_forgotten(make: Make) -> None:
     assert (listed(world, CE).ces[0].response_s, listed(world, CE).ces[0].published_response_s) == (0, 0)
     world.advance(3600 * 12, 600)
     assert listed(world, CE).ces[0].measured is None
+
+
+def test_a_placement_that_was_decided_before_the_drain_is_not_made(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, record = make(), Recorder.record
+
+    def late(self: Recorder, conn: sa.Connection, decided: Decided, now: float) -> set[str]:
+        if decided.placing and not drains.found(conn):
+            drains.put(conn, Drain(CE, "meanwhile", ADMIN, now))
+        return record(self, conn, decided, now)
+
+    monkeypatch.setattr(Recorder, "record", late)
+    job = world.submit(ANY)
+    world.advance(1)
+    assert placed(world, job) == ""
+    monkeypatch.undo()
+    resume(world, CE)
+    world.advance(10)
+    assert placed(world, job) == "hand"
