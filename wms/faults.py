@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 __all__ = ["FAULTS", "UNKNOWN", "VERSION", "Fault", "Judgement", "Row", "judge", "owned"]
 
-VERSION = 3
+VERSION = 4
 """Of the table: raised with every change of a row's meaning."""
 
 
@@ -63,10 +63,14 @@ _CREDENTIALS = (
      r"|alert certificate expired", CREDENTIAL_FINAL, "CE"),
     (r"token (has |is |was |had )?(already |been )*expired|expired (\w+ )?token|\bJWT (has |is )?expired"
      r"|signature has expired|invalid_token", CREDENTIAL_FINAL, "CE"),
+    (r"job credentials are not available", CREDENTIAL_FINAL, "HTCondor"),
     (r"no mapping|not authori[sz]ed|authori[sz]ation (failed|denied|failure)|permission denied \(publickey|gridmap",
      SITE, "CE"),
 )
 _LIMITS = (
+    (r"exceeded allowed (job |execute )?duration|SYSTEM_PERIODIC_\w+ expression.{0,400}"
+     r"(MemoryUsage|ResidentSetSize|ImageSize|DiskUsage|WallClockTime|StartDate|UserCpu)", USER_AGAIN, "HTCondor"),
+    (r"removed at the CE|failed to execute '[^']*condor_exec", SITE, "HTCondor"),
     (r"due to time limit|state:? TIMEOUT|wall ?(clock )?time.{0,60}(exceed|limit|over)"
      r"|(exceed|over|beyond).{0,40}(wall|cpu) ?(clock )?time|cpu ?time.{0,60}(exceed|limit)"
      r"|time limit (exceeded|reached)|TERM_RUNLIMIT|TERM_CPULIMIT|max(imum)?wall", USER_AGAIN, "batch system"),

@@ -20,8 +20,8 @@ _LONGEST = 1000
 
 _ERRORS: tuple[tuple[str, Verdict], ...] = (
     (r"MAX_JOBS_(SUBMITTED|PER_OWNER|PER_SUBMISSION)|would exceed .*limit|too many jobs|jobs? limit", "later"),
-    (r"fail(ed|ure) to (connect|communicate|fetch ads|authenticate)|(unable to|can'?t|cannot|couldn'?t) (connect|contact"
-     r"|locate|find (the )?address)|timed? ?out|\b(SECMAN|AUTHENTICATE|CEDAR|QMGMT)\b|local queue manager"
+    (r"fail(ed|ure) to (connect|communicate|fetch ads|authenticate)|(unable to|can'?t|cannot|couldn'?t) (connect"
+     r"|contact|locate|find (the )?address)|timed? ?out|\b(SECMAN|AUTHENTICATE|CEDAR|QMGMT)\b|local queue manager"
      r"|connection (refused|closed|reset)|no space left on device", "unavailable"),
 )
 """Read from above; what no row knows is the refusal of this submission."""

@@ -98,7 +98,7 @@ def _ended(seen: Seen, event: Event) -> Seen:
 def _removed(seen: Seen, event: Event) -> Seen:
     """By somebody, or by the expression we gave it: then it says which of its limits it was."""
     wall_s = max(0.0, event.seconds - seen.started) if seen.phase is Phase.RUNNING else 0.0
-    words = event.reason or "removed"
+    words = event.reason if _OUR_POLICY in event.reason else _at_the_ce(event.reason)
     if _OUR_POLICY in words and seen.phase is Phase.QUEUED and seen.runs:
         words = f"{seen.reason or 'evicted'}, and not started a second time"
     return msgspec.structs.replace(seen, phase=Phase.ENDED, reason=words, exit_status=None, wall_s=wall_s)
@@ -138,6 +138,11 @@ def of_seen(token: str, handle: str, seen: Seen, wall_limit_s: int = 0) -> CeSta
     if _OUR_POLICY in reason and 0 < wall_limit_s <= seen.wall_s:
         reason = f"wall time limit of {wall_limit_s} s exceeded"
     return CeState(token, seen.phase, handle, seen.exit_status, seen.node, reason, usage)
+
+
+def _at_the_ce(reason: str) -> str:
+    """By whom does not matter: our users have no hands there."""
+    return f"removed at the CE: {reason}" if reason else "removed at the CE"
 
 
 def _host(name: str) -> str:
@@ -187,9 +192,9 @@ def is_leaving(ad: Mapping[str, Any]) -> bool:
 
 def _removal(ad: Mapping[str, Any]) -> str:
     """HTCondor's words; of the expression we gave it ourselves, in ours: which of its limits it was."""
-    words = _words(ad, "RemoveReason") or "removed"
+    words = _words(ad, "RemoveReason")
     if _OUR_POLICY not in words:
-        return words
+        return _at_the_ce(words)
     wall, cpu = _number(ad, "WmsWallSeconds"), _number(ad, "WmsCpuSeconds")
     if 0 < wall <= _seconds(ad, "RemoteWallClockTime"):
         return f"wall time limit of {wall} s exceeded"

@@ -54,9 +54,10 @@ POLICY = "The job attribute PeriodicRemove expression '...' evaluated to TRUE"
       event(Kind.TERMINATED, 160.0, exit_code=3, cpu_s=5.0), RUNS],
      CeState("t", Phase.ENDED, "1.0", 3, "wn1.example.org", usage=Usage(60.0, 5.0, 7))),
     ([event(Kind.TERMINATED, 160.0, signal=9)], CeState("t", Phase.ENDED, "1.0", 137, usage=Usage())),
-    ([SUBMIT, event(Kind.ABORTED, 5.0)], CeState("t", Phase.ENDED, "1.0", reason="removed", usage=Usage())),
+    ([SUBMIT, event(Kind.ABORTED, 5.0)], CeState("t", Phase.ENDED, "1.0", reason="removed at the CE", usage=Usage())),
     ([SUBMIT, RUNS, event(Kind.ABORTED, 105.0, reason="via condor_rm (by user x)")],
-     CeState("t", Phase.ENDED, "1.0", None, "wn1.example.org", "via condor_rm (by user x)", Usage(5.0))),
+     CeState("t", Phase.ENDED, "1.0", None, "wn1.example.org", "removed at the CE: via condor_rm (by user x)",
+             Usage(5.0))),
     ([SUBMIT, RUNS, event(Kind.EVICTED, reason="drained"), event(Kind.ABORTED, reason=POLICY)],
      CeState("t", Phase.ENDED, "1.0", None, "wn1.example.org", "evicted: drained, and not started a second time",
              Usage())),
@@ -133,7 +134,8 @@ def test_removals_by_our_own_expression(more: dict[str, Any], reason: str) -> No
 
 
 def test_other_removals_are_in_htcondors_words() -> None:
-    assert (old(3, RemoveReason="via condor_rm").reason, old(3).reason) == ("via condor_rm", "removed")
+    assert old(3, RemoveReason="via condor_rm").reason == "removed at the CE: via condor_rm"
+    assert old(3).reason == "removed at the CE"
 
 
 def test_what_is_left_of_a_submission() -> None:

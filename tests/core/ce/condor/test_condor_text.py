@@ -186,7 +186,7 @@ def test_ads_as_json() -> None:
 
 @pytest.mark.parametrize("stdout", [b"{}", b"[1]", b"Error", b"[{]"])
 def test_what_is_no_list_of_ads(stdout: bytes) -> None:
-    with pytest.raises(ValueError, match="list of ads|Expecting"):
+    with pytest.raises(ValueError, match=r"list of ads|Expecting"):
         answers.ads(stdout)
 
 
