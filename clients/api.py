@@ -72,6 +72,7 @@ class Output:
     files: tuple[File, ...]
     purged: bool
     warnings: tuple[str, ...] = ()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -244,7 +245,8 @@ class Client:
                 ns.download(OPERATIONS["ns.output"], partial(receive, directory=directory, file=file),
                             unique=unique, name=file.name)
         warnings = self.purge(job, listed.files) if purge else ()
-        return Output(job, directory, listed.outcome, listed.files, purge and not warnings, warnings)
+        return Output(job, directory, listed.outcome, listed.files, purge and not warnings, warnings,
+                      listed.elsewhere)
 
     def output_list(self, job: str) -> OutputList:
         """The output files. That a job is over may be known to LB a moment before the Network Server hears it."""

@@ -93,6 +93,8 @@ def output(found: Output) -> Document:
                           "location": found.directory if found.files else "None", "purged": found.purged,
                           "files": [{"name": file.name, "size": file.size, "sha256": file.sha256}
                                     for file in found.files]}
+    if found.elsewhere:
+        document["elsewhere"] = dict(found.elsewhere)
     return {**document, "warnings": list(found.warnings)} if found.warnings else document
 
 

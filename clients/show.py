@@ -42,13 +42,14 @@ def cancelled(jobs: Iterable[str]) -> str:
 # -- job-output ------------------------------------------------------------------------------------------
 
 
-def fetched(job: str, directory: str, files: int) -> str:
-    """The block of one job's output; without files there is no directory."""
+def fetched(job: str, directory: str, files: int, elsewhere: Mapping[str, str] = {}) -> str:
+    """The block of one job's output; without files there is no directory. `elsewhere` is not here."""
     lines = ["*" * 65, "JOB GET OUTPUT OUTCOME"]
+    sent = [f"- {name} went to {place}" for name, place in elsewhere.items()]
     if not files:
-        return "\n".join([*lines, "No output files to be retrieved for the job:", f"- {job}"])
+        return "\n".join([*lines, "No output files to be retrieved for the job:", f"- {job}", *sent])
     return "\n".join([*lines, "Output sandbox files for the job:", f"- {job}",
-                      "have been successfully retrieved and stored in the directory:", directory])
+                      "have been successfully retrieved and stored in the directory:", directory, *sent])
 
 
 # -- job-list-match --------------------------------------------------------------------------------------

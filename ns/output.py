@@ -13,6 +13,8 @@ from wms.authz.relations import require
 from wms.errors import ChecksumMismatch, NotAllowedNow, NotFound, OutputNotAllowed, OutputNotReady, OutputRetrieved
 from wms.eventlog import Journal
 from wms.httpd import Call, FileReply
+from wms.jdl.described import described
+from wms.jdl.destinations import destinations
 from wms.operations import File, JobReply, OutputList, PurgeRequest
 from wms.outbox import Outbox
 from wms.seqcode import SequenceCode, Source
@@ -30,7 +32,7 @@ class Output:
 
     async def listing(self, call: Call) -> OutputList:
         job, found = await self._kit.database.read(self._find, call)
-        return OutputList(job.job, job.outcome, tuple(found))
+        return OutputList(job.job, job.outcome, tuple(found), _elsewhere(job))
 
     @staticmethod
     def _find(conn: sa.Connection, call: Call) -> tuple[store.Job, list[File]]:
@@ -74,6 +76,13 @@ class Output:
         with Outbox(conn, now) as out:
             clear(out, job, "USER", self._kit.host)
         return JobReply(job.job)
+
+
+def _elsewhere(job: store.Job) -> dict[str, str]:
+    """Where files of a job that ran went by its description, without what may be secret."""
+    if job.kind != store.JOB or job.outcome != "Done":
+        return {}
+    return {name: one.shown for name, one in destinations(described(job.jdl).ad).items() if not one.name}
 
 
 def clear(out: Outbox, job: store.Job, reason: str, host: str) -> None:

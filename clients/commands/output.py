@@ -52,7 +52,7 @@ def _text(found: Output | Collected) -> str:
     from clients.api import Output
 
     if isinstance(found, Output):
-        return show.fetched(found.job, found.directory, len(found.files))
+        return show.fetched(found.job, found.directory, len(found.files), found.elsewhere)
     return show_nodes.collected(found)
 
 

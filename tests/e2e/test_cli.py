@@ -195,6 +195,17 @@ def test_pi_brings_its_result_home(user: Person, tmp_path: Path):
     assert (found["outcome"], found["purged"]) == ("Done", True)
 
 
+def test_output_that_goes_elsewhere_is_there_and_that_is_said(user: Person, tmp_path: Path):
+    place = tmp_path / "away" / "o u t"
+    jdl = f'''Executable = "/bin/echo"; Arguments = "hello"; StdOutput = "out"; StdError = "err";
+        OutputSandbox = {{"out", "err"}}; OutputSandboxDestURI = {{"file://{place}", "errors"}};'''
+    job = done(user, user.submits(jdl))
+    fetched = user.sees("job-output", "--dir", str(tmp_path), job)
+    assert f"- out went to file://{tmp_path}/away/o%20u%20t" in fetched.out
+    assert place.read_text() == "hello\n"
+    assert [file.name for file in (tmp_path / JobId.parse(job).unique).iterdir()] == ["errors"]
+
+
 def test_a_program_that_fails_is_done_and_says_how(user: Person):
     job = done(user, user.submits("fails.jdl"))
     shown = user.sees("job-status", job).flat

@@ -129,9 +129,12 @@ class MatchList(Record, frozen=True):
 
 
 class OutputList(Record, frozen=True):
+    """`elsewhere`: by entry of the OutputSandbox, where the wrapper put what is not here; a directory ends with "/"."""
+
     job: str
     outcome: str
     files: tuple[File, ...]
+    elsewhere: dict[str, str] = {}
 
 
 class PurgeRequest(Record, frozen=True):
