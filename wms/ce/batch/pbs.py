@@ -1,4 +1,4 @@
-"""PBS: the dialect of qsub, qstat -f, qdel and pbsnodes, as OpenPBS, PBS Professional (13 on) and Torque (4 on) have it.
+"""PBS: the dialect of qsub, qstat -f, qdel and pbsnodes of OpenPBS, PBS Professional (from 13) and Torque (from 4).
 
 The text form, which all of them have and which is sound whatever a job is called. Not here: the words (pbs_words).
 """
@@ -73,7 +73,7 @@ class Pbs:
 
     def rows(self, stdout: str) -> Listing:
         found = [(handle, _row(handle, record)) for handle, record in records(stdout, "Job Id")]
-        return Listing({handle: row for handle, row in reversed(found) if row is not None},
+        return Listing({handle: row for handle, row in found if row is not None},
                        [handle for handle, row in found if row is None])
 
     def history(self, handles: Sequence[str]) -> list[str]:
@@ -107,7 +107,10 @@ class Pbs:
 
 
 def records(stdout: str, kind: str) -> list[tuple[str, Record]]:
-    """What `-f` prints: `KIND: NAME`, then lines `    ATTRIBUTE = VALUE`, folded before a tab. A name's first counts."""
+    """What `-f` prints: `KIND: NAME`, then lines `    ATTRIBUTE = VALUE`, folded before a tab.
+
+    The first of several of one name counts.
+    """
     found: dict[str, dict[str, str]] = {}
     record: dict[str, str] = {}
     for line in re.sub(r"\n\t", "", stdout).splitlines():

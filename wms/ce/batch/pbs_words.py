@@ -20,19 +20,20 @@ STATES: dict[str, Phase] = {
 """`job_state` of qstat(1): C of Torque, F M X B U of OpenPBS; the others are the same in both."""
 
 _KILLED: dict[str, str] = {
-    "-24": "ended by the CE: it used more CPUs than it asked for", "-25": "ended by the CE: it used more CPUs than it asked for",
+    "-24": "ended by the CE: it used more CPUs than it asked for",
+    "-25": "ended by the CE: it used more CPUs than it asked for",
     "-26": "out of memory (virtual memory)", "-27": "out of memory", "-28": "CPU time limit reached",
     "-29": "time limit reached (walltime)",
 }
 """`Exit_status` of OpenPBS for a job over its limits."""
 
-_OVER = re.compile(r"exceeded (?:resource )?(walltime|cput|mem|vmem|pmem)|\b(walltime|cput|mem|vmem) \S+ exceeded limit")
+_OVER = re.compile(r"exceeded (?:resource )?(walltime|cput|p?v?mem)|\b(walltime|cput|p?v?mem) \S+ exceeded limit")
 _LIMITS = {"walltime": "time limit reached (walltime)", "cput": "CPU time limit reached"}
 
 SILENT = (
     "cannot connect to server", "connection refused", "connection timed out", "no route to host", "15010", "15031",
-    "end of file", "premature end of message", "pbs_iff", "cannot resolve", "server shutting down", "communication failure",
-    "invalid credential", "host is down",
+    "end of file", "premature end of message", "pbs_iff", "cannot resolve", "server shutting down",
+    "communication failure", "invalid credential", "host is down",
 )
 
 _REFUSALS: tuple[tuple[str, Refusal], ...] = (
@@ -47,7 +48,7 @@ _REFUSALS: tuple[tuple[str, Refusal], ...] = (
 NOTHING_LEFT = re.compile(r"unknown job ?id|job has finished|invalid for state|job has expired", re.IGNORECASE)
 """What qdel says of a job that is over."""
 
-_HOLDS = {"u": "by its user", "o": "by an operator", "s": "by the system", "p": "for a bad password", "a": "for an array"}
+_HOLDS = {"u": "by its user", "o": "by an operator", "s": "by the system", "p": "for a bad password"}
 _SIZES = {"b": 1 / 1024, "kb": 1, "mb": 1024, "gb": 1024 ** 2, "tb": 1024 ** 3, "w": 8 / 1024, "kw": 8, "mw": 8192}
 _TERMINATED = "91"
 """`substate` of a job that was deleted."""
