@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from wm import store
+from wm import drains, store
 from wm.lane_store import LaneRow
 from wm.lanes import Lanes
 from wm.recovery.memories import Attempt, Memories
-from wm.supply import drains
 from wm.turn import Turn, Turns
 from wms.eventlog import Journal
 from wms.messages import JOBADAPTER, Run, Submit

@@ -9,9 +9,11 @@ from wm.broker import Broker
 from wm.catalogues.resolver import Catalogues
 from wm.compounds import pump
 from wm.compounds import store as compounds
+from wm.drains import Drains
 from wm.explaining.ces import CeDesk, Draining
 from wm.explaining.desk import Desk
 from wm.figures import Planning
+from wm.measuring import Measuring
 from wm.recovery import lookout
 from wm.recovery.black_holes import Rules
 from wm.recovery.credential_ends import CredentialEnds
@@ -19,11 +21,9 @@ from wm.recovery.memories import MEMORIES, Memories, Remembering
 from wm.recovery.retries import Retries
 from wm.replay.keeping import Keeping
 from wm.requests import Requests
-from wm.supply.drains import Drains
+from wm.sayings import Sayings
 from wm.supply.market import Market
 from wm.supply.measures import Measures
-from wm.supply.measuring import Measuring
-from wm.supply.sayings import Sayings
 from wm.turn import Turns
 from wm.usage import Usage
 from wms.consumer import Consumer, EffectConsumer

@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from tests.suite.world import HandCe, World
+from wm import drains
 from wm.placing import Decided, Recorder
 from wm.replay import report
-from wm.supply import drains
 from wm.supply.own import Drain
 from wms.errors import IdempotencyConflict, Refused, RemoteError
 from wms.operations import ListMatchRequest

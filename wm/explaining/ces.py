@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
+from wm import drains
+from wm.drains import Drains
 from wm.recovery.memories import Memories
-from wm.supply import drains
-from wm.supply.drains import Drains
 from wm.supply.listing import chosen, detail, summary, told
 from wm.supply.market import Market
 from wm.supply.own import Drain, drains_of

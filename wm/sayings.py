@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wm.supply.drains import Drains
+from wm.drains import Drains
 from wm.supply.measures import Measures
 from wm.supply.own import draining, drains_of
 from wm.supply.supermarket import Snapshot
