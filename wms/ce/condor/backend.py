@@ -34,6 +34,9 @@ __all__ = ["HtCondor", "make"]
 _CHUNK = 200
 """Jobs in one constraint. Of more than that all of ours are asked for."""
 
+_KEPT = 1000
+"""States of jobs that were not asked about this time."""
+
 _UNKNOWN = "this CE does not know it"
 _CANCELLED = "cancelled"
 
@@ -139,8 +142,15 @@ class HtCondor:
         told = {token: self._told(token, entry) for token, entry in entries.items()}
         asked = [token for token, state in told.items() if state is None or self._is_due(token, state)]
         if asked:
-            told.update(await self._asked({token: entries[token] for token in asked}, told))
+            told.update(await self._asked({token: entries[token] for token in asked}))
+        self._forget(tokens)
         return {token: self._final(token, entries.get(token), told.get(token)) for token in tokens}
+
+    def _forget(self, tokens: Collection[str]) -> None:
+        """What nobody asks about any more: another process cleaned it."""
+        if len(self._ended) + len(self._checked) > 2 * (len(tokens) + _KEPT):
+            self._ended = {token: state for token, state in self._ended.items() if token in tokens}
+            self._checked = {token: at for token, at in self._checked.items() if token in tokens}
 
     def _told(self, token: str, entry: Entry) -> CeState | None:
         """What is known without asking; None: nothing."""
@@ -154,7 +164,7 @@ class HtCondor:
         since = self._checked.setdefault(token, self._reactor.seconds())
         return state.phase is not Phase.ENDED and self._reactor.seconds() - since >= self._settings.poll_s
 
-    async def _asked(self, entries: Mapping[str, Entry], told: Mapping[str, CeState | None]) -> dict[str, CeState]:
+    async def _asked(self, entries: Mapping[str, Entry]) -> dict[str, CeState]:
         here = await self._queued(entries)
         left = {token: entry for token, entry in entries.items() if token not in here}
         gone = await self._gone(left)

@@ -191,8 +191,8 @@ def _admins(commands: dict[str, str]) -> Iterator[str]:
 
 
 def by_installation(installation: str) -> str:
-    """All jobs of ours. `=?=` heeds case, `==` does not."""
-    return f'WmsInstallation =?= "{label(installation)}"'
+    """All jobs of ours, without the copies that a job router makes of them. `=?=` heeds case, `==` does not."""
+    return f'WmsInstallation =?= "{label(installation)}" && RoutedFromJobId =?= undefined'
 
 
 def by_tokens(installation: str, tokens: Collection[str]) -> str:

@@ -139,6 +139,8 @@ def test_constraints_find_exactly_our_jobs(ours: list[str], other: str, installa
     assert classad2.ExprTree(by_tokens(installation, ours)).eval(ad) is (other in ours)
     assert classad2.ExprTree(by_installation(installation)).eval(ad) is True
     assert classad2.ExprTree(by_installation(installation + "x")).eval(ad) is False
+    routed = classad2.ClassAd({**dict(ad), "RoutedFromJobId": "5.0"})
+    assert classad2.ExprTree(by_installation(installation)).eval(routed) is False
     assert classad2.ExprTree(by_handles(["4.0", "5.0"])).eval(ad) is True
     assert classad2.ExprTree(by_handles(["5.1"])).eval(ad) is False
 
