@@ -78,6 +78,7 @@ wms_outlived() { # seconds: is there a credential still then? wms_over says that
     wms_proxy_ends
     [ -n "$wms_ends" ] || return 0
     wms_left_s=$((wms_ends - $(date +%s)))
+    # shellcheck disable=SC2034
     [ "$wms_left_s" -gt 0 ] || wms_over=1
     [ "$wms_left_s" -gt "$1" ]
 }
@@ -115,7 +116,9 @@ wms_guard() { # before the payload
 
 wms_unguard() { # after the payload
     [ -n "$wms_guardian" ] || return 0
-    wms_end guarding "$wms_guardian"
+    : >"$wms_dir/ctl/guarding"
+    kill "$wms_guardian" 2>/dev/null
+    wait "$wms_guardian"
     wms_beside=${wms_beside#" $wms_guardian"}
 }
 """

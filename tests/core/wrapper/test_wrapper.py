@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobadapter.input_data import Staged
 from jobadapter.output_data import Stored
 from jobadapter.wrapper import InputFile, Retry, Step, WrapperJob, render
 from wms.errors import JdlInvalid, SandboxPathRefused
@@ -59,6 +60,15 @@ EXAMPLES = {
             Destination("*.dat", "gsiftp://se.org/dir/"), Destination("lay", "file:///shared/a b'"),
             Destination("signed", "https://s3.org/b/k?X-Amz-Signature=f00"))}),
     "bearer": job(bearer=True, perusal_period_s=5, epilogue=Step("/bin/true")),
+    "container": job(
+        executable="a=b", container="it's.sif", container_binds=["/a b:/c:ro"], input_sandbox=[InputFile("it's.sif")],
+        environment=[("PATH", "/opt"), ("X", "it's")], vo="dteam", software=["dteam.cern.ch", "sft.cern.ch"]),
+    "container-parallel": job(executable="/usr/bin/mpi", container="docker://a/b:c", parallel=True, cpus=2, proxy=True),
+    "container-interactive": job(executable="$TOOLS/x", container="$TOOLS/it's.sif", interactive=True, bearer=True),
+    "staging": job(
+        input_data=[Staged("it's", "lfn:/a/it's", ("file:///se/it's", "https://se.org:443/a%20b\"")),
+                    Staged("none", "guid:1")],
+        destinations={"out": Destination("out", "https://se.org/x")}, output_sandbox=["out"], proxy=True, bearer=True),
     "same-name-for-nothing": job(stdout="out", stderr="err", executable="a=b", environment=[("X", "")]),
 }  # fmt: skip
 
