@@ -203,9 +203,34 @@ def test_times_are_measured(node: Node, peer: Peer) -> None:
     assert 0.01 <= peer.done()["cpu_user_s"] + peer.done()["cpu_system_s"] <= peer.done()["wall_s"] + 0.05
 
 
-def test_memory_is_watched_if_that_is_wanted(node: Node, peer: Peer) -> None:
-    node.run(render(job(peer, "/bin/sh", arguments=literal("-c", "sleep 3 & wait"), memory_period_s=1)))
-    assert 100 < peer.done()["max_rss_kb"] < 1_000_000
+@pytest.mark.parametrize("beside", [{}, {"proxy": True}], ids=["alone", "by the watch over the proxy"])
+def test_memory_is_watched(beside: dict[str, bool], node: Node, peer: Peer, tmp_path: Path) -> None:
+    """The largest of its processes is found even if it is seen when it has less. The job ends when that is noted."""
+    proxy = tmp_path / "proxy"
+    proxy.touch()
+    text = f"""{sys.executable} -c 'a = bytearray(60_000_000); del a; import time; time.sleep(1000)' &
+        until [ -s ../ctl/rss ] && read -r kb <../ctl/rss && [ "$kb" -gt 58000 ]; do sleep 0.1; done"""
+    node.run(render(script(peer, text, **beside)), X509_USER_PROXY=str(proxy))
+    assert 58_000 < peer.done()["max_rss_kb"] < 1_000_000
+
+
+def test_a_short_job_is_not_looked_at(node: Node, peer: Peer) -> None:
+    node.run(render(job(peer)))
+    assert peer.done()["max_rss_kb"] == 0
+
+
+def test_bytes_and_files_are_counted(node: Node, peer: Peer) -> None:
+    run = script(peer, "printf 0123456789 >a; printf 0123456789 >b", output_sandbox=["a", "b", "none"])
+    node.run(render(replace(run, output_limit=15)))
+    done = peer.done()
+    assert (done["files_in"], done["bytes_in"]) == (1, run.input_sandbox[0].size)
+    assert (done["files_out"], done["bytes_out"]) == (2, 15)
+
+
+def test_what_could_not_be_sent_is_not_counted(node: Node, peer: Peer) -> None:
+    peer.faults["PUT", "/output/a"] = [413]
+    node.run(render(script(peer, "echo x >a", output_sandbox=["a"])))
+    assert (peer.done()["files_out"], peer.done()["bytes_out"]) == (0, 0)
 
 
 def test_what_a_job_leaves_running_is_ended(node: Node, peer: Peer, tmp_path: Path) -> None:
