@@ -49,4 +49,5 @@ def _open(request: pytest.FixtureRequest, place: Path) -> Bench:
                  ce_id="ap.example.org:9619/jobmanager-condor-default")
 
 
-CONDOR = Kind(_open, frozenset({Can.SLOTS, Can.LIMITS_OF_SECONDS, Can.SESSIONS, Can.EXIT_STATUS, Can.WAKES}))
+CONDOR = Kind(_open, frozenset({Can.SURE_KILL, Can.SLOTS, Can.LIMITS_OF_SECONDS, Can.SESSIONS, Can.EXIT_STATUS,
+                                Can.WAKES}))

@@ -31,6 +31,7 @@ class Can(StrEnum):
     ULIMITS = "limits of CPU time and memory are those of processes"
     SESSIONS = "cancelled processes are found in sessions of their own"
     RUNNER = "a payload's parent is a process of this host whose death is seen"
+    SURE_KILL = "who ignores the polite signal is ended by the other one, though who started it is gone by then"
     ORPHANS = "a payload whose runner was killed is ended"
     LAST_WORD = "a cancelled wrapper may go on to say something, and exits with its own status"
     RENEWS = "files of credentials are replaced under a live payload"

@@ -26,6 +26,7 @@ def test_cancel_ends_children_of_children_even_in_sessions_of_their_own(bench: B
     assert state(ce, "one").reason == "cancelled"
 
 
+@needs(Can.SURE_KILL)
 def test_a_payload_that_ignores_the_polite_signal_is_killed(bench: Bench, ce: Backend) -> None:
     submit(ce, bench.job("one", f"trap '' TERM; echo $$ >{bench.place}/pid; while :; do sleep 1; done"))
     pid = appears(bench.place / "pid")
