@@ -54,6 +54,7 @@ class Arc:
         self._submission = Submission(self._site)
         self._parter = Parter(self._site)
         self._seen: dict[str, CeState] = {}
+        self._when: dict[str, float] = {}
 
     async def start(self) -> None:
         """Take up what is in the spool."""
@@ -88,8 +89,8 @@ class Arc:
                 away.append(error)
         if away and len(away) == len(groups):
             raise away[0]
-        self._seen = {token: state for token, state in self._seen.items() if token in entries or token not in states}
-        self._seen |= {token: state for token, state in states.items() if state.phase is not Phase.LOST}
+        for token in set(states) - set(entries):
+            self._forget(token)
         return states
 
     def _untold(self, token: str, entry: Entry, reason: str) -> CeState:
@@ -99,7 +100,7 @@ class Arc:
             reason=f"the CE cannot be asked: {reason}")
 
     async def _told(self, rest: Rest, group: Mapping[str, Entry]) -> dict[str, CeState]:
-        done = {token: seen for token in group if (seen := self._seen.get(token)) and seen.phase is Phase.ENDED}
+        done = {token: self._seen[token] for token in group if self._is_fresh(token)}
         asked = {entry.handle: token for token, entry in group.items() if token not in done}
         found = await _items(rest, "status", list(asked))
         over = {item.id: item.state for item in found if item.state in answers.ENDED and item.id in asked}
@@ -110,7 +111,22 @@ class Arc:
         ends = {asked[id]: answers.ended(asked[id], id, over[id], found, group[asked[id]].cancelled)
                 for id, found in about.items()}
         rest_of_them = {asked[id]: CeState(asked[id], Phase.LOST) for id in over if id not in about}
+        self._note(states | ends)
         return done | states | ends | rest_of_them
+
+    def _is_fresh(self, token: str) -> bool:
+        """An end stays; the CE itself looks no oftener than every few seconds."""
+        seen, when = self._seen.get(token), self._when.get(token, 0.0)
+        return seen is not None and (seen.phase is Phase.ENDED
+                                     or self._clock.seconds() < when + self._settings.fresh_s)
+
+    def _note(self, states: Mapping[str, CeState]) -> None:
+        self._seen |= {token: state for token, state in states.items() if state.phase is not Phase.LOST}
+        self._when |= dict.fromkeys(states, self._clock.seconds())
+
+    def _forget(self, token: str) -> None:
+        self._seen.pop(token, None)
+        self._when.pop(token, None)
 
     @staticmethod
     def _state(token: str, item: Item) -> CeState:
@@ -185,7 +201,7 @@ class Arc:
         """Forgotten here at once; by the CE as soon as it can, and it is asked until it has."""
         for token, entry in self._site.jobs.find(tokens).items():
             self._site.part(token, entry)
-            self._seen.pop(token, None)
+            self._forget(token)
         self._parter.begin()
         await self._parter.round()
 

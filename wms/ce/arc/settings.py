@@ -45,6 +45,7 @@ class ArcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     connect_s: Seconds = 10.0
     upload_s: Seconds = 120.0
     part_s: Seconds = 5.0
+    fresh_s: float = 0.5
     bulk: Number = 100
     connections: Number = 4
     credentials: Number = 50
