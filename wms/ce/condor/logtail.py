@@ -22,6 +22,9 @@ from wms.ce.condor.states import Seen, moved
 __all__ = ["LogTail"]
 
 _CHUNK = 1 << 20
+_AT_ONCE = 8 << 20
+"""Bytes taken in by one call, some tenths of a second; the rest by the next."""
+
 _SUFFIX = ".log"
 
 
@@ -63,33 +66,42 @@ class LogTail:
             self._notify = None
 
     def read(self) -> None:
-        """Take in what was written since; a file that is shorter or another one than before, from its beginning."""
+        """Take in what was written since; a file that is shorter or another one than before, from its beginning.
+
+        Where much was, only the first of it: then it says that there is more.
+        """
         found = {name: status for name in sorted(os.listdir(self._directory)) if name.endswith(_SUFFIX)
                  and (status := _status(self._directory / name)) is not None}
         for name in set(self._logs) - set(found):
             self._drop(name)
+        left = _AT_ONCE
         for name, status in found.items():
             log = self._logs.get(name)
             if log is None or log.inode != status.st_ino or log.offset > status.st_size:
                 self._drop(name)
                 log = self._logs[name] = _Log(status.st_ino)
-            if log.offset < status.st_size:
-                self._take(self._directory / name, log)
+            if log.offset < status.st_size and left > 0:
+                left -= self._take(self._directory / name, log, left)
+        if left <= 0:
+            self._changed()
 
     def _drop(self, name: str) -> None:
         log = self._logs.pop(name, None)
         for handle in log.jobs if log else ():
             self._seen.pop(handle, None)
 
-    def _take(self, path: Path, log: _Log) -> None:
+    def _take(self, path: Path, log: _Log, most: int) -> int:
+        """How many bytes there were, up to a chunk more than `most`."""
+        before = log.offset
         with suppress(FileNotFoundError), open(path, "rb") as file:
             file.seek(log.offset)
-            while data := file.read(_CHUNK):
+            while log.offset - before < most and (data := file.read(_CHUNK)):
                 log.offset += len(data)
                 for event in log.reader.feed(data, self._year()):
                     handle = f"{event.cluster}.{event.proc}"
                     log.jobs.add(handle)
                     self._seen[handle] = moved(self._seen.get(handle, Seen()), event)
+        return log.offset - before
 
     def _year(self) -> int:
         return time.gmtime(self._reactor.seconds()).tm_year
