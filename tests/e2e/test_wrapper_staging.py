@@ -124,7 +124,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_other_protocols_by_the_tool_of_the_node(command: str, node: Node, peer: Peer, tmp_path: Path) -> None:
-    """Stand-ins, as the tools' servers are not here; XRootD's own command is tried against its server elsewhere."""
+    """Stand-ins for the tools, which know the words these are called with."""
     text, url = COMMANDS[command]
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools" / command).write_text(f"#!/bin/sh\n{text}\n")
