@@ -148,6 +148,7 @@ SchedulerParameters=batch_sched_delay=0,bf_interval=5
 ReturnToService=2
 KillWait=${SLURM_KILLWAIT:-2}
 EnforcePartLimits=ALL
+MessageTimeout=5
 MinJobAge=${SLURM_MINJOBAGE:-300}
 MaxJobCount=20000
 $ACCOUNTING

@@ -10,21 +10,23 @@ import hashlib
 import os
 import re
 import socket
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet import inotify
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.python.failure import Failure
 from twisted.python.filepath import FilePath
 
 from wms.ce import CeJob, CeState, Rejected, Submitted
 from wms.ce.account_pool import Accounts
 from wms.ce.accounts import NoAccount
 from wms.ce.batch.dialect import Dialect, Refusal, Row
-from wms.ce.batch.reading import is_over, told
+from wms.ce.batch.reading import Entry, is_over, told
 from wms.ce.batch.script import TOKEN, Place, job_script
 from wms.ce.batch.settings import BatchSettings
-from wms.ce.batch.staging import Answer, Entry, SpoolFull, Staging
+from wms.ce.batch.staging import Answer, SpoolFull, Staging
 from wms.ce.batch.system import System
 from wms.ce.hosts import Host
 from wms.ce.published import QueueFacts, glue
@@ -34,7 +36,11 @@ __all__ = ["Batch"]
 
 _QUEUE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
 _SPARE = 1000
+_LANES = 2
+"""Submissions side by side: the batch system has something to do while a command is being started."""
+
 Verdict = Submitted | Rejected
+T = TypeVar("T")
 
 
 class Batch:
@@ -103,10 +109,17 @@ class Batch:
         verdicts.update({token: Rejected(token, account.reason, account.permanent)
                          for token, account in accounts.items() if isinstance(account, NoAccount)})
         for account, tokens in _by_account({token: a for token, a in accounts.items() if isinstance(a, str)}):
-            for first in range(0, len(tokens), self._settings.at_most):
-                some = [fit[token] for token in tokens[first : first + self._settings.at_most]]
-                verdicts.update(await self._hand_over(account, some))
+            lanes = [[fit[token] for token in tokens if _lane(token) == lane] for lane in range(_LANES)]
+            for found in await _gathered([self._in_lane(account, lane, some) for lane, some in enumerate(lanes)]):
+                verdicts.update(found)
         return [verdicts[job.token] for job in jobs]
+
+    async def _in_lane(self, account: str, lane: int, jobs: Sequence[CeJob]) -> dict[str, Verdict]:
+        verdicts: dict[str, Verdict] = {}
+        for first in range(0, len(jobs), self._settings.at_most):
+            some = jobs[first : first + self._settings.at_most]
+            verdicts.update(await self._hand_over(account, lane, some))
+        return verdicts
 
     def _unfit(self, job: CeJob) -> Rejected | None:
         if not TOKEN.fullmatch(job.token):
@@ -116,15 +129,15 @@ class Batch:
             return Rejected(job.token, f"there is no queue {job.queue!r}", True)
         return None
 
-    async def _hand_over(self, account: str, jobs: Sequence[CeJob]) -> dict[str, Verdict]:
+    async def _hand_over(self, account: str, lane: int, jobs: Sequence[CeJob]) -> dict[str, Verdict]:
         """Two rounds if some were half handed over by somebody who died: the batch system knows them, or not."""
         files = {job.token: self._files(job, account) for job in jobs}
         command, silent = self._dialect.submit(), "|".join(map(re.escape, self._dialect.silent))
         try:
-            answers = await self._staging.submit(account, dict.fromkeys(files), files, silent, command)
+            answers = await self._staging.submit(account, lane, dict.fromkeys(files), files, silent, command)
             if halfway := [token for token, answer in answers.items() if answer.verb == "halfway"]:
                 handles = await self._search(halfway)
-                answers |= await self._staging.submit(account, handles, {}, silent, command)
+                answers |= await self._staging.submit(account, lane, handles, {}, silent, command)
         except SpoolFull as full:
             return {token: Rejected(token, f"the spool cannot be written: {full}", False) for token in files}
         if late := next((answer for answer in answers.values() if answer.verb == "later"), None):
@@ -251,6 +264,21 @@ class Batch:
                           access_rules=tuple(settings.access_rules), max_running=settings.max_running)
         queues = {queue.queue: queue for queue in await self._system.queues(most)}
         return [glue(queues[name]) for name in settings.queues or queues if name in queues]
+
+
+def _lane(token: str) -> int:
+    """The same in every process, so that one token is never handed over twice at a time."""
+    return sum(token.encode()) % _LANES
+
+
+async def _gathered(works: Iterable[Coroutine[Deferred[Any], Any, T]]) -> list[T]:
+    """All results, when all have ended; the first error is raised only then, so that nobody works on unseen."""
+    waiting = DeferredList([Deferred.fromCoroutine(work) for work in works], consumeErrors=True)
+    ends = await waiting
+    for _, result in ends:
+        if isinstance(result, Failure):
+            result.raiseException()
+    return [result for _, result in ends]
 
 
 def _by_account(accounts: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:

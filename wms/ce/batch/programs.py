@@ -37,9 +37,9 @@ true
 """SPOOL MODE: the directories, without what belongs to no job."""
 
 SUBMIT = _IN_SPOOL + """\
-account=$2 silent=$3
-shift 3
-exec 9>>"jobs/.lock-$account" || exit 71
+account=$2 lane=$3 silent=$4
+shift 4
+exec 9>>"jobs/.lock-$account-$lane" || exit 71
 flock -w 20 9 || exit 75
 stage=$(mktemp -d jobs/.stage-XXXXXX) || exit 74
 trap 'rm -rf -- "$stage"' EXIT
@@ -92,7 +92,7 @@ while read -r token verb handle; do
     esac
 done <"$stage/.plan"
 """
-"""SPOOL ACCOUNT SILENT COMMAND...: hand over what the tar on standard input has, one submitter at a time.
+"""SPOOL ACCOUNT LANE SILENT COMMAND...: hand over what the tar on standard input has, one submitter a lane at a time.
 
 `.order` in it has lines "TOKEN HANDLE": HANDLE is `?` if nobody has asked the batch system about the token, `-` if
 it was asked and knows no such job, or the job that it knows. A token that has a directory but no handle is `halfway`:

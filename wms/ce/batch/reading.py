@@ -5,13 +5,26 @@ Not here: asking either of them.
 
 from __future__ import annotations
 
+import msgspec
+
 from wms.ce import CeState, Phase
 from wms.ce.batch.dialect import Row
-from wms.ce.batch.staging import Entry
 
-__all__ = ["CANCELLED", "is_over", "told"]
+__all__ = ["CANCELLED", "Entry", "is_over", "told"]
 
 CANCELLED = "cancelled"
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What the spool has of a job. `status` and `node` are those of its job script, once it has ended."""
+
+    handle: str = ""
+    account: str = ""
+    status: int | None = None
+    node: str = ""
+    ended: bool = False
+    present: bool = False
+    cancelled: bool = False
 
 
 def is_over(row: Row | None) -> bool:

@@ -130,8 +130,8 @@ def _accounted(fields: list[str], memory: Mapping[str, int]) -> Row | None:
     if meaning is None:
         return None
     usage = Usage(float(wall) if wall.isdecimal() else 0.0, seconds(cpu), memory.get(handle, 0))
-    return Row(handle, meaning[0], queue, int(cpus) if cpus.isdecimal() else 1, node, meaning[1], f"{state} {code}",
-               _is_cancelled(state), exit_status(code), usage)
+    return Row(handle, meaning[0], queue, int(cpus) if cpus.isdecimal() else 1, node.replace("None assigned", ""),
+               meaning[1], f"{state} {code}", _is_cancelled(state), exit_status(code), usage)
 
 
 def _is_cancelled(state: str) -> bool:

@@ -10,14 +10,13 @@ import tarfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-import msgspec
-
 from wms.ce.batch import programs
+from wms.ce.batch.reading import Entry
 from wms.ce.batch.script import TOKEN
 from wms.ce.hosts import Completed, Host
 from wms.errors import Unavailable
 
-__all__ = ["Answer", "Entry", "Files", "SpoolFull", "Staging"]
+__all__ = ["Answer", "Files", "SpoolFull", "Staging"]
 
 OUTPUT_BYTES = 65536
 _UNKNOWN = "?"
@@ -39,18 +38,6 @@ class Answer(NamedTuple):
     text: str
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """What the spool has of a job. `status` and `node` are those of its job script, once it has ended."""
-
-    handle: str = ""
-    account: str = ""
-    status: int | None = None
-    node: str = ""
-    ended: bool = False
-    present: bool = False
-    cancelled: bool = False
-
-
 class Staging:
     """One spool on one host. `account`: whose job it is, "" for ours. Everything may raise `Unavailable`."""
 
@@ -64,14 +51,15 @@ class Staging:
         await self._run(programs.PREPARE, ["1733" if shared else "0700"])
 
     async def submit(
-        self, account: str, order: Mapping[str, str | None], files: Files, silent: str, command: Sequence[str]
+        self, account: str, lane: int, order: Mapping[str, str | None], files: Files, silent: str,
+        command: Sequence[str],
     ) -> dict[str, Answer]:
         """`order`: token -> the job that the batch system knows, "" if it knows none, None if nobody has asked it.
 
-        Raises `SpoolFull`.
+        A token has one `lane`, always. Raises `SpoolFull`.
         """
         lines = [f"{token} {_UNKNOWN if handle is None else handle or '-'}" for token, handle in order.items()]
-        said = await self._run(programs.SUBMIT, [account, silent, *command], _tar(lines, files), account)
+        said = await self._run(programs.SUBMIT, [account, str(lane), silent, *command], _tar(lines, files), account)
         return dict(_answers(said.splitlines(), order))
 
     async def entries(self, tokens: Iterable[str]) -> dict[str, Entry]:

@@ -13,6 +13,7 @@ import msgspec
 from wms.ce.batch.backend import Batch
 from wms.ce.batch.dialect import Dialect
 from wms.ce.batch.settings import BatchSettings
+from wms.ce.batch.sge import Sge
 from wms.ce.batch.slurm import Slurm
 from wms.ce.hosts.choice import choose
 from wms.errors import ConfigError
@@ -20,6 +21,7 @@ from wms.errors import ConfigError
 __all__ = ["DIALECTS", "make"]
 
 DIALECTS: dict[str, Callable[[str, Sequence[str]], Dialect]] = {
+    "sge": Sge,
     "slurm": Slurm,
 }
 """Backend of the registry -> its dialect, made of the settings `cluster` and `options`."""
