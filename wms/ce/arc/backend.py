@@ -176,7 +176,7 @@ class Arc:
         own = self._site.wallet.get(SERVICE) if self._settings.credential == SERVICE else Credential("")
         try:
             body = (await self._site.doors.of(own).get("/info")).body
-        except (NotFound, *_UNASKED) as error:
+        except _UNASKED as error:
             raise Unavailable(error.message) from None
         place = self._settings.place
         facts = information.shares(body, place.hostname or "", place.port or 443, self._settings.tags,

@@ -42,6 +42,7 @@ MOST_BYTES = 32_000_000
 _NOT_ADMITTED = frozenset({401, 403})
 _CERTIFICATE = re.compile(r"alert (?:\w+ )?(?:bad certificate|certificate|unknown ca|access denied)", re.IGNORECASE)
 _TOTAL = re.compile(r"bytes \d+-\d+/(\d+)")
+_SINGLE = ("/jobs/", "/delegations/")
 JSON = "application/json"
 
 
@@ -104,7 +105,7 @@ class Rest:
             raise _problem(reason(error)[:300]) from None
         finally:
             self._turns.release()
-        return _understood(answer)
+        return _understood(answer, path.startswith(_SINGLE))
 
     async def _exchange(self, method: str, path: str, body: bytes, more: dict[str, str]) -> Answer:
         headers = Headers({name: [text] for name, text in {**self._headers, **more}.items()})
@@ -126,10 +127,11 @@ def _problem(text: str) -> Unavailable | BadCredential:
     return Unavailable(text)
 
 
-def _understood(answer: Answer) -> Answer:
+def _understood(answer: Answer, single: bool) -> Answer:
+    """`single`: it was about one job or delegation, which may not be there; anything else is always there."""
     if answer.status in _NOT_ADMITTED:
         raise NotAuthorized(f"the CE answers {answer.status}: not authorized")
-    if answer.status == 404:
+    if answer.status == 404 and single:
         raise NotFound("the CE knows no such thing")
     if answer.status >= 400 and answer.status != 416:
         raise Unavailable(f"the CE answers {answer.status}")
