@@ -112,3 +112,8 @@ def test_the_wrappers_figures_come_before_those_of_the_ce() -> None:
 @given(st.text())
 def test_any_output_has_a_verdict(output: str) -> None:
     assert isinstance(from_output(LAST_WORD + output, None, ""), Success | Failure)
+
+
+def test_a_wrapper_without_a_payload_used_no_time() -> None:
+    told = report(exit_code=-1, wall_s=1.0, bytes_in=5)
+    assert list(accounted(Failure("x", report=told), None)) == [("bytes_in", 5.0, "B")]
