@@ -16,9 +16,10 @@ class BatchSettings(HostSettings, frozen=True, kw_only=True, forbid_unknown_fiel
 
     `spool` is a directory under the same name on the submission host and the worker nodes. `queues`: those that are
     offered, none: all that the system shows. `cluster` is one of several that the commands know; another
-    configuration of them goes into `environment`. `accounts`: whose jobs run as whom, which `become` must allow. `options` are added to each submission. `job_environment` is what
-    payloads have beside what the system gives them. `timeout_s` of one command; `fresh_s`: how old a list of jobs
-    may be when it is used again; `at_most`: jobs handed over by one command.
+    configuration of them goes into `environment`. `accounts`: whose jobs run as whom, which `become` must allow.
+    `options` are added to each submission. `job_environment` is what payloads have beside what the system gives them.
+    `timeout_s` of one command; `fresh_s`: how old a list of jobs may be when it is used again; `at_most`: jobs handed
+    over by one command.
     """
 
     backend: str
