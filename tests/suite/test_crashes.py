@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from tests.suite.world import Crash, World
-from wms.ce import Phase
+from wms.ce import CeState, Phase
 from wms.errors import CancelNotAllowed, NotAllowedNow
 
 TERMINAL = {"Done", "Aborted", "Cancelled", "Cleared"}
@@ -19,10 +19,12 @@ TERMINAL = {"Done", "Aborted", "Cancelled", "Cleared"}
 
 def drive(world: World, rounds: int = 400) -> None:
     """Run every payload to its end and let time pass until nothing is open."""
-    for _ in range(rounds):
+    for round in range(rounds):
         for token, state in sorted(world.ce.states.items()):
             if state.phase in (Phase.QUEUED, Phase.RUNNING):
                 end(world, token)
+            elif state.phase == Phase.HELD and round % 2:
+                world.ce.states[token] = CeState(token, Phase.QUEUED)
         world.advance(5)
         if not world.messages():
             return
@@ -110,6 +112,23 @@ class Life(RuleBasedStateMachine):
         if token:
             self.world.ce.states[token] = self.world.ce.states[token].__class__(token, Phase.ENDED, reason="vanished")
 
+    @rule(n=st.integers(0, 50))
+    def hold_one(self, n: int) -> None:
+        token = self._live(n)
+        if token:
+            self.world.ce.states[token] = CeState(token, Phase.HELD, reason="the disk is full")
+
+    @rule(n=st.integers(0, 50))
+    def release_one(self, n: int) -> None:
+        token = self._live(n)
+        if token and self.world.ce.states[token].phase == Phase.HELD:
+            phase = Phase.RUNNING if token in self.world.payloads else Phase.QUEUED
+            self.world.ce.states[token] = CeState(token, phase)
+
+    @rule(away=st.booleans())
+    def come_and_go(self, away: bool) -> None:
+        self.world.ce.unreachable = away
+
     @rule(commits=st.integers(0, 6))
     def crash_soon(self, commits: int) -> None:
         self.world.crash_after(commits)
@@ -141,12 +160,15 @@ class Life(RuleBasedStateMachine):
             self.world.reborn()
 
     def teardown(self) -> None:
+        self.world.ce.unreachable = False
         self.world.reborn()
         drive(self.world)
         states = {job: self.world.state(job) for job in self.submitted}
         assert set(states.values()) <= TERMINAL, states
         assert self.world.messages() == []
         assert len(self.world.call("lb.jobs").jobs) == len(self.submitted)
+        self.world.advance(2 * self.world.settings.jobadapter.reconcile_s, step=600)
+        assert self.world.result(self.world.ce.known()) == [], "no orphan stays at the CE"
         self.world.close()
         self._directory.cleanup()
 

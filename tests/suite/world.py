@@ -64,11 +64,17 @@ class HandCe:
     states: dict[str, CeState] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     cleaned: set[str] = field(default_factory=set)
+    unreachable: bool = False
     submissions: int = 0
     refuse: str = ""
     silent: bool = False
 
+    def _answer(self) -> None:
+        if self.unreachable:
+            raise Unavailable("no route to host")
+
     async def submit(self, jobs: Sequence[CeJob]) -> list[Submitted | Rejected]:
+        self._answer()
         return [self._take(job) for job in jobs]
 
     def _take(self, job: CeJob) -> Submitted | Rejected:
@@ -81,9 +87,11 @@ class HandCe:
         return Submitted(job.token, f"h-{job.token}")
 
     async def status(self, tokens: Collection[str]) -> dict[str, CeState]:
+        self._answer()
         return {token: self.states.get(token, CeState(token, Phase.LOST)) for token in tokens}
 
     async def cancel(self, tokens: Collection[str]) -> None:
+        self._answer()
         for token in tokens:
             if token in self.states and self.states[token].phase != Phase.ENDED:
                 self.states[token] = CeState(token, Phase.ENDED, exit_status=143, reason="cancelled")
@@ -100,6 +108,7 @@ class HandCe:
         return self.outputs.get(token, "")
 
     async def known(self) -> list[str]:
+        self._answer()
         return sorted(self.jobs.keys() - self.cleaned)
 
     async def describe(self) -> list[dict[str, Any]]:
