@@ -17,6 +17,7 @@ from reactor_thread import run, until
 from wms.ce import Backend, CeJob, Later, Phase, Rejected, Submitted
 from wms.ce.condor.backend import make
 from wms.ce.condor.staging import Entry
+from wms.ce.condor.submitfile import LAUNCHER
 from wms.ce.ledger import Ledger
 from wms.errors import ConfigError, Unavailable
 
@@ -114,6 +115,20 @@ def test_what_the_vanilla_universe_cannot_do_is_refused(condor: Bench, ce: Backe
     (verdict,) = submit(ce, condor.job("one", "true", **more))
     assert isinstance(verdict, Rejected)
     assert verdict.permanent
+
+
+def test_a_payload_finds_commands_and_a_home(condor: Bench, ce: Backend) -> None:
+    """HTCondor gives a job neither."""
+    submit(ce, condor.job("one", 'env | grep -c "^PATH=.*/bin"; cd && test -f wms_wrapper'))
+    reaches(ce, ["one"], Phase.ENDED)
+    assert (state(ce, "one").exit_status, run(ce.output("one"))) == (0, "1\n")
+
+
+@pytest.mark.parametrize("check", [["shellcheck"], ["dash", "-n"], ["bash", "-n"], ["busybox", "sh", "-n"]])
+def test_the_launcher_is_good_shell(check: list[str], tmp_path: Path) -> None:
+    (tmp_path / "launcher").write_text(LAUNCHER)
+    done = subprocess.run([*check, str(tmp_path / "launcher")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def named(job: CeJob, name: str) -> CeJob:

@@ -295,8 +295,7 @@ class Pool:
         shutil.copy(job.ad["Cmd"], job.scratch / "condor_exec.exe")
         for path in inputs(job.ad):
             shutil.copy2(path, job.scratch)
-        environment = {"_CONDOR_SCRATCH_DIR": str(job.scratch), "_CONDOR_SLOT": "slot1_1", "STANDIN_JOB": mark(job),
-                       "PATH": "/usr/bin:/bin"}
+        environment = {"_CONDOR_SCRATCH_DIR": str(job.scratch), "_CONDOR_SLOT": "slot1_1", "STANDIN_JOB": mark(job)}
         if "x509userproxy" in job.ad:
             environment["X509_USER_PROXY"] = str(job.scratch / Path(job.ad["x509userproxy"]).name)
             job.proxy_time = os.stat(job.ad["x509userproxy"]).st_mtime

@@ -32,6 +32,8 @@ LAUNCHER = f"""#!/bin/sh
 exec 2>&1
 cd "${{_CONDOR_SCRATCH_DIR:-.}}" || exit 125
 here=$(pwd)
+: "${{PATH:=/usr/local/bin:/usr/bin:/bin}}" "${{HOME:=$here}}"
+export PATH HOME
 if [ -f {FILES.proxy} ]; then
     chmod 600 {FILES.proxy}
     X509_USER_PROXY=$here/{FILES.proxy}
