@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 import msgspec
 
 from docs.markdown import code, page, table
+from wms.ce.limits import Common
 from wms.ce.local.settings import LocalSettings, QueuePolicy
 from wms.config import ENVIRONMENT_PREFIX, Settings, every_setting
 
@@ -21,9 +22,23 @@ value is YAML. Unknown keys and wrong values are refused, all of them in one mes
 are seconds.
 """
 CE = """
-Each key below `ce` names a computing element; `backend` says of which kind it is. The other keys belong to
-that kind. `spool` and `host` need not be given: they are `STATE_DIR/ce/NAME` and the key `host` above.
+Each key below `ce` names a computing element; `backend` says of which kind it is. Those of this table every CE has,
+all others belong to its kind. `spool` and `host` need not be given: they are `STATE_DIR/ce/NAME` and the key `host`
+above.
 """
+
+COMMON = {
+    "requests_per_minute": "most requests to the CE in any minute, of each process that asks it; a quarter is kept for "
+                           "what changes something (submit, cancel, clean, renew), a quarter for what only looks; "
+                           "0: no limit, else at least 4",
+    "submissions_per_minute": "most jobs handed over in any minute, 0: no limit",
+    "max_submitted": "most jobs of ours at the CE at once, 0: no limit",
+    "breaker_failures": "after so many calls in a row without an answer the CE is left alone",
+    "breaker_s": "for so long at first; then one call tries it, and each one in vain doubles this up to 15 minutes",
+    "answer_s": "longest wait for the answer to one call",
+    "observe_s": "period of asking about all jobs while something changes, 0: `logmonitor.poll_s`",
+    "observe_most_s": "longest period while nothing changes, 0: `logmonitor.poll_most_s`"}
+"""Meanings of the settings that every CE has."""
 
 LOCAL = {
     "spool": "directory of its files; several processes may share it", "slots": "jobs that run at a time",
@@ -41,7 +56,8 @@ LOCAL = {
 def text() -> str:
     sections = [_section(head, [row[:1] + row[1:] for row in rows])
                 for head, rows in groupby(every_setting(), lambda row: row[0].rpartition(".")[0])]
-    return page("Settings", "wms.config", INTRODUCTION, *sections, "## ce, backend `local`", CE,
+    return page("Settings", "wms.config", INTRODUCTION, *sections, "## ce, every backend", CE,
+                table(HEAD, _fields(Common, COMMON)), "## ce, backend `local`",
                 table(HEAD, _fields(LocalSettings)), "Each queue of `queues` has:", table(HEAD, _fields(QueuePolicy)))
 
 
@@ -55,13 +71,13 @@ def _about(head: str) -> str:
     return (kinds[head] if head else Settings).__doc__ or ""
 
 
-def _fields(struct: type[msgspec.Struct]) -> Iterator[tuple[str, str, str, str]]:
+def _fields(struct: type[msgspec.Struct], meanings: Mapping[str, str] = LOCAL) -> Iterator[tuple[str, str, str, str]]:
     for item in msgspec.structs.fields(struct):
         missing = item.default is msgspec.NODEFAULT and item.default_factory is msgspec.NODEFAULT
         factory = item.default_factory
         default = item.default if factory is msgspec.NODEFAULT else factory()
         kind = getattr(item.type, "__name__", str(item.type))
-        yield code(item.name), kind, "" if missing else _value(default), LOCAL[item.name]
+        yield code(item.name), kind, "" if missing else _value(default), meanings[item.name]
 
 
 def _value(default: object) -> str:

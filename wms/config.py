@@ -260,7 +260,8 @@ class Settings(Section, frozen=True, kw_only=True):
     interlogger: Interlogger = Interlogger()
     proxyrenewal: ProxyRenewal = ProxyRenewal()
     ce: Annotated[dict[str, dict[str, Any]],
-                  _about("computing elements by name: {backend: local, ...settings of that backend}")] = {}
+                  _about("computing elements by name: {backend: local, requests_per_minute: 30, ...settings of "
+                         "every CE and of that backend}")] = {}
 
     def database_url(self) -> str:
         return self.database or f"sqlite:///{self.state_dir}/wms.sqlite"

@@ -18,6 +18,7 @@ from wms.reasons import counted, span
 from wms.resource import ComputingElement
 
 MOST_NAMED = 10
+UNKNOWN = ", which does not answer now: how the job stands there is not known"
 _QUEUE = (("GlueCEStateWaitingJobs", "waiting_jobs"), ("GlueCEStateRunningJobs", "running_jobs"),
           ("GlueCEStateFreeJobSlots", "free_job_slots"),
           ("GlueCEStateEstimatedResponseTime", "estimated_response_time_s"), ("GlueCEStateStatus", "status"))
@@ -62,8 +63,11 @@ def asking(request: Request) -> Told:
 
 
 def queued(ce: str, says: ComputingElement | None, placed_at: float, now: float) -> Told:
-    """A job at a CE, with what the CE says of its queue; `says` None: nobody knows the CE now."""
-    attributes = {} if says is None else shown(says.attributes)
+    """A job at a CE, with what the CE says of its queue; `says` None: nothing was heard of the CE for long."""
+    if says is None:
+        return Told("in_queue_of_ce", {"ce": ce, "since": span(now - placed_at), "queue": UNKNOWN},
+                    {"ce": ce, "since": placed_at, "unknown": True})
+    attributes = shown(says.attributes)
     told = {short: attributes[name] for name, short in _QUEUE if name in attributes}
     return Told("in_queue_of_ce", {"ce": ce, "since": span(now - placed_at), "queue": _queue(told)},
                 {"ce": ce, "since": placed_at, **told})

@@ -133,7 +133,7 @@ class Backend(Protocol):
         ...
 
     async def known(self) -> list[str]:
-        """All tokens this CE holds, sorted: for reconciliation after a crash."""
+        """All tokens of this service that the CE holds, sorted, never those of others: for reconciliation."""
         ...
 
     async def describe(self) -> list[dict[str, Any]]:
@@ -158,6 +158,7 @@ BACKENDS: dict[str, str] = {
     "arc": "wms.ce.arc.backend:make",
     "htcondor": "wms.ce.condor.backend:make",
     "local": "wms.ce.local.backend:make",
+    "sge": "wms.ce.batch.systems:make",
     "slurm": "wms.ce.batch.systems:make",
 }
 
