@@ -87,12 +87,13 @@ if ! "$LIB/qconf" -sel 2>/dev/null | grep -q .; then
     mkdir -p "$SGE_ROOT/spool"
     "$LIB/qconf" -sconf global | sed -e "s|^execd_spool_dir .*|execd_spool_dir $SGE_ROOT/spool|" \
         -e 's|^min_[ug]id .*|min_uid 0|; s|^load_report_time .*|load_report_time 00:00:01|' \
+        -e 's|^execd_params .*|execd_params ENABLE_ADDGRP_KILL=true|' \
         -e 's|flush_time=[0-9:]*|flush_time=00:00:01 accounting_flush_time=00:00:00|' > "$RP_DIR/global"
     "$LIB/qconf" -Mconf "$RP_DIR/global" >&2
     "$LIB/qconf" -ssconf | sed -e 's|^schedule_interval .*|schedule_interval 0:0:1|' \
         -e 's|^flush_\(submit\|finish\)_sec .*|flush_\1_sec 1|' \
         -e 's|^load_adjustment_decay_time .*|load_adjustment_decay_time 0:0:0|' \
-        -e 's|^max_reservation .*|max_reservation 32|; s|^weight_urgency .*|weight_urgency 0.0|' > "$RP_DIR/sched"
+        -e 's|^weight_urgency .*|weight_urgency 0.0|' > "$RP_DIR/sched"
     "$LIB/qconf" -Msconf "$RP_DIR/sched" >&2
     parallel smp
     for spec in $QUEUES; do queue "$spec"; done

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Install the Debian packages of the real components that the tests start. Needs root or sudo; nothing is started.
 set -eu
-PACKAGES="openssl curl openssh-server openssh-client sudo shellcheck dash busybox procps iproute2 util-linux systemd
+PACKAGES="openssl curl openssh-server openssh-client sudo gridengine-master gridengine-exec gridengine-client
+    shellcheck dash busybox procps iproute2 util-linux systemd
     postgresql rabbitmq-server myproxy-server myproxy globus-proxy-utils globus-gsi-cert-utils-progs voms-clients
     voms-server voms-mysql-plugin mariadb-server gcc libc6-dev nordugrid-arc-client nordugrid-arc-plugins-needed
     nordugrid-arc-arex

@@ -79,10 +79,8 @@ def ending(state: str, code: str, substate: str, comment: str) -> tuple[str, boo
 
 
 def exit_status(code: str) -> int | None:
-    """256 + n is signal n, as PBS counts; None for a job that never ran, or anything else."""
-    if not code.isdecimal():
-        return None
-    return 128 + int(code) - 256 if int(code) > 256 else int(code)
+    """None when signal n ended the job script itself, 256 + n, for a job that never ran, and for anything else."""
+    return int(code) if code.isdecimal() and int(code) < 256 else None
 
 
 def refusal(said: str) -> Refusal:

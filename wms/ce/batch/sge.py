@@ -130,11 +130,11 @@ def _accounted(record: Mapping[str, str]) -> Row | None:
     failed, _, words = record.get("failed", "0").partition(":")
     usage = Usage(seconds(record.get("ru_wallclock", "")), seconds(record.get("cpu", "")),
                   kilobytes(record.get("ru_maxrss", "")))
-    reason, ran = ending(failed.strip(), words.strip())
+    reason, own = ending(failed.strip(), words.strip())
     slots = record.get("slots", "")
     return Row(handle, Phase.ENDED, record.get("qname", ""), int(slots) if slots.isdecimal() else 1,
                record.get("hostname", ""), reason, f"exit_status {status or 'unknown'}, failed {failed.strip()}",
-               bool(record.get("deleted_by", "NONE") != "NONE"), int(status) if ran and status.isdecimal() else None,
+               bool(record.get("deleted_by", "NONE") != "NONE"), int(status) if own and status.isdecimal() else None,
                usage)
 
 

@@ -56,14 +56,14 @@ def phase_of(state: str) -> tuple[Phase, str] | None:
 
 
 def ending(failed: str, words: str) -> tuple[str, bool]:
-    """Why a job did not end by itself, by `failed` of accounting(5), and whether its script ever ran.
+    """Why a job did not end by itself, by `failed` of accounting(5), and whether its exit status is the script's own.
 
-    37: over a limit; 100: ended by a signal, which its exit status tells.
+    37: over a limit; 100: a signal ended the script.
     """
     if failed == "37":
-        return f"time limit reached, or that of CPU time or memory ({words})", True
+        return f"time limit reached, or that of CPU time or memory ({words})", False
     if failed in ("", "0", "100"):
-        return "", True
+        return "", failed != "100"
     return f"the CE could not run it (failed {failed}: {words})", False
 
 
