@@ -15,7 +15,9 @@ from logmonitor.translate import (
     as_cancelled,
     from_output,
     from_report,
+    kept_back,
     last_word,
+    used,
 )
 from wms.ce import Usage
 from wms.operations import OutcomeReport
@@ -117,3 +119,13 @@ def test_any_output_has_a_verdict(output: str) -> None:
 def test_a_wrapper_without_a_payload_used_no_time() -> None:
     told = report(exit_code=-1, wall_s=1.0, bytes_in=5)
     assert list(accounted(Failure("x", report=told), None)) == [("bytes_in", 5.0, "B")]
+
+
+def test_what_a_ce_accounted() -> None:
+    assert list(used(None)) == []
+    assert list(used(Usage(60.0, 0.0, 2048))) == [("real", 60.0, "s"), ("max_rss", 2048.0, "kB")]
+
+
+@pytest.mark.parametrize(("reason", "said"), [("no scratch", "no scratch"), ("", "none given")])
+def test_a_job_that_the_ce_keeps_back(reason: str, said: str) -> None:
+    assert kept_back(reason) == Failure(f"Got a job held event, reason: {said}")

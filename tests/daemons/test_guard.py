@@ -30,7 +30,7 @@ class CountingCe(HandCe):
     open: int = 0
     most_open: int = 0
 
-    async def _answer(self, what: str, number: int = 1) -> None:
+    async def _ask(self, what: str, number: int = 1) -> None:
         self.asked += [(self.clock.seconds(), what)] * number
         if self.stuck:
             self.open += 1
@@ -43,18 +43,18 @@ class CountingCe(HandCe):
             raise Unavailable("no route to host")
 
     async def submit(self, jobs: Sequence[CeJob]) -> list[Submitted | Rejected]:
-        await self._answer("submit", len(jobs))
+        await self._ask("submit", len(jobs))
         return await HandCe.submit(self, jobs)
 
     async def status(self, tokens: Collection[str]) -> dict[str, CeState]:
-        await self._answer("status")
+        await self._ask("status")
         return await HandCe.status(self, tokens)
 
     async def cancel(self, tokens: Collection[str]) -> None:
-        await self._answer("cancel")
+        await self._ask("cancel")
 
     async def describe(self) -> list[dict[str, Any]]:
-        await self._answer("describe")
+        await self._ask("describe")
         return await HandCe.describe(self)
 
     async def output(self, token: str) -> str:
@@ -171,7 +171,7 @@ def test_a_call_that_hangs_is_a_failure_and_there_is_one_status_at_a_time():
     assert here.guarded.health().condition is Condition.SILENT
 
 
-def test_a_refusal_is_an_answer():
+def test_a_refusal_is_an_ask():
     here = Here(breaker_failures=1)
     assert isinstance(here.do(here.guarded.output("t")), Refused)
     assert here.guarded.health().condition is Condition.ANSWERS

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
+import wm.store
 from tests.suite.world import Crash, World
 from wms.ce import CeState, Phase
 from wms.errors import CancelNotAllowed, NotAllowedNow
@@ -26,8 +27,14 @@ def drive(world: World, rounds: int = 400) -> None:
             elif state.phase == Phase.HELD and round % 2:
                 world.ce.states[token] = CeState(token, Phase.QUEUED)
         world.advance(5)
-        if not world.messages():
+        if not world.messages() and not waiting(world):
             return
+
+
+def waiting(world: World) -> bool:
+    """Does a job wait, maybe for its next attempt?"""
+    with world.engine.connect() as conn:
+        return conn.execute(wm.store.jobs.select().where(wm.store.jobs.c.phase != wm.store.OVER)).first() is not None
 
 
 def end(world: World, token: str, exit_code: int = 0) -> None:

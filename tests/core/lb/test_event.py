@@ -53,7 +53,7 @@ def test_every_type_has_its_own_code_and_fields_of_known_kinds():
 
 @pytest.mark.parametrize(("name", "code", "fields"), [
     ("RegJob", 17, "jdl ns parent jobtype nsubjobs seed wms_dn"),
-    ("Done", 10, "status_code reason exit_code"),
+    ("Done", 10, "status_code reason exit_code fault taxonomy"),
     ("CREAMResume", 313, "status_code reason"), ("PBSError", 115, "error_desc"),
     ("VMDone", 508, "status_code usage"),
 ])
