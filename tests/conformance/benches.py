@@ -5,6 +5,7 @@ from __future__ import annotations
 from benches_arc import ARC
 from benches_condor import CONDOR
 from benches_local import LOCAL
+from benches_pbs import PBS
 from benches_sge import SGE
 from benches_slurm import SLURM
 from ce_bench import Kind
@@ -13,6 +14,7 @@ BENCHES: dict[str, Kind] = {
     "arc": ARC,
     "htcondor": CONDOR,
     "local": LOCAL,
+    "pbs": PBS,
     "sge": SGE,
     "slurm": SLURM,
 }

@@ -158,6 +158,7 @@ BACKENDS: dict[str, str] = {
     "arc": "wms.ce.arc.backend:make",
     "htcondor": "wms.ce.condor.backend:make",
     "local": "wms.ce.local.backend:make",
+    "pbs": "wms.ce.batch.systems:make",
     "sge": "wms.ce.batch.systems:make",
     "slurm": "wms.ce.batch.systems:make",
 }

@@ -12,6 +12,7 @@ import msgspec
 
 from wms.ce.batch.backend import Batch
 from wms.ce.batch.dialect import Dialect
+from wms.ce.batch.pbs import Pbs
 from wms.ce.batch.settings import BatchSettings
 from wms.ce.batch.sge import Sge
 from wms.ce.batch.slurm import Slurm
@@ -21,6 +22,7 @@ from wms.errors import ConfigError
 __all__ = ["DIALECTS", "make"]
 
 DIALECTS: dict[str, Callable[[str, Sequence[str]], Dialect]] = {
+    "pbs": Pbs,
     "sge": Sge,
     "slurm": Slurm,
 }
