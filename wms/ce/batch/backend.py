@@ -36,8 +36,7 @@ __all__ = ["Batch"]
 
 _QUEUE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
 _SPARE = 1000
-_LANES = 2
-"""Submissions side by side: the batch system has something to do while a command is being started."""
+_LANES = "01"
 
 Verdict = Submitted | Rejected
 T = TypeVar("T")
@@ -109,16 +108,16 @@ class Batch:
         verdicts.update({token: Rejected(token, account.reason, account.permanent)
                          for token, account in accounts.items() if isinstance(account, NoAccount)})
         for account, tokens in _by_account({token: a for token, a in accounts.items() if isinstance(a, str)}):
-            lanes = [[fit[token] for token in tokens if _lane(token) == lane] for lane in range(_LANES)]
-            for found in await _gathered([self._in_lane(account, lane, some) for lane, some in enumerate(lanes)]):
+            lanes = _lanes([fit[token] for token in tokens], self._settings.at_most)
+            for found in await _gathered([self._in_lanes(account, *lane) for lane in lanes]):
                 verdicts.update(found)
         return [verdicts[job.token] for job in jobs]
 
-    async def _in_lane(self, account: str, lane: int, jobs: Sequence[CeJob]) -> dict[str, Verdict]:
+    async def _in_lanes(self, account: str, lanes: str, jobs: Sequence[CeJob]) -> dict[str, Verdict]:
         verdicts: dict[str, Verdict] = {}
         for first in range(0, len(jobs), self._settings.at_most):
             some = jobs[first : first + self._settings.at_most]
-            verdicts.update(await self._hand_over(account, lane, some))
+            verdicts.update(await self._hand_over(account, lanes, some))
         return verdicts
 
     def _unfit(self, job: CeJob) -> Rejected | None:
@@ -129,15 +128,15 @@ class Batch:
             return Rejected(job.token, f"there is no queue {job.queue!r}", True)
         return None
 
-    async def _hand_over(self, account: str, lane: int, jobs: Sequence[CeJob]) -> dict[str, Verdict]:
+    async def _hand_over(self, account: str, lanes: str, jobs: Sequence[CeJob]) -> dict[str, Verdict]:
         """Two rounds if some were half handed over by somebody who died: the batch system knows them, or not."""
         files = {job.token: self._files(job, account) for job in jobs}
         command, silent = self._dialect.submit(), "|".join(map(re.escape, self._dialect.silent))
         try:
-            answers = await self._staging.submit(account, lane, dict.fromkeys(files), files, silent, command)
+            answers = await self._staging.submit(account, lanes, dict.fromkeys(files), files, silent, command)
             if halfway := [token for token, answer in answers.items() if answer.verb == "halfway"]:
                 handles = await self._search(halfway)
-                answers |= await self._staging.submit(account, lane, handles, {}, silent, command)
+                answers |= await self._staging.submit(account, lanes, handles, {}, silent, command)
         except SpoolFull as full:
             return {token: Rejected(token, f"the spool cannot be written: {full}", False) for token in files}
         if late := next((answer for answer in answers.values() if answer.verb == "later"), None):
@@ -266,9 +265,14 @@ class Batch:
         return [glue(queues[name]) for name in settings.queues or queues if name in queues]
 
 
-def _lane(token: str) -> int:
-    """The same in every process, so that one token is never handed over twice at a time."""
-    return sum(token.encode()) % _LANES
+def _lanes(jobs: Sequence[CeJob], few: int) -> list[tuple[str, Sequence[CeJob]]]:
+    """A few in their order; many side by side, so that the batch system has something to do while commands start.
+
+    The lane of a token is the same in every process: it is never handed over twice at a time.
+    """
+    if len(jobs) <= few:
+        return [(_LANES, jobs)]
+    return [(lane, [job for job in jobs if sum(job.token.encode()) % len(_LANES) == int(lane)]) for lane in _LANES]
 
 
 async def _gathered(works: Iterable[Coroutine[Deferred[Any], Any, T]]) -> list[T]:

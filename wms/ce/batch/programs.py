@@ -37,10 +37,18 @@ true
 """SPOOL MODE: the directories, without what belongs to no job."""
 
 SUBMIT = _IN_SPOOL + """\
-account=$2 lane=$3 silent=$4
+account=$2 lanes=$3 silent=$4
 shift 4
-exec 9>>"jobs/.lock-$account-$lane" || exit 71
-flock -w 20 9 || exit 75
+case $lanes in *0*)
+    exec 8>>"jobs/.lock-$account-0" || exit 71
+    flock -w 20 8 || exit 75
+    ;;
+esac
+case $lanes in *1*)
+    exec 9>>"jobs/.lock-$account-1" || exit 71
+    flock -w 20 9 || exit 75
+    ;;
+esac
 stage=$(mktemp -d jobs/.stage-XXXXXX) || exit 74
 trap 'rm -rf -- "$stage"' EXIT
 tar -xof - -C "$stage" || exit 74
@@ -92,7 +100,7 @@ while read -r token verb handle; do
     esac
 done <"$stage/.plan"
 """
-"""SPOOL ACCOUNT LANE SILENT COMMAND...: hand over what the tar on standard input has, one submitter a lane at a time.
+"""SPOOL ACCOUNT LANES SILENT COMMAND...: hand over what the tar has, in order, one submitter a lane (0, 1) at a time.
 
 `.order` in it has lines "TOKEN HANDLE": HANDLE is `?` if nobody has asked the batch system about the token, `-` if
 it was asked and knows no such job, or the job that it knows. A token that has a directory but no handle is `halfway`:

@@ -51,15 +51,15 @@ class Staging:
         await self._run(programs.PREPARE, ["1733" if shared else "0700"])
 
     async def submit(
-        self, account: str, lane: int, order: Mapping[str, str | None], files: Files, silent: str,
+        self, account: str, lanes: str, order: Mapping[str, str | None], files: Files, silent: str,
         command: Sequence[str],
     ) -> dict[str, Answer]:
         """`order`: token -> the job that the batch system knows, "" if it knows none, None if nobody has asked it.
 
-        A token has one `lane`, always. Raises `SpoolFull`.
+        `lanes` are those of its tokens. Raises `SpoolFull`.
         """
         lines = [f"{token} {_UNKNOWN if handle is None else handle or '-'}" for token, handle in order.items()]
-        said = await self._run(programs.SUBMIT, [account, str(lane), silent, *command], _tar(lines, files), account)
+        said = await self._run(programs.SUBMIT, [account, lanes, silent, *command], _tar(lines, files), account)
         return dict(_answers(said.splitlines(), order))
 
     async def entries(self, tokens: Iterable[str]) -> dict[str, Entry]:
