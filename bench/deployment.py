@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
+
+import msgspec
 
 from clients import site
 from clients.api import Client
@@ -21,10 +23,15 @@ CLIENTS = 4
 
 
 @contextmanager
-def suite(slots: int) -> Iterator[Site]:
-    """A running suite, reachable through the environment variables it sets."""
+def suite(slots: int, ces: Mapping[str, object] | None = None) -> Iterator[Site]:
+    """A running suite, reachable through the environment variables it sets; `ces` in the place of the local CE."""
     with tempfile.TemporaryDirectory(prefix="wms-bench-") as directory:
         here, before = Site(Path(directory)), dict(os.environ)
+        here.root.mkdir(exist_ok=True)
+        site.prepare(here, slots)
+        if ces is not None:
+            settings = msgspec.yaml.decode(here.config.read_bytes())
+            here.config.write_bytes(msgspec.yaml.encode({**settings, "ce": dict(ces)}))
         site.up(here, slots)
         os.environ.update(site.environment(here))
         try:

@@ -1,0 +1,63 @@
+"""A real Slurm for a benchmark, below a directory that goes away; started by the script of the tests.
+
+Not here: what is measured.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.components import SCRIPTS
+from tests.ports import free_ports
+
+__all__ = ["Slurm", "slurm"]
+
+
+class Slurm(NamedTuple):
+    """`conf` is its configuration, `place` a directory that users may search."""
+
+    conf: str
+    place: Path
+
+    def command(self, *line: str) -> str:
+        return subprocess.run(line, env={**os.environ, "SLURM_CONF": self.conf}, text=True, stdout=subprocess.PIPE,
+                              check=True).stdout
+
+    def left(self) -> int:
+        """Jobs that are not over."""
+        return self.command("squeue", "-h", "-o", "%i").count("\n")
+
+    def pid(self, daemon: str = "slurmctld") -> int:
+        return int((self.place / "slurm" / "run" / f"{daemon}.proc").read_text().split()[0])
+
+    def ce(self) -> dict[str, object]:
+        """The settings of this CE."""
+        return {"backend": "slurm", "spool": str(self.place / "spool"), "host": "ce.example.org", "queues": ["main"],
+                "environment": {"SLURM_CONF": self.conf}}
+
+
+@contextmanager
+def slurm(slots: int) -> Iterator[Slurm]:
+    """One node with so many processors."""
+    with tempfile.TemporaryDirectory(prefix="wms-bench-") as directory:
+        place, (port, node) = Path(directory), free_ports(2)
+        place.chmod(0o755)
+        start = {"SLURM_CLUSTER": "bench", "SLURM_PORT": str(port), "SLURM_NODE_PORTS": str(node),
+                 "SLURM_PARTITIONS": "main:UNLIMITED", "SLURM_CPUS": str(slots), "SLURM_MINJOBAGE": "60"}
+        try:
+            yield Slurm(_script("up", place / "slurm", start)["SLURM_CONF"], place)
+        finally:
+            _script("down", place / "slurm", start)
+
+
+def _script(verb: str, place: Path, env: dict[str, str]) -> dict[str, str]:
+    said = subprocess.run([SCRIPTS / "slurm.sh", verb, place], env={**os.environ, **env}, text=True,
+                          stdout=subprocess.PIPE, check=True).stdout
+    return {key: value for key, _, value in (part.partition("=") for part in shlex.split(said))}
