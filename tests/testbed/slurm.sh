@@ -15,6 +15,7 @@
 #   SLURM_PARTITIONS ("short:10 long:600")  NAME:MAXMINUTES, first is default
 #   SLURM_DBD (0)         1: with slurmdbd, that is with sacct
 #   SLURM_MINJOBAGE (300) seconds that ended jobs stay visible to squeue
+#   SLURM_SCHEDULER (sched/backfill)        sched/builtin: strictly first come first served
 #   SLURM_KILLWAIT (2)    seconds from TERM to KILL
 . "$(dirname "$0")/lib.sh"
 rp_args "$@"
@@ -143,7 +144,7 @@ SwitchType=switch/none
 SlurmdParameters=config_overrides
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
-SchedulerType=sched/backfill
+SchedulerType=${SLURM_SCHEDULER:-sched/backfill}
 SchedulerParameters=batch_sched_delay=0,bf_interval=5
 ReturnToService=2
 KillWait=${SLURM_KILLWAIT:-2}
