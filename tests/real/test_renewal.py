@@ -21,7 +21,7 @@ HOST = "/DC=org/DC=example/CN=localhost"
 RENEWED_S = 3600
 SHORT = "0:06"
 HISTORY = Counter(RegJob=1, Accepted=2, EnQueued=2, DeQueued=2, Match=1, Transfer=2, Running=1, ReallyRunning=1,
-                  ResourceUsage=3, Done=2)
+                  ResourceUsage=8, Done=2)
 Program = Callable[..., CompletedProcess[str]]
 Settings = dict[str, str]
 
