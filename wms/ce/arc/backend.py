@@ -228,16 +228,26 @@ class Arc:
                        in (Phase.QUEUED, Phase.RUNNING, Phase.HELD))
 
     async def _replace(self, rest: Rest, handle: str, file: tuple[str, bytes], state: str) -> None:
-        """Bring it; the job puts it in its place, for which a running one is given some seconds."""
+        """Bring it; the job puts it in its place, for which one that has begun is given some seconds."""
         path = f"/jobs/{handle}/session/{file[0]}"
-        end = self._clock.seconds() + (_TAKEN_S if state == "RUNNING" else 0)
         try:
             await rest.put(path, file[1])
-            while self._clock.seconds() < end:
-                await deferLater(self._clock, _LOOK_S, lambda: None)
-                await rest.get(path, "0-0")
+            end = self._clock.seconds() + _TAKEN_S
+            if state == "RUNNING" or await self._has_begun(rest, handle):
+                while self._clock.seconds() < end:
+                    await deferLater(self._clock, _LOOK_S, lambda: None)
+                    await rest.get(path, "0-0")
         except NotFound:
             return
+
+    @staticmethod
+    async def _has_begun(rest: Rest, handle: str) -> bool:
+        """Its output is there before the CE has heard that it runs."""
+        try:
+            await rest.get(f"/jobs/{handle}/session/{OUTPUT}", "0-0")
+        except NotFound:
+            return False
+        return True
 
 
 async def _items(rest: Rest, action: str, ids: Sequence[str]) -> list[Item]:
