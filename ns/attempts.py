@@ -10,12 +10,13 @@ import signal
 import sqlalchemy as sa
 
 from ns import files, store
+from ns.beginnings import Beginnings
 from ns.running import attempt_of, check_live, check_open
 from wms.errors import NotAllowedNow, NotFound, SandboxTooLarge
 from wms.eventlog import Journal
 from wms.faults import owned
 from wms.httpd import Call, FileReply
-from wms.messages import LOGMONITOR, WM, WM_BEGUN, Begun, Close, Reported, Resubmit
+from wms.messages import LOGMONITOR, WM, Close, Reported, Resubmit
 from wms.operations import Empty, File, OutcomeReport, StartGranted, StartRequest
 from wms.outbox import Outbox
 from wms.sandbox import check_name
@@ -27,8 +28,9 @@ from wms.usage import reported
 class Attempts:
     """The operations of right `attempt`; the capability has been verified before."""
 
-    def __init__(self, kit: Kit) -> None:
+    def __init__(self, kit: Kit, beginnings: Beginnings) -> None:
         self._kit = kit
+        self._beginnings = beginnings
 
     async def input(self, call: Call) -> FileReply:
         (id, number), name = attempt_of(call), call.params["name"]
@@ -56,7 +58,7 @@ class Attempts:
         store.put_attempt(conn, row._replace(nonce=body.nonce, started=now, sequence_code=journal.code))
         with Outbox(conn, now) as out:
             out.log(journal.events)
-            out.send(WM_BEGUN, Begun(job.job, number, now), job.job)
+        self._beginnings.note(id, number, now)
         return StartGranted(True, journal.code)
 
     def _journal(self, job: store.Job, code: str, now: float) -> Journal:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from ns import delegation_rows, files, store
 from ns.attempts import Attempts, close
+from ns.beginnings import Beginnings
 from ns.ces import ComputingElements
 from ns.checkpoints import Checkpoints
 from ns.credential_upkeep import SEARCH_S, CredentialUpkeep
@@ -49,13 +50,15 @@ def make(kit: Kit) -> Daemon:
     tokens = DelegatedTokens(kit, issuers)
     matches, reasons = ListMatches(kit, questions), Reasons(kit, questions)
     ces = ComputingElements(kit, questions)
-    jobs, output, attempts = Jobs(kit, matches), Output(kit), Attempts(kit)
+    beginnings = Beginnings(kit)
+    jobs, output, attempts = Jobs(kit, matches), Output(kit), Attempts(kit, beginnings)
     nodes = Nodes(kit)
     listening, perusals, states = Listening(kit.clock), Perusals(kit), Checkpoints(kit)
     sessions = Sessions(kit, listening)
     return Daemon("ns", [
         listening,
         issuers,
+        beginnings,
         Consumer(kit, NS, keeper.handle),
         EffectConsumer(kit, NS_NODES, nodes.act, batch=RELEASES),
         Consumer(kit, questions.topic, questions.handle),

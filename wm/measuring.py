@@ -62,11 +62,12 @@ class Measuring(Ticker):
 
     def begun(self, conn: sa.Connection, messages: Sequence[Message], _now: float) -> None:
         """Jobs that began; one whose attempt is another by now is not counted."""
-        found = [one for message in messages if isinstance(one := decode(message.body), Begun)]
+        found = [one for message in messages if isinstance(begun := decode(message.body), Begun)
+                 for one in begun.beginnings]
         rows = {row.id: row for row in conn.execute(sa.select(jobs.c.id, jobs.c.ce, jobs.c.attempt, jobs.c.placed_at)
-                                                    .where(jobs.c.id.in_({_unique(one.job) for one in found})))}
+                                                    .where(jobs.c.id.in_({one.id for one in found})))}
         for one in found:
-            row = rows.get(_unique(one.job))
+            row = rows.get(one.id)
             if row is not None and row.attempt == one.attempt and row.placed_at:
                 self._seen.append(Seen(row.ce, one.at, queue_s=one.at - row.placed_at))
 
@@ -98,7 +99,3 @@ class Measuring(Ticker):
             await self._kit.thread(write_private, self._path, content)
         except OSError as error:
             self._kit.log.warn("{path} cannot be written: {error}", path=str(self._path), error=str(error))
-
-
-def _unique(job: str) -> str:
-    return job.rsplit("/", 1)[-1]

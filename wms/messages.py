@@ -207,12 +207,18 @@ class DrainCe(Record, frozen=True):
     drain: bool = True
 
 
-class Begun(Record, frozen=True):
-    """The wrapper of this attempt was granted its start at `at` (epoch s)."""
+class Beginning(msgspec.Struct, frozen=True):
+    """The wrapper of this attempt was granted its start at `at` (epoch s); `id` is the unique part of the job."""
 
-    job: str
+    id: str
     attempt: int
     at: float
+
+
+class Begun(Record, frozen=True):
+    """These attempts began lately."""
+
+    beginnings: tuple[Beginning, ...]
 
 
 class CredentialEnded(Record, frozen=True):
