@@ -176,7 +176,7 @@ def test_a_command_that_says_too_much(host: Host) -> None:
 
 
 def test_a_question_that_nobody_waits_for_any_more(host: Host, tmp_path: Path) -> None:
-    asked = begun(host.run(["sh", "-c", f"echo $$ >{tmp_path}/pid; exec sleep 1000"], timeout_s=1))
+    asked = begun(host.run(["sh", "-c", f"echo $$ >{tmp_path}/pid; exec sleep 1000"], timeout_s=5))
     pid = number(tmp_path / "pid")
     run(cancel(asked))
     with pytest.raises(CancelledError):
@@ -185,7 +185,7 @@ def test_a_question_that_nobody_waits_for_any_more(host: Host, tmp_path: Path) -
 
 
 def test_nothing_is_asked_of_a_host_that_was_stopped(host: Host, tmp_path: Path) -> None:
-    asked = begun(host.run(["sh", "-c", f"echo $$ >{tmp_path}/pid; exec sleep 1000"], timeout_s=1))
+    asked = begun(host.run(["sh", "-c", f"echo $$ >{tmp_path}/pid; exec sleep 1000"], timeout_s=5))
     pid = number(tmp_path / "pid")
     run(host.stop())
     with pytest.raises(Unavailable, match="stop"):

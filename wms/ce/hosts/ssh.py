@@ -62,6 +62,9 @@ class Ssh:
         await self._here.start()
 
     async def stop(self) -> None:
+        """Commands first, then what carries them."""
+        await self._here.stop()
+        await self._here.start()
         await self._close()
         await self._here.stop()
         if self._place is not None:
