@@ -34,9 +34,9 @@ def report_name(unique: str) -> str:
 
 def wanted(description: JobDescription, broker_info: str, unique: str) -> tuple[Stored, ...]:
     """Each OutputFile with the places it may go: its StorageElement, else OutputSE, else any close one."""
-    known = read(broker_info)
-    return tuple(Stored(file, tuple(_places(file, se or description.output_se, known, unique)))
-                 for file, se in _asked(description))
+    asked = list(_asked(description))
+    known = read(broker_info) if asked else {}
+    return tuple(Stored(file, tuple(_places(file, se or description.output_se, known, unique))) for file, se in asked)
 
 
 def _asked(description: JobDescription) -> Iterator[tuple[str, str]]:

@@ -103,6 +103,7 @@ def _main(job: WrapperJob, names: Mapping[str, str]) -> str:
         *(["wms_checkpoints"] if job.checkpointable else []),
         *directories(job),
         *(["wms_broker_info"] if job.broker_info else []),
+        "chmod +x ../bin/*",
         *fetched(job),
         *checked(job, names),
         *(["wms_input_data"] if job.input_data else []),

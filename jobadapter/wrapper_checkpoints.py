@@ -195,13 +195,11 @@ def checkpoints(wanted: bool, base_url: str, curl_options: str) -> list[str]:
     if not wanted:
         return []
     names = " ".join(NAMES)
-    places = " ".join(f"../bin/{name}" for name in NAMES)
     return ["\n".join([
         f"wms_keeper={quoted(keeper(base_url, curl_options))}",
         "wms_checkpoints() { # the command that keeps the state",
         f"    for wms_name in {names}; do",
         """        printf '%s' "$wms_keeper" >"../bin/$wms_name" || wms_fatal 'Working directory not writable'""",
         "    done",
-        f"    chmod +x {places}",
         "}",
     ])]

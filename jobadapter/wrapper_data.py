@@ -146,7 +146,6 @@ wms_broker_info() { # what the match knew, for the job to read, and the command 
     printf '%s' "$wms_info" >.BrokerInfo || wms_fatal 'Working directory not writable'
     for wms_name in glite-brokerinfo edg-brokerinfo; do
         printf '%s' "$wms_info_command" >"../bin/$wms_name" || wms_fatal 'Working directory not writable'
-        chmod +x "../bin/$wms_name"
     done
 }
 """

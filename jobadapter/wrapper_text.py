@@ -302,7 +302,6 @@ wms_directory() { # ours alone; ../ctl beside the job's working directory holds 
     for wms_name in lb-logevent glite-lb-logevent; do
         printf '%s' "$wms_logger" >"../bin/$wms_name" || wms_fatal 'Working directory not writable'
     done
-    chmod +x ../bin/lb-logevent ../bin/glite-lb-logevent
 }
 """
 

@@ -91,9 +91,7 @@ class Spool:
         """Take a job in unless its token is here already. `order` sorts it among the waiting."""
         if os.path.lexists(f"{self.jobs}/{job.token}"):
             return
-        place = f"{self.scratch}/{job.token}"
-        shutil.rmtree(place, ignore_errors=True)
-        os.mkdir(place, 0o700)
+        place = self._scratch(job.token)
         limits = Limits(job.job, job.queue, job.wall_s, job.cpu_s, job.memory_mb, job.cpus)
         _write(f"{place}/script", job.script.encode())
         _write(f"{place}/limits", msgspec.json.encode(limits))
@@ -102,6 +100,16 @@ class Spool:
         os.mkfifo(f"{place}/answer", 0o600)
         _write(f"{self.queue}/{order}.{job.token}", b"")
         os.rename(place, f"{self.jobs}/{job.token}")
+
+    def _scratch(self, token: str) -> str:
+        """A new directory, whatever a crash left there."""
+        place = f"{self.scratch}/{token}"
+        try:
+            os.mkdir(place, 0o700)
+        except FileExistsError:
+            shutil.rmtree(place)
+            os.mkdir(place, 0o700)
+        return place
 
     def prune(self) -> None:
         """Drop markers without a job: what is left of a submitter or a cleaner that died."""
@@ -150,7 +158,7 @@ class Spool:
         markers = [f"{self.running}/{token}", f"{self.ended}/{token}", f"{self.calls}/{token}"]
         for path in [*markers, *([f"{self.queue}/{marker}"] if marker else [])]:
             _unlink(path)
-        shutil.rmtree(f"{self.scratch}/{token}.gone", ignore_errors=True)
+        _remove(f"{self.scratch}/{token}.gone")
 
     # -- what stands where -------------------------------------------------------------------------------
 
@@ -288,6 +296,16 @@ def _age(path: str, now: float) -> float | None:
         return now - os.stat(path).st_mtime
     except FileNotFoundError:
         return None
+
+
+def _remove(directory: str) -> None:
+    """Files of its own first, by their names: most have nothing else."""
+    with suppress(OSError):
+        for name in os.listdir(directory):
+            os.unlink(f"{directory}/{name}")
+        os.rmdir(directory)
+        return
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _unlink(path: str) -> None:

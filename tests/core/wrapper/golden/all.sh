@@ -859,7 +859,6 @@ wms_directory() { # ours alone; ../ctl beside the job's working directory holds 
     for wms_name in lb-logevent glite-lb-logevent; do
         printf '%s' "$wms_logger" >"../bin/$wms_name" || wms_fatal 'Working directory not writable'
     done
-    chmod +x ../bin/lb-logevent ../bin/glite-lb-logevent
 }
 
 wms_each_input() {
@@ -913,6 +912,7 @@ wms_outputs() {
 }
 wms_prepare
 mkdir -p -- './data' './logs' || wms_fatal 'Working directory not writable'
+chmod +x ../bin/*
 wms_download
 wms_bytes_in=10 wms_files_in=2
 wms_runnable './run it.sh' || wms_fatal 'run%20it.sh not found or unreadable'

@@ -859,7 +859,6 @@ wms_directory() { # ours alone; ../ctl beside the job's working directory holds 
     for wms_name in lb-logevent glite-lb-logevent; do
         printf '%s' "$wms_logger" >"../bin/$wms_name" || wms_fatal 'Working directory not writable'
     done
-    chmod +x ../bin/lb-logevent ../bin/glite-lb-logevent
 }
 
 wms_info='[ ComputingElement = [ name = "ce.org:8443/jobmanager-local-q" ] ]
@@ -997,7 +996,6 @@ wms_broker_info() { # what the match knew, for the job to read, and the command 
     printf '%s' "$wms_info" >.BrokerInfo || wms_fatal 'Working directory not writable'
     for wms_name in glite-brokerinfo edg-brokerinfo; do
         printf '%s' "$wms_info_command" >"../bin/$wms_name" || wms_fatal 'Working directory not writable'
-        chmod +x "../bin/$wms_name"
     done
 }
 
@@ -1083,6 +1081,7 @@ wms_outputs() {
 }
 wms_prepare
 wms_broker_info
+chmod +x ../bin/*
 wms_runnable '/bin/true' || wms_fatal '/bin/true not found or unreadable'
 wms_take_start
 wms_hook cp_1_5.sh

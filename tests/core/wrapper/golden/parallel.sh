@@ -859,7 +859,6 @@ wms_directory() { # ours alone; ../ctl beside the job's working directory holds 
     for wms_name in lb-logevent glite-lb-logevent; do
         printf '%s' "$wms_logger" >"../bin/$wms_name" || wms_fatal 'Working directory not writable'
     done
-    chmod +x ../bin/lb-logevent ../bin/glite-lb-logevent
 }
 
 
@@ -988,6 +987,7 @@ wms_outputs() {
     wms_upload "$@"
 }
 wms_prepare
+chmod +x ../bin/*
 wms_runnable './mpi' || wms_fatal 'mpi not found or unreadable'
 wms_parallel
 wms_take_start
