@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
 import tempfile
 import time
 from functools import cache
@@ -13,7 +14,7 @@ import pytest
 from benches_slurm import Cluster, bench_cluster
 from ce_bench import Bench, Can, Kind
 
-from tests.components import Start
+from tests.components import SCRIPTS, Start
 from tests.ports import free_port
 from wms.x509.proxy import dump, load, new_key, new_proxy
 
@@ -39,13 +40,23 @@ class Arex(NamedTuple):
         return dump(cert, key, issuer.chain)
 
 
+RUNNING: list[Path] = []
+
+
+def all_down() -> None:
+    for directory in RUNNING:
+        subprocess.run([SCRIPTS / "arc.sh", "down", directory], check=True, stdout=subprocess.DEVNULL)
+
+
 @cache
 def arex(start: Start) -> Arex:
     cluster = bench_cluster(start)
     queue = cluster.start["SLURM_PARTITIONS"].partition(":")[0]
     given = {"ARC_PORT": str(free_port()), "ARC_LRMS": "slurm", "ARC_QUEUES": queue,
              "SLURM_CONF": cluster.conf}
-    return Arex(start("arc", **given), given, cluster)
+    made = Arex(start("arc", **given), given, cluster)
+    RUNNING.append(Path(made.printed["CA_DIR"]).parent)
+    return made
 
 
 def open_place(workplace: Path) -> Path:
