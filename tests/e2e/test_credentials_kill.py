@@ -13,7 +13,7 @@ from deployment import NAMES, Deployment, belonging_to, until
 from people import owner, someone
 from test_kill import PATIENCE_S, SEED, patient
 
-LIFE_S = 40.0
+LIFE_S = 30.0
 JOBS = 6
 SLOTS = 3
 MOST_KILLS = 60

@@ -148,7 +148,7 @@ def patient(deployment: Deployment) -> None:
 @pytest.mark.timeout(2 * PATIENCE_S)
 def test_killed_daemons_lose_no_job_and_run_none_twice(deployment: Deployment) -> None:
     patient(deployment)
-    endure(deployment, 200, kills=45)
+    endure(deployment, 100, kills=24)
 
 
 @pytest.mark.timeout(2 * PATIENCE_S)
@@ -156,4 +156,11 @@ def test_nor_on_postgresql(postgresql: str, deployment: Deployment) -> None:
     patient(deployment)
     deployment.configure(database=postgresql)
     deployment.migrate()
-    endure(deployment, 60, kills=20)
+    endure(deployment, 40, kills=12)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(4 * PATIENCE_S)
+def test_nor_when_they_are_killed_for_minutes(deployment: Deployment) -> None:
+    patient(deployment)
+    endure(deployment, 400, kills=90)
