@@ -5,6 +5,7 @@ killed meanwhile.
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from deployment import NAMES, Deployment, belonging_to, until
 from people import owner, someone
 from test_kill import PATIENCE_S, SEED, patient
 
-LIFE_S = 30.0
+LIFE_S = 40.0
 JOBS = 6
 SLOTS = 3
 MOST_KILLS = 60
+BETWEEN_S = (0.0, 4.0)
+"""Between the readiness of a process and the end of another."""
 PROGRAM = "sleep 1000"
 
 
@@ -63,6 +66,7 @@ def test_jobs_end_once_with_their_credential_whoever_is_killed(service: Deployme
     until(lambda: len(list(ran.iterdir())) == SLOTS, "the payloads to begin")
     chance, victims = random.Random(SEED), Counter[str]()
     while running(service):
+        time.sleep(chance.uniform(*BETWEEN_S))
         victim = chance.choice(NAMES)
         processes[victim].kill()
         processes[victim] = service.start(victim)
