@@ -8,7 +8,8 @@ from importlib import import_module
 from bench.rows import keep, table
 
 BENCHMARKS = ("cli", "handshakes", "authorised", "matching", "waiting", "supply", "replays", "lb_events",
-              "renewals", "lb_intake", "lb_children", "lb_query", "compounds", "submissions", "jobs", "slurm")
+              "renewals", "lb_intake", "lb_children", "lb_query", "compounds", "submissions", "jobs", "slurm",
+              "polling")
 """Modules of this package with `run() -> list[Row]`, the quick ones first."""
 
 

@@ -23,8 +23,12 @@ CLIENTS = 4
 
 
 @contextmanager
-def suite(slots: int, ces: Mapping[str, object] | None = None) -> Iterator[Site]:
-    """A running suite, reachable through the environment variables it sets; `ces` in the place of the local CE."""
+def suite(slots: int, ces: Mapping[str, object] | None = None,
+          fill: Callable[[str], object] | None = None) -> Iterator[Site]:
+    """A running suite, reachable through the environment variables it sets; `ces` in the place of the local CE.
+
+    `fill` is called with the URL of the database before the start.
+    """
     with tempfile.TemporaryDirectory(prefix="wms-bench-") as directory:
         here, before = Site(Path(directory)), dict(os.environ)
         here.root.mkdir(exist_ok=True)
@@ -32,6 +36,8 @@ def suite(slots: int, ces: Mapping[str, object] | None = None) -> Iterator[Site]
         if ces is not None:
             settings = msgspec.yaml.decode(here.config.read_bytes())
             here.config.write_bytes(msgspec.yaml.encode({**settings, "ce": dict(ces)}))
+        if fill is not None and site.wmsd(here, "migrate") == 0:
+            fill(f"sqlite:///{here.state}/wms.sqlite")
         site.up(here, slots)
         os.environ.update(site.environment(here))
         try:

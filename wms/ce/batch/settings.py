@@ -18,8 +18,8 @@ class BatchSettings(HostSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     offered, none: all that the system shows. `cluster` is one of several that the commands know; another
     configuration of them goes into `environment`. `accounts`: whose jobs run as whom, which `become` must allow.
     `options` are added to each submission. `job_environment` is what payloads have beside what the system gives them.
-    `timeout_s` of one command; `fresh_s`: how old a list of jobs may be when it is used again; `at_most`: jobs handed
-    over by one command.
+    `timeout_s` of one command; `fresh_s`: how old a list of jobs may be when it is used again, twenty times that for
+    counting jobs of queues; `at_most`: jobs handed over by one command.
     """
 
     backend: str

@@ -25,6 +25,9 @@ _HANDLE = re.compile(r"[A-Za-z0-9_.@\[][A-Za-z0-9_.@\[\]-]{0,120}")
 _AT_ONCE = 500
 """Names or handles in one command line: some 60 kB."""
 
+_COUNTED = 20.0
+"""How many jobs queues have may be told from a list so many times as old: it is asked about all the time."""
+
 _NO_ACCOUNTS_S = 600.0
 """How long nobody asks for accounts again after they could not be read."""
 
@@ -48,12 +51,12 @@ class System:
         self._log = Logger()
         self._accounts_again = float("-inf")
 
-    async def rows(self, not_before: float = float("-inf")) -> Mapping[str, Row]:
-        """All jobs by handle, at most `fresh_s` old and not listed before that time (of the reactor)."""
+    async def rows(self, not_before: float = float("-inf"), old: float = 1.0) -> Mapping[str, Row]:
+        """All jobs by handle, at most `old` times `fresh_s` old, not listed before that time (of the reactor)."""
         await self._lock.acquire()
         try:
             now = self._reactor.seconds()
-            if self._listed.when < max(now - self._settings.fresh_s, not_before):
+            if self._listed.when < max(now - old * self._settings.fresh_s, not_before):
                 said = await self._said(self._dialect.listing())
                 self._listed = _Listed(now, self._understood(self._dialect.rows(said.stdout)))
             return self._listed.rows
@@ -93,7 +96,7 @@ class System:
                     raise _silence(command, said)
 
     async def queues(self, most: QueueFacts) -> list[QueueFacts]:
-        rows = await self.rows()
+        rows = await self.rows(old=_COUNTED)
         said = [(await self._said(command)).stdout for command in self._dialect.facts()]
         return self._dialect.queues(said, rows, most)
 
