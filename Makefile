@@ -7,8 +7,14 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: demo test check core bench soak install dev packages docs clean
 
+# One job on this machine; CE=slurm: on a real Slurm cluster that is installed and started for it (root)
 demo: install
+ifeq ($(CE),slurm)
+	sh tests/testbed/packages.sh slurm
+	PYTHON=$(BIN)/python sh tests/testbed/demo-slurm.sh .wms-slurm
+else
 	$(BIN)/wms demo --dir .wms
+endif
 
 install: $(VENV)/.installed
 dev: $(VENV)/.dev
@@ -55,4 +61,4 @@ docs: dev
 	$(BIN)/python -m docs
 
 clean:
-	rm -rf .venv .wms build *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf .venv .wms .wms-slurm build *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*

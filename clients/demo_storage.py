@@ -10,17 +10,18 @@ from pathlib import Path
 
 import msgspec
 
-CE = "{host}:2119/jobmanager-local-{queue}"
+CE = "{host}:2119/jobmanager-{kind}-{queue}"
 FILE = "lfn:/local/points.txt"
 POINTS = "".join(f"{number} {number * number}\n" for number in range(1, 11))
 
 
-def settings(root: Path, host: str, queue: str) -> Mapping[str, object]:
-    """Writes the files below `root`; the section `information` of the configuration."""
+def settings(root: Path, host: str, kind: str, queue: str) -> Mapping[str, object]:
+    """Writes the files below `root`; the section `information` of the configuration, for a CE's `kind` and `queue`."""
     data, resources, catalogue = root / "storage", root / "storage.yaml", root / "catalogue.yaml"
     data.mkdir(mode=0o700, exist_ok=True)
     (data / "points.txt").write_text(POINTS)
-    resources.write_bytes(msgspec.yaml.encode(_resources(CE.format(host=host, queue=queue), host, str(data))))
+    ce = CE.format(host=host, kind=kind, queue=queue)
+    resources.write_bytes(msgspec.yaml.encode(_resources(ce, host, str(data))))
     catalogue.write_bytes(msgspec.yaml.encode({FILE: [f"file://{host}/points.txt"]}))
     return {"files": [str(resources)], "catalogues": {"demo": {"kind": "static", "file": str(catalogue)}}}
 

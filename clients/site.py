@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -72,11 +72,14 @@ def environment(site: Site) -> dict[str, str]:
             "WMS_CONFIG": str(site.config), "WMS_INTERLOGGER_SPOOL": str(site.state / "lb-spool")}
 
 
-def up(site: Site, slots: int) -> bool:
-    """Make what is missing, start the suite unless it runs, wait until it is ready; True if it was started."""
+def up(site: Site, slots: int, ces: Path | None = None) -> bool:
+    """Make what is missing, start the suite unless it runs, wait until it is ready; True if it was started.
+
+    `ces`: a YAML file of computing elements (the key `ce` of the configuration) instead of this machine's slots.
+    """
     site.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(site):
-        prepare(site, slots)
+        prepare(site, slots, ces)
         if running(site) is not None:
             return False
         _run(site, "migrate")
@@ -177,12 +180,12 @@ def _last_word(site: Site) -> str:
 # -- what is made ----------------------------------------------------------------------------------------
 
 
-def prepare(site: Site, slots: int) -> None:
+def prepare(site: Site, slots: int, ces: Path | None = None) -> None:
     """CA, certificates, proxy and configuration; what is there is kept, a proxy near its end is made anew."""
     now = time.time()
     if not site.config.exists():
         _make_certificates(site, now)
-        _write(site.config, _configuration(site, slots), 0o600)
+        _write(site.config, _configuration(site, _ces(slots, ces)), 0o600)
     if not _lasts(site.proxy, now + PROXY_LEAST_S):
         make_proxy(site, now)
 
@@ -236,16 +239,28 @@ def site_host() -> str:
     return "localhost"
 
 
-def _configuration(site: Site, slots: int) -> bytes:
-    """Writes the files that it names, too."""
+def _ces(slots: int, file: Path | None) -> Mapping[str, Mapping[str, object]]:
+    if file is None:
+        return {"local": {"backend": "local", "slots": slots, "tags": _software()}}
+    try:
+        return msgspec.yaml.decode(file.read_bytes(), type=dict[str, dict[str, object]])
+    except (OSError, msgspec.MsgspecError) as error:
+        raise SuiteFailed(f"{file} has no computing elements: {error}",
+                          hint="What stands below `ce` in a configuration: NAME: {backend: slurm, ...}.") from None
+
+
+def _configuration(site: Site, ces: Mapping[str, Mapping[str, object]]) -> bytes:
+    """Writes the files that it names, too. Its storage is close to the first queue of the first CE."""
+    first: Mapping[str, Any] = next(iter(ces.values()), {})
+    kind, queue = str(first.get("backend", "local")), str(next(iter(first.get("queues", ())), "default"))
     listen = f"127.0.0.1:{_free_port()}"
     values: Mapping[str, object] = {
         "host": site_host(), "vo": "local", "state_dir": str(site.state),
         "tls": {"certificate": str(site.root / "host/cert.pem"), "key": str(site.root / "host/key.pem"),
                 "ca_dir": str(site.certificates)},
         "ns": {"listen": listen}, "lb": {"listen": listen, "super_users": [_user_dn(site)]},
-        "information": demo_storage.settings(site.root, site_host(), "default"),
-        "ce": {"local": {"backend": "local", "slots": slots, "tags": _software()}},
+        "information": demo_storage.settings(site.root, site_host(), kind, queue),
+        "ce": ces,
     }
     return msgspec.yaml.encode(values)
 

@@ -59,16 +59,21 @@ def _site(directory: str) -> Any:
     return Site(Path(os.path.abspath(directory)))
 
 
+_CES = click.option("--ce", "ces", default=None, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+                    help="Computing elements in YAML, as below the key ce of a configuration (at the first start).")
+
+
 @cli.command()
 @_DIRECTORY
+@_CES
 @click.option("--slots", default=max(2, os.cpu_count() or 2), show_default=True,
               help="Jobs that run at a time (at the first start).")
-def up(directory: str, slots: int) -> None:
+def up(directory: str, ces: Path | None, slots: int) -> None:
     """Start a suite in the background and wait until it is ready; harmless when it runs."""
     from clients import site
 
     here = _site(directory)
-    started = site.up(here, slots)
+    started = site.up(here, slots, ces)
     word = "is ready" if started else "was running"
     click.echo(f"The suite {word} at {site.environment(here)['WMS_ENDPOINT']}.")
     click.echo(f'Point your shell at it: eval "$(wms env --dir {shlex.quote(directory)})"')
@@ -128,16 +133,17 @@ def replay(directory: str, words: tuple[str, ...]) -> None:
 
 @cli.command()
 @_DIRECTORY
+@_CES
 @click.option("--jdl", default=str(EXAMPLE), show_default=True, type=click.Path(dir_okay=False))
 @click.option("--keep", is_flag=True, help="Leave the suite running.")
-def demo(directory: str, jdl: str, keep: bool) -> None:
+def demo(directory: str, ces: Path | None, jdl: str, keep: bool) -> None:
     """Start a suite, run a job, show its states as they change, print its output, stop everything."""
     from clients import demonstration, site
 
     here = _site(directory)
     try:
         click.echo("Starting the suite ...")
-        site.up(here, max(2, os.cpu_count() or 2))
+        site.up(here, max(2, os.cpu_count() or 2), ces)
         sys.exit(demonstration.run(here, Path(jdl), click.echo))
     finally:
         if not keep:

@@ -1,6 +1,8 @@
 #!/bin/sh
-# Install the Debian packages of the real components that the tests start. Needs root or sudo; nothing is started.
+# Install the Debian packages of the real components that the tests start, with the argument `slurm` only those of a Slurm
+# cluster. Needs root or sudo; nothing is started.
 set -eu
+SLURM="munge slurmctld slurmd slurm-client slurm-wlm-basic-plugins"
 PACKAGES="openssl curl openssh-server openssh-client sudo gridengine-master gridengine-exec gridengine-client
     shellcheck dash busybox procps iproute2 util-linux systemd
     postgresql rabbitmq-server myproxy-server myproxy globus-proxy-utils globus-gsi-cert-utils-progs voms-clients
@@ -8,7 +10,8 @@ PACKAGES="openssl curl openssh-server openssh-client sudo gridengine-master grid
     nordugrid-arc-arex
     slapd ldap-utils glue-schema chromium fonts-dejavu-core mpich wget python3
     xrootd-server xrootd-server-plugins xrootd-plugins xrootd-voms-plugins xrootd-client-plugins
-    munge slurmctld slurmd slurm-client slurm-wlm-basic-plugins slurmdbd slurm-wlm-mysql-plugin"
+    $SLURM slurmdbd slurm-wlm-mysql-plugin"
+[ "${1:-}" != slurm ] || PACKAGES="openssl curl procps $SLURM"
 missing=""
 for package in $PACKAGES; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"

@@ -61,6 +61,7 @@ def glue(facts: QueueFacts) -> dict[str, Any]:
     """The queue as a CE in the sense of GLUE 1.3; times of policies in minutes, of states in seconds."""
     contact, _, _ = facts.id.rpartition("-" + facts.queue)
     return {
+        "GlueHostNetworkAdapterOutboundIP": True,  # else no wrapper could call the service
         **facts.machine,
         "GlueCEUniqueID": facts.id,
         "GlueCEName": facts.queue,
