@@ -241,7 +241,7 @@ def test_memory_does_not_grow_with_the_number_of_nodes(tmp_path: Path) -> None:
 @given(st.integers(1, 7).flatmap(lambda n: st.tuples(st.just(n), st.sets(
     st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)).filter(lambda edge: edge[0] < edge[1]), max_size=9))),
     st.data(), st.integers(0, 3))
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_dag_ends_as_its_nodes_do(graph: tuple[int, set[tuple[int, int]]], data: st.DataObject,
                                       running: int) -> None:
     number, edges = graph

@@ -180,6 +180,16 @@ class Life(RuleBasedStateMachine):
         self._directory.cleanup()
 
 
-Life.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None,
-                                  suppress_health_check=list(HealthCheck))
+class LongLife(Life):
+    """Many more of them."""
+
+
+def lives(number: int) -> settings:
+    return settings(max_examples=number, stateful_step_count=25, deadline=None,
+                    suppress_health_check=list(HealthCheck))
+
+
+Life.TestCase.settings = lives(10)
+LongLife.TestCase.settings = lives(250)
 TestLife = Life.TestCase
+TestLongLife = pytest.mark.soak(LongLife.TestCase)

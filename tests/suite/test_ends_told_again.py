@@ -34,10 +34,10 @@ def test_an_end_that_could_not_be_taken_is_told_again(world: World, lives: int) 
     rename(world, unique, "elsewhere")
     world.finish_payload(token, report=False)
     while buried(world) < lives:
-        world.advance(600, step=50)
+        world.advance(600, step=100)
     rename(world, "elsewhere", unique)
     assert phase(world, unique) == store.STARTED
-    world.advance(3_700 * 2 ** lives, step=100)
+    world.advance(3_700 * 2 ** lives, step=300)
     assert phase(world, unique) in (store.ENDED, store.CLEARED)
     assert buried(world) == lives
     assert world.state(job) == "Cleared"

@@ -120,7 +120,7 @@ def test_a_crash_at_any_commit_leaves_nothing_at_the_ce(world: World, deed: str,
         else:
             world.ce.states[token] = CeState(token, Phase.ENDED, exit_status=143)
     for _ in range(6):
-        world.advance(300, step=30)
+        world.advance(300, step=60)
         for token in alive(world.ce):
             world.start_payload(token)
             world.finish_payload(token)
