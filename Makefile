@@ -34,9 +34,10 @@ packages:
 	sh tests/testbed/packages.sh
 
 # The pure core under coverage (100 % or failure), then daemons without processes, then everything real, file by file.
+# For two processors: what is real waits half of its time, for batch systems above all, so there are more workers.
 test: dev packages core
-	$(BIN)/python -m pytest --numprocesses=2 $(TOGETHER)
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(patsubst %,--ignore=%,tests/core $(TOGETHER))
+	$(BIN)/python -m pytest --numprocesses=4 --dist=loadgroup $(TOGETHER)
+	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(patsubst %,--ignore=%,tests/core $(TOGETHER))
 
 core: dev
 	rm -f .coverage .coverage.*

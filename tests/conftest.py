@@ -23,8 +23,17 @@ for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
+LONGEST = ("test_kill", "test_ce_faults", "test_arc_storm", "test_slurm_storm", "test_credentials_kill", "test_gallery",
+           "test_grid_story", "test_up", "test_lb_faults", "test_compound_kill", "test_openapi_fuzz", "test_token_story",
+           "test_interlogger_kill", "test_lb_tools", "test_tour")
+"""Modules that begin before all others, in this order, so that no worker is alone with one at the end."""
+
 MARK = f"WMS_TEST_SESSION={os.getpid()}-{os.urandom(6).hex()}"
 os.environ["WMS_TEST_SESSION"] = MARK.partition("=")[2]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 def _marked() -> list[str]:

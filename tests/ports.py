@@ -6,7 +6,7 @@ import os
 import random
 import socket
 
-FIRST, EACH = 18_000, 7_000
+FIRST, EACH, WORKERS = 18_000, 3_600, 4
 _worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
 _rng = random.SystemRandom()
 _given: set[int] = set()
@@ -14,7 +14,7 @@ _given: set[int] = set()
 
 def free_ports(count: int) -> list[int]:
     """Different TCP ports of 127.0.0.1 that nobody listens on, none of them given before."""
-    first = FIRST + EACH * (int(_worker) % 2)
+    first = FIRST + EACH * (int(_worker) % WORKERS)
     found: list[int] = []
     while len(found) < count:
         port = _rng.randrange(first, first + EACH)
