@@ -24,7 +24,7 @@ from logmonitor import store as watches
 from wms.engine import make_engine
 
 SIZES = (10_000,)
-MEASURED_S = 120.0
+MEASURED_S = 60.0
 SETTLED_S = 30.0
 SAMPLE = 100
 SUBMITTERS = 4

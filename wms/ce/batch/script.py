@@ -59,7 +59,10 @@ while [ -n "$told" ]; do
 done
 if [ -d "$place" ]; then
     umask 022
-    echo "$status $(uname -n)" >"$spool/ended/.$token.$$" && mv -f -- "$spool/ended/.$token.$$" "$spool/ended/$token"
+    node=''
+    ! [ -r /proc/sys/kernel/hostname ] || read -r node </proc/sys/kernel/hostname
+    [ -n "$node" ] || node=$(uname -n)
+    echo "$status $node" >"$spool/ended/.$token.$$" && mv -f -- "$spool/ended/.$token.$$" "$spool/ended/$token"
 fi
 exit "$status"
 """
