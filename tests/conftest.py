@@ -23,9 +23,9 @@ for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
-LONGEST = ("test_kill", "test_ce_faults", "test_arc_storm", "test_slurm_storm", "test_credentials_kill", "test_gallery",
-           "test_grid_story", "test_up", "test_lb_faults", "test_compound_kill", "test_openapi_fuzz", "test_token_story",
-           "test_interlogger_kill", "test_lb_tools", "test_tour")
+LONGEST = ("test_kill", "test_arc_storm", "test_gallery", "test_ce_faults", "test_up", "test_slurm_storm",
+           "test_credentials_kill", "test_grid_story", "test_lb_faults", "test_compound_kill", "test_openapi_fuzz",
+           "test_token_story", "test_interlogger_kill", "test_lb_tools", "test_tour")
 """Modules that begin before all others, in this order, so that no worker is alone with one at the end."""
 
 MARK = f"WMS_TEST_SESSION={os.getpid()}-{os.urandom(6).hex()}"
