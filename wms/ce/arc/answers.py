@@ -132,8 +132,9 @@ def _usage(about: Mapping[str, Any]) -> Usage | None:
     return Usage(float(wall or 0), float(cpu or 0), 1024 * (memory or 0))
 
 
-def ended(token: str, handle: str, state: str, about: Activity, cancelled: bool) -> CeState:
+def ended(token: str, handle: str, about: Activity, cancelled: bool) -> CeState:
     """The end of a job. A wrapper's own exit status speaks for itself; for other ends the CE's words are kept."""
+    state = about.state
     own = state == "FINISHED" or (state == "FAILED" and about.exit_code is not None and about.exit_code >= 0)
     status = (about.exit_code or 0) if own else None
     reason = "; ".join(error for error in about.errors if not _OWN_END.fullmatch(error))

@@ -102,17 +102,14 @@ class Arc:
     async def _told(self, rest: Rest, group: Mapping[str, Entry]) -> dict[str, CeState]:
         done = {token: self._seen[token] for token in group if self._is_fresh(token)}
         asked = {entry.handle: token for token, entry in group.items() if token not in done}
-        found = await _items(rest, "status", list(asked))
-        over = {item.id: item.state for item in found if item.state in answers.ENDED and item.id in asked}
-        told = await _items(rest, "info", list(over))
-        about = {item.id: answers.activity(item) for item in told if not item.unknown}
-        states = {asked[item.id]: self._state(asked[item.id], item) for item in found
-                  if item.id in asked and item.id not in over}
-        ends = {asked[id]: answers.ended(asked[id], id, over[id], found, group[asked[id]].cancelled)
-                for id, found in about.items()}
-        rest_of_them = {asked[id]: CeState(asked[id], Phase.LOST) for id in over if id not in about}
+        found = [item for item in await _items(rest, "status", list(asked)) if item.id in asked]
+        over = [item.id for item in found if item.state in answers.ENDED]
+        about = {item.id: answers.activity(item) for item in await _items(rest, "info", over) if not item.unknown}
+        states = {asked[item.id]: self._state(asked[item.id], item) for item in found}
+        ends = {asked[id]: answers.ended(asked[id], id, end, group[asked[id]].cancelled)
+                for id, end in about.items() if id in asked and end.state in answers.ENDED}
         self._note(states | ends)
-        return done | states | ends | rest_of_them
+        return done | states | ends
 
     def _is_fresh(self, token: str) -> bool:
         """An end stays; the CE itself looks no oftener than every few seconds."""
@@ -130,7 +127,9 @@ class Arc:
 
     @staticmethod
     def _state(token: str, item: Item) -> CeState:
+        """What is over, but for its document, which comes a little later, still runs."""
         phase = Phase.LOST if item.unknown else answers.PHASES.get(item.state, Phase.QUEUED)
+        phase = Phase.RUNNING if phase is Phase.ENDED else phase
         return CeState(token, phase, "" if phase is Phase.LOST else item.id)
 
     async def output(self, token: str) -> str:

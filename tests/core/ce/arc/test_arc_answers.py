@@ -19,6 +19,10 @@ RECORDED: dict[str, Any] = msgspec.json.decode((Path(__file__).parent / "recorde
 NOTHING = Activity("", "", None, (), "", None)
 
 
+def bare(state: str) -> Activity:
+    return Activity("", state, None, (), "", None)
+
+
 def body(name: str) -> bytes:
     return msgspec.json.encode(RECORDED[name])
 
@@ -52,25 +56,25 @@ def test_a_document_tells_name_state_end_and_accounts() -> None:
 
 
 def test_the_wrappers_own_exit_status_speaks_for_itself() -> None:
-    assert ended("t", "h", "FAILED", about("failed"), False) == CeState(
+    assert ended("t", "h", about("failed"), False) == CeState(
         "t", Phase.ENDED, "h", 3, "vm", "", Usage(20.0, 7.0, 2048))
     slurm = Activity("", "FAILED", 3, ("LRMS error: (3) Job failed",), "n1", None)
-    assert ended("t", "h", "FAILED", slurm, False) == CeState("t", Phase.ENDED, "h", 3, "n1")
-    assert ended("t", "h", "FINISHED", NOTHING, False) == CeState("t", Phase.ENDED, "h", 0)
+    assert ended("t", "h", slurm, False) == CeState("t", Phase.ENDED, "h", 3, "n1")
+    assert ended("t", "h", bare("FINISHED"), False) == CeState("t", Phase.ENDED, "h", 0)
 
 
 def test_a_job_that_was_cancelled_has_no_status() -> None:
-    assert ended("t", "h", "KILLED", about("killed"), True).reason == "cancelled"
-    assert ended("t", "h", "KILLED", about("killed"), False).reason.startswith("Job is canceled by external request; ")
-    assert ended("t", "h", "KILLED", NOTHING, False).reason == "cancelled at the CE"
-    assert ended("t", "h", "KILLED", about("failed"), False).exit_status is None
+    assert ended("t", "h", about("killed"), True).reason == "cancelled"
+    assert ended("t", "h", about("killed"), False).reason.startswith("Job is canceled by external request; ")
+    assert ended("t", "h", bare("KILLED"), False).reason == "cancelled at the CE"
+    assert ended("t", "h", about("killed"), False).exit_status is None
 
 
 def test_other_ends_keep_the_words_of_the_ce() -> None:
     lost = Activity("", "FAILED", -1, ("LRMS error: (-1) Job died unexpectedly",), "n1", None)
-    assert ended("t", "h", "FAILED", lost, False) == CeState(
+    assert ended("t", "h", lost, False) == CeState(
         "t", Phase.ENDED, "h", None, "n1", "LRMS error: (-1) Job died unexpectedly")
-    assert ended("t", "h", "FAILED", NOTHING, False).reason == "failed at the CE, which does not say why"
+    assert ended("t", "h", bare("FAILED"), False).reason == "failed at the CE, which does not say why"
 
 
 def test_every_state_of_the_interface_is_in_the_table() -> None:
@@ -102,7 +106,7 @@ def test_any_json_is_read_or_refused(value: Any) -> None:
     answers.delegations(content)
     for item in items(content):
         assert isinstance(item, Item)
-        assert ended("t", "h", "FAILED", activity(item), False).phase is Phase.ENDED
+        assert ended("t", "h", activity(item), False).phase is Phase.ENDED
 
 
 def test_a_list_of_texts_gives_the_first() -> None:
