@@ -34,23 +34,34 @@ class Registrations:
 
     def handle(self, conn: sa.Connection, messages: Sequence[Message], now: float) -> None:
         wanted: Wanted = {}
+        over: list[str] = []
         for message in messages:
             asked = decode(message.body)
+            if isinstance(asked, Unregister):
+                self._flush(conn, wanted)
+                over.append(asked.job)
+                continue
+            self._forget(conn, over)
             if isinstance(asked, Register):
                 same = asked.credential, asked.myproxy, asked.not_after
                 wanted.setdefault(same, (self._entry(asked, now), []))[1].append(asked.job)
                 continue
             self._flush(conn, wanted)
             match asked:
-                case Unregister(job=job):
-                    store.unregister(conn, job)
                 case Redelegated():
                     self._redelegated(conn, asked, now)
                 case Destroyed(credential=credential):
                     self._destroyed(conn, credential, now)
                 case other:
                     raise TypeError(f"Proxy Renewal does not take {type(other).__name__}")
+        self._forget(conn, over)
         self._flush(conn, wanted)
+
+    @staticmethod
+    def _forget(conn: sa.Connection, over: list[str]) -> None:
+        if over:
+            store.unregister(conn, over)
+            over.clear()
 
     @staticmethod
     def _flush(conn: sa.Connection, wanted: Wanted) -> None:

@@ -117,16 +117,19 @@ def _merged(known: Registration, entry: Registration) -> Registration:
                                    next_try=min(known.next_try, other.next_try))
 
 
-def unregister(conn: sa.Connection, job: str) -> list[Registration]:
-    """The job needs no credential any more; forgets, and returns, those that lost their last job by it."""
-    mine = sa.select(registered_jobs.c.credential).where(registered_jobs.c.job == job)
-    credentials = list(conn.scalars(mine))
-    conn.execute(registered_jobs.delete().where(registered_jobs.c.job == job))
+def unregister(conn: sa.Connection, jobs: Collection[str]) -> list[Registration]:
+    """These jobs need no credential any more; forgets, and returns, those that lost their last job by it."""
+    mine = registered_jobs.c.job.in_(jobs)
+    credentials = set(conn.scalars(sa.select(registered_jobs.c.credential).where(mine)))
+    if not credentials:
+        return []
+    conn.execute(registered_jobs.delete().where(mine))
     others = sa.exists().where(registered_jobs.c.credential == registrations.c.credential)
     idle = sa.select(*_COLUMNS).where(registrations.c.credential.in_(credentials), ~others)
     dropped = _entries(conn, idle)
-    conn.execute(registrations.delete().where(
-        registrations.c.credential.in_([entry.credential for entry in dropped])))
+    if dropped:
+        conn.execute(registrations.delete().where(
+            registrations.c.credential.in_([entry.credential for entry in dropped])))
     return dropped
 
 

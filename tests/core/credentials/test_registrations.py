@@ -51,9 +51,9 @@ def test_a_longer_credential_replaces_what_is_known_and_a_shorter_does_not(conn:
 def test_a_credential_goes_with_its_last_job(conn: sa.Connection):
     store.register(conn, FIRST, ["j1"])
     store.register(conn, FIRST, ["j2"])
-    assert store.unregister(conn, "j1") == []
-    assert store.unregister(conn, "j1") == []
-    assert store.unregister(conn, "j2") == [FIRST]
+    assert store.unregister(conn, ["j1"]) == []
+    assert store.unregister(conn, ["j1"]) == []
+    assert store.unregister(conn, ["j2"]) == [FIRST]
     assert store.find(conn, "c1") is None
 
 
@@ -157,7 +157,7 @@ class Registrations(RuleBasedStateMachine):
     @rule(job=JOBS)
     def unregister(self, job: str) -> None:
         with self.engine.begin() as conn:
-            dropped = {entry.credential for entry in store.unregister(conn, job)}
+            dropped = {entry.credential for entry in store.unregister(conn, [job])}
         left = {name: jobs - {job} for name, jobs in self.model.items()}
         assert dropped == {name for name, jobs in left.items() if not jobs}
         self.model = {name: jobs for name, jobs in left.items() if jobs}
