@@ -104,6 +104,21 @@ def test_what_a_dead_submitter_handed_over_can_be_cancelled(bench: Bench, site: 
     assert waiting(site, bench) == []
 
 
+def test_a_handle_that_was_given_again_is_not_cancelled(bench: Bench, site: Cluster) -> None:
+    """As by a controller that was killed before it had saved which jobs it has."""
+    ce = bench.backend()
+    submit(ce, bench.job("lost", "sleep 1000"), bench.job("other", "sleep 1000"))
+    handles = {token: bench.place / "spool/known" / token for token in ("lost", "other")}
+    site.command("scancel", handles["lost"].read_text().strip())
+    reaches(ce, ["lost"], Phase.ENDED)
+    handles["lost"].write_text(handles["other"].read_text())
+    again = bench.backend()
+    run(again.cancel(["lost"]))
+    run(again.clean(["lost"]))
+    assert state(again, "other").phase in (Phase.QUEUED, Phase.RUNNING)
+    assert site.command("squeue", "-h", "-t", "PD,R", "-j", handles["other"].read_text().strip())
+
+
 def test_a_second_start_of_a_token_runs_nothing(bench: Bench, site: Cluster) -> None:
     ce = bench.backend()
     submit(ce, bench.job("one", f"echo x >>{bench.place}/starts"))

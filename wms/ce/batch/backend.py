@@ -138,7 +138,7 @@ class Batch:
                 handles = await self._search(halfway)
                 answers |= await self._staging.submit(account, lanes, handles, {}, silent, command)
         except SpoolFull as full:
-            return {token: Rejected(token, f"the spool cannot be written: {full}", False) for token in files}
+            raise Unavailable(f"the spool cannot be written: {full}") from None
         if late := next((answer for answer in answers.values() if answer.verb == "later"), None):
             raise Unavailable(f"{command[0]}: {late.text}")
         return {token: self._verdict(token, account, answers.get(token)) for token in files}
@@ -222,9 +222,9 @@ class Batch:
         await self._end(entries)
 
     async def _end(self, entries: Mapping[str, Entry]) -> None:
-        """Also those that were handed over by somebody who died before he could write it down."""
-        handles = {token: self._dialect.handle(entry.handle) for token, entry in entries.items()}
-        handles |= await self._search([token for token, handle in handles.items() if not handle])
+        """By their names: somebody may have died before he could write down a handle, and a batch system that lost the
+        last that it was told gives handles again, to others."""
+        handles = await self._search(entries)
         for account, some in _by_account({token: entry.account for token, entry in entries.items()}):
             await self._system.cancel([handles[token] for token in some if handles[token]], account)
 
