@@ -41,7 +41,7 @@ for before in $(sed -n 's/^start //p' "$file" 2>/dev/null); do
     kill -0 "$before" 2>/dev/null && echo "beside $before" >>"$file"
 done
 echo "start $$" >>"$file"
-sleep "$2"
+sleep "$2" || exit
 echo "end $$" >>"$file"
 """
 """Counts its starts, and tells if an earlier one of the same job still runs."""
@@ -80,13 +80,13 @@ class Storm:
         print(f"WMS_STORM_SEED={SEED}")
         self.expected = jobs
         self._processes = {name: self.deployment.spawn(name) for name in names}
-        for process in self._processes.values():
-            process.wait_ready()
+        ready(self.deployment)
         self.tell(f"{len(names)} daemons are ready")
 
     def join(self, name: str) -> None:
         """Another daemon, ready."""
-        self._processes[name] = self.deployment.start(name)
+        self._processes[name] = self.deployment.spawn(name)
+        ready(self.deployment)
 
     @contextmanager
     def killing(self, most_s: float, dead_s: float = 1.0) -> Iterator[None]:
@@ -207,7 +207,9 @@ class Storm:
     def history(self, job: str) -> str:
         """What happened to a job, one event a line."""
         with self.deployment.client() as client:
-            return "\n".join([job, *map(str, client.events(job))])
+            told = [{name: event[name] for name in ("type", "source", "timestamp", "fields")} for event in
+                    client.events(job)]
+        return "\n".join([job, *map(str, told)])
 
     def runs(self) -> dict[str, list[str]]:
         """What payloads wrote down, by the unique part of the job's identifier."""
@@ -228,7 +230,7 @@ class Storm:
         wrong = {job: why for job, state in states.items() if (why := _wrong(
             state, runs.pop(job, []), job in cancelled, job in lasting))}
         server = next(iter(self.submitted)).rpartition("/")[0]
-        stories = "\n\n".join(f"{why}\n{self.history(f'{server}/{job}')}" for job, why in list(wrong.items())[:5])
+        stories = "\n\n".join(f"{why}\n{self.history(f'{server}/{job}')}" for job, why in list(wrong.items())[:3])
         assert not wrong, f"{len(wrong)} jobs:\n{stories}"
         assert not runs, "payloads of jobs that are not on record"
 
@@ -243,6 +245,19 @@ def _wrong(state: str, said: Sequence[str], cancelled: bool, lasting: bool) -> s
     if state == "Cancelled" and cancelled and starts <= 1 and not (ends and lasting):
         return ""
     return f"{state}, {'cancelled' if cancelled else 'not cancelled'}: {said}"
+
+
+def becomes_empty(look: Callable[[], Sequence[object]], what: str) -> None:
+    """Within a while; else it fails with what is left."""
+    end = time.monotonic() + INSISTENCE_S
+    while (left := look()) and time.monotonic() < end:
+        time.sleep(LOOK_S)
+    assert not left, f"{what}: {left[:20]}"
+
+
+def ready(deployment: Deployment) -> None:
+    """Wait until all that was spawned is ready, on however busy a machine."""
+    until(lambda: all(process.is_ready for process in deployment.running), "all daemons to be ready", INSISTENCE_S)
 
 
 def _submitted(client: Client, jdl: str) -> str:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 from batch_system import Slurm, only, slurm
-from storm import Storm, payload
+from storm import Storm, becomes_empty, payload
 
 from tests.components import SCRIPTS, Settings, Start
 from tests.e2e.deployment import NAMES, Deployment, until
@@ -142,9 +142,8 @@ def endure(storm: Storm, arex: Arex, myproxy: str, jobs: int) -> None:
 def test_each_job_ends_once_and_none_runs_twice(storm: Storm, arex: Arex, myproxy: str) -> None:
     endure(storm, arex, myproxy, JOBS)
     storm.check_jobs()
-    until(lambda: not storm.deployment.queue(), "the queue to become empty, with nothing buried")
-    until(lambda: not arex.cluster.queue(), "the batch system's queue to become empty")
-    jobs = storm.deployment.site.state / "ce" / "arc" / "jobs"
-    until(lambda: not list(jobs.iterdir()), "the spool to become empty")
-    until(lambda: not arex.sessions(), "A-REX to have no jobs of ours")
+    becomes_empty(storm.deployment.queue, "messages")
+    becomes_empty(arex.cluster.queue, "the queue of the batch system")
+    becomes_empty(lambda: list((storm.deployment.site.state / "ce/arc/jobs").iterdir()), "the spool")
+    becomes_empty(arex.sessions, "sessions of A-REX")
     assert not storm.failures()

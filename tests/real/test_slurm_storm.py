@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from batch_system import Slurm, only, slurm
-from storm import Storm, payload
+from storm import Storm, becomes_empty, payload
 
 from tests.components import Start
 from tests.e2e.deployment import Deployment, belonging_to, until
@@ -57,18 +57,18 @@ def endure(storm: Storm, cluster: Slurm, jobs: int) -> None:
         storm.submit_collections(short, jobs // 2)
         storm.tell(f"{jobs} submitted, {storm.unanswered} calls without an answer, {storm.over()} over; "
                    f"killed {dict(storm.victims)}")
-        storm.cancel(storm.pick("Waiting", jobs // 100) + storm.pick("Ready", jobs // 100))
+        storm.cancel(storm.pick("Waiting", jobs // 50) + storm.pick("Ready", jobs // 50))
         until(lambda: storm.over() >= jobs // 10, "a tenth to be over", PATIENCE_S)
         storm.tell(f"{storm.over()} over; slurmctld is stopped")
         cluster.stop("slurmctld")
-        storm.cancel(storm.pick("Scheduled", jobs // 100))
+        storm.cancel(storm.pick("Scheduled", jobs // 50))
         cluster.revive()
-        storm.cancel(storm.pick("Running", jobs // 100) + sorted(storm.lasting)[:4])
+        storm.cancel(storm.pick("Running", jobs // 50) + sorted(storm.lasting)[:4])
         until(lambda: storm.over() >= jobs // 3, "a third to be over", PATIENCE_S)
         storm.tell(f"{storm.over()} over; slurmctld is killed, a slurmd stopped")
         cluster.stop("slurmd-n2")
         cluster.stop("slurmctld", signal.SIGKILL)
-        storm.cancel(storm.pick("Scheduled", jobs // 100) + storm.pick("Running", jobs // 100))
+        storm.cancel(storm.pick("Scheduled", jobs // 50) + storm.pick("Running", jobs // 50))
         cluster.revive()
         until(lambda: storm.over() >= jobs * 9 // 10, "most to be over", PATIENCE_S)
         storm.tell(f"{storm.over()} over; killed {dict(storm.victims)}")
@@ -80,11 +80,11 @@ def endure(storm: Storm, cluster: Slurm, jobs: int) -> None:
 
 def check(storm: Storm, cluster: Slurm) -> None:
     storm.check_jobs()
-    until(lambda: not storm.deployment.queue(), "the queue to become empty, with nothing buried")
-    until(lambda: not cluster.queue(), "the batch system's queue to become empty")
     spool = storm.deployment.site.state / "ce" / "cluster"
-    until(lambda: not left_in(spool), f"the spool to become empty: {left_in(spool)[:5]}")
-    assert not belonging_to(spool)
+    becomes_empty(storm.deployment.queue, "messages")
+    becomes_empty(cluster.queue, "the queue of the batch system")
+    becomes_empty(lambda: left_in(spool), "the spool")
+    becomes_empty(lambda: list(belonging_to(spool).values()), "processes")
     assert not storm.failures()
 
 
