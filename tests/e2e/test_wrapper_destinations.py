@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_wrapper_run import Node, dash, failure, literal, node, peer, script, server
-from test_wrapper_transport import TOOLS, path_with
+from test_wrapper_transport import TOOLS, of_each_kind, path_with
 from worker_peer import Peer, serve
 
 from jobadapter.wrapper import WrapperJob, render
@@ -88,6 +88,7 @@ def token(tmp_path: Path) -> str:
     return str(tmp_path / "token")
 
 
+@of_each_kind
 def test_files_go_where_they_should(
         node: Node, peer: Peer, storage: Storage, path: str, token: str, tmp_path: Path) -> None:
     job = sends(peer, "echo a >a; echo b >b; echo c >'c d'; echo e >e", {
@@ -106,6 +107,7 @@ def test_files_go_where_they_should(
         "Cannot read or missing file none", f"e is at {storage.root}/e"])
 
 
+@of_each_kind
 def test_nobody_is_told_who_we_are_by_a_signed_address(
         node: Node, peer: Peer, storage: Storage, path: str, token: str) -> None:
     address = f"{storage.root}/bucket?X-Amz-Signature=f00&X-Amz-Expires=9"
@@ -117,6 +119,7 @@ def test_nobody_is_told_who_we_are_by_a_signed_address(
     assert "f00" not in output
 
 
+@of_each_kind
 def test_it_is_sent_again_and_to_where_it_is_redirected(
         node: Node, peer: Peer, storage: Storage, path: str, token: str) -> None:
     storage.faults["PUT", "/a"] = [503, 0, 307]
@@ -188,7 +191,7 @@ hostile = st.text(st.one_of(st.sampled_from("'\"\\$`;&|()<>*?[]{}#%= \t\n\r\x01Ã
 
 @pytest.mark.parametrize("tool", TOOLS)
 @given(hostile, hostile)
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_hostile_addresses(dash: Node, peer: Peer, storage: Storage, tmp_path: Path, tool: str, name: str,
                            place: str) -> None:
     """Nothing in a name or address becomes code; a `file://` path is taken as it is."""

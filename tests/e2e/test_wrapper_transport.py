@@ -21,6 +21,9 @@ from wms.outcome import classify
 
 __all__ = ["dash", "node", "peer", "server"]
 TOOLS = ("curl", "python3", "wget")
+PAIRS = [*(("dash", tool) for tool in TOOLS), ("bash", "wget"), ("busybox", "curl")]
+of_each_kind = pytest.mark.parametrize(("node", "path"), PAIRS, indirect=True, ids="-".join)
+"""Each tool under dash, and each other shell once: what runs a tool is the same text for all tools."""
 PLAIN = {"mkdir", "rm", "chmod", "setsid", "sha256sum", "stat", "tail", "sleep", "od", "tr", "sh", "env", "wc", "ln",
          "mv", "cat", "base64", "timeout", "cp"}
 
@@ -40,6 +43,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return path_with(tmp_path, request.param)
 
 
+@of_each_kind
 def test_all_that_a_job_may_need(node: Node, peer: Peer, path: str) -> None:
     run = script(peer, "lb-logevent --name a --value b; cat 'in put'; exit 3", stdout="o 1",
                  output_sandbox=["o 1", "no"])
@@ -53,6 +57,7 @@ def test_all_that_a_job_may_need(node: Node, peer: Peer, path: str) -> None:
     assert peer.tokens == {f"Bearer {TOKEN}"}
 
 
+@of_each_kind
 def test_what_fails_is_tried_again_and_what_is_refused_is_not(node: Node, peer: Peer, path: str) -> None:
     peer.faults["GET", "/input/run.sh"] = [500, 0]
     peer.faults["POST", "/start"] = [503]
@@ -62,6 +67,7 @@ def test_what_fails_is_tried_again_and_what_is_refused_is_not(node: Node, peer: 
     assert peer.names().count("PUT /output/b") == 2
 
 
+@of_each_kind
 def test_a_start_that_was_taken(node: Node, peer: Peer, path: str) -> None:
     peer.nonce = "somebody else's"
     status, output = node.run(render(job(peer)), PATH=path)
@@ -69,6 +75,7 @@ def test_a_start_that_was_taken(node: Node, peer: Peer, path: str) -> None:
     assert classify(output).reason == f"Cannot take shallow resubmission token {peer.base_url}/start (409)"
 
 
+@of_each_kind
 def test_input_that_is_not_there_or_wrong(node: Node, peer: Peer, path: str) -> None:
     run = job(peer, "/bin/true", input_sandbox=[sent(peer, "a", "x"), InputFile("b c")])
     assert failure(peer, node.run(render(run), PATH=path)) == \
@@ -110,7 +117,7 @@ name = st.text(st.one_of(st.sampled_from("'\"\\$`;&|()<>*?[]#%= \t\n\r\x0bé€�
 
 @pytest.mark.parametrize("tool", TOOLS)
 @given(name, name)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_hostile_names_of_files(dash: Node, peer: Peer, tmp_path: Path, tool: str, first: str, second: str) -> None:
     peer.forget()
     peer.any_input = b"#!/bin/sh\necho yes\n"
@@ -136,6 +143,10 @@ def test_a_node_that_cannot_transfer_says_so(node: Node, peer: Peer, tmp_path: P
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_way_to_transfer_is_sound(shell: str) -> None:
     assert subprocess.run([*SHELLS[shell], "-n"], input=TRANSPORT, text=True, check=True)
-    if shutil.which("shellcheck"):
-        answer = subprocess.run(["shellcheck", "-s", "sh", "-"], input=TRANSPORT, text=True, capture_output=True)
-        assert answer.stdout == ""
+
+
+def test_shellcheck_has_nothing_to_say_of_it() -> None:
+    """SC2094 apart: what is called in a loop over a file writes beside it, not into it."""
+    answer = subprocess.run(["shellcheck", "-s", "sh", "-e", "SC2094", "-"], input=TRANSPORT, text=True,
+                            capture_output=True)
+    assert answer.stdout == ""
