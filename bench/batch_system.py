@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.components import SCRIPTS
 from tests.ports import free_ports
 
 __all__ = ["Slurm", "slurm"]
+
+SCRIPT = Path(__file__).parents[1] / "tests" / "testbed" / "slurm.sh"
 
 
 class Slurm(NamedTuple):
@@ -58,6 +59,6 @@ def slurm(slots: int) -> Iterator[Slurm]:
 
 
 def _script(verb: str, place: Path, env: dict[str, str]) -> dict[str, str]:
-    said = subprocess.run([SCRIPTS / "slurm.sh", verb, place], env={**os.environ, **env}, text=True,
+    said = subprocess.run([SCRIPT, verb, place], env={**os.environ, **env}, text=True,
                           stdout=subprocess.PIPE, check=True).stdout
     return {key: value for key, _, value in (part.partition("=") for part in shlex.split(said))}

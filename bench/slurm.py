@@ -1,8 +1,8 @@
 """Jobs a second through us to a real Slurm, from submit to Done, beside a loop of sbatch until all have ended.
 
 Both run the same in the same Slurm, one after the other: /bin/true, where processors are the limit and those of the
-nodes are ours too, and payloads of some seconds, where the slots are. The rates of submission alone are measured into
-a closed partition: beside each other stand our submit commands with all behind them, and the loop of sbatch.
+nodes are ours too, and payloads of some seconds, where the slots are. The rates of submission alone are measured with
+all slots taken: beside each other stand our submit commands with all behind them, and the loop of sbatch.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from clients.site import Site
 SIZES = (100, 400)
 SLOTS = 32
 LOOK_S = 0.2
+TAKEN_S = 2.0
 SHORT, LONG_S = "/bin/true", 4
 LONG = f"/bin/sleep {LONG_S}"
 LOOP = 'i=0; while [ $i -lt "$1" ]; do sbatch --parsable --output=/dev/null "$2" >/dev/null || exit 1; i=$((i+1)); done'
@@ -74,12 +75,13 @@ def _ours(here: Site, n: int, submit_one: Callable[[Client, int], str]) -> tuple
 
 
 def _submitted(batch: Slurm, n: int) -> tuple[float, float]:
-    """Jobs a second that come to lie in a closed partition: by the loop, then by us, with the calls of our clients."""
-    batch.command("scontrol", "update", "partition=main", "state=down")
+    """Jobs a second that come to wait in Slurm: by the loop, then by us, with the calls of our clients."""
+    batch.command("sbatch", "--exclusive", "--output=/dev/null", "--wrap=sleep 86400")
+    time.sleep(TAKEN_S)
     began = time.perf_counter()
     _loop(batch, n, SHORT)
     bare = n / (time.perf_counter() - began)
     began = time.perf_counter()
     spread(submit, range(n))
-    _until(batch, 2 * n)
+    _until(batch, 2 * n + 1)
     return bare, n / (time.perf_counter() - began)
