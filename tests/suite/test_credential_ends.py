@@ -252,7 +252,7 @@ def test_after_a_crash_before_any_commit_it_ends_once_and_no_payload_goes_on(
         world.advance(4)
     world.reborn()
     ended(world, job)
-    world.advance(90, step=5)
+    world.advance(90, step=10)
     is_over(world, job)
     assert world.messages() == []
     assert sum(world.payloads.values()) <= 1
@@ -359,7 +359,7 @@ def test_a_compound_ends_once_whatever_crashes(make: Make, commits: int) -> None
         world.advance(5)
     world.reborn()
     ended(world, job)
-    world.advance(120, step=5)
+    world.advance(120, step=10)
     for index in range(5):
         one = node(job, index)
         assert (world.state(one), world.history(one).count("Abort")) == ("Aborted", 1)
