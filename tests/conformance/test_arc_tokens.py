@@ -52,7 +52,8 @@ def handler(peer: Peer) -> type[BaseHTTPRequestHandler]:
             peer.bodies[path] = body
             found = [a for start, a in peer.answers.items() if f"{self.command} {path}".startswith(start)]
             content = json.dumps(found[0]).encode() if found else b""
-            self.send_response(peer.status)
+            begun = self.command != "GET" or "/session/" not in path
+            self.send_response(peer.status if begun else 404)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
@@ -112,8 +113,8 @@ def test_a_token_is_shown_in_every_request_and_nothing_is_delegated(ce: Backend,
     assert peer.bodies["/jobs/abc/session/wms.token"] == mine
     peer.answers["POST /jobs?action=status"] = {"job": {"status-code": "200", "id": "abc", "state": "QUEUING"}}
     run(ce.renew(["one"], b"", fresh))
-    assert peer.came[-1][1].startswith("/jobs/abc/session/wms.token.")
-    assert peer.came[-1][2] == f"Bearer {fresh.decode()}"
+    (put,) = [came for came in peer.came if came[1].startswith("/jobs/abc/session/wms.token.")]
+    assert put[2] == f"Bearer {fresh.decode()}"
 
 
 def test_an_old_token_is_not_shown_and_the_job_is_refused_for_it(ce: Backend, peer: Peer) -> None:
