@@ -138,6 +138,7 @@ def endure(storm: Storm, arex: Arex, myproxy: str, jobs: int) -> None:
     storm.tell(f"all {len(storm.states())} over; {storm.summary()}")
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(PATIENCE_S)
 def test_each_job_ends_once_and_none_runs_twice(storm: Storm, arex: Arex, myproxy: str) -> None:
     endure(storm, arex, myproxy, JOBS)

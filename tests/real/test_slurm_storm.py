@@ -93,6 +93,7 @@ def left_in(spool: Path) -> list[str]:
     return sorted(str(path.relative_to(spool)) for path in spool.glob("*/*") if not path.name.startswith(".lock-"))
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(PATIENCE_S)
 def test_each_job_ends_once_and_none_runs_twice(storm: Storm, cluster: Slurm) -> None:
     endure(storm, cluster, JOBS)
