@@ -22,6 +22,7 @@ from worker_peer import TOKEN, Peer, Server, serve
 from clients import site
 from jobadapter.shell import curl_value
 from jobadapter.wrapper_logging import logger
+from jobadapter.wrapper_transport import TRANSPORT
 from ns.application import pairs
 from wms.errors import BadEvent
 from wms.jobid import JobId
@@ -291,6 +292,7 @@ class Node:
         for name in ("ctl", "bin", "work"):
             (place / name).mkdir(parents=True)
         (place / "ctl" / "ca.pem").write_text(peer.ca_pem)
+        (place / "ctl" / "transport").write_text(TRANSPORT)
         options = ["silent", "fail", 'cacert = "../ctl/ca.pem"', "connect-timeout = 30",
                    f"header = {curl_value('Authorization: Bearer ' + TOKEN)}", 'write-out = "%{http_code}\\n"']
         self.command = place / "bin" / "lb-logevent"
@@ -300,7 +302,7 @@ class Node:
         given = {"PATH": os.environ["PATH"], "GLITE_WMS_SEQUENCE_CODE": CODE, **environment}
         done = subprocess.run([*self.shell, str(self.command), *words], env=given, text=True, capture_output=True,
                               cwd=self.place / "work", timeout=60, check=False)
-        assert [path.name for path in (self.place / "ctl").iterdir()] == ["ca.pem"]
+        assert {path.name for path in (self.place / "ctl").iterdir()} == {"ca.pem", "transport"}
         return done
 
 
