@@ -24,5 +24,4 @@ def _open(request: pytest.FixtureRequest, place: Path) -> Bench:
     return Bench("pbs", settings, place, ce_id="ce.example.org:2119/jobmanager-pbs-workq", queue="workq")
 
 
-# Jobs are handed over in several lanes at once: which one comes first is not said
-PBS = Kind(_open, frozenset(Can) - {Can.ORDER, Can.WHOLE_NODES, Can.LIMITS_OF_SECONDS, Can.ULIMITS, Can.SESSIONS})
+PBS = Kind(_open, frozenset(Can) - {Can.LIMITS_OF_SECONDS, Can.ULIMITS, Can.SESSIONS})

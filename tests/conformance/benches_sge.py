@@ -29,7 +29,6 @@ def _open(request: pytest.FixtureRequest, place: Path) -> Bench:
     return Bench("sge", settings, place, ce_id="ce.example.org:2119/jobmanager-sge-default")
 
 
-# Told of a cancel by USR2, which the wrapper of the service knows and those of the tests do not. When the job script is
-# gone, the rest of its processes is left alone. Small jobs pass large ones that wait.
+# When the job script is gone, the rest of its processes is left alone. Small jobs pass large ones that wait.
 SGE = Kind(_open, frozenset(Can) - {Can.ORDER, Can.WHOLE_NODES, Can.CHECKS_SIZE, Can.LIMITS_OF_SECONDS, Can.ULIMITS,
-                                    Can.SESSIONS, Can.ORPHANS, Can.LAST_WORD})
+                                    Can.ORPHANS})

@@ -147,7 +147,7 @@ class Batch:
         spool = self._settings.spool
         directives = self._dialect.directives(job, self._name(job.token), f"{spool}/jobs/{job.token}/log")
         batch = job_script(job, Place(spool, account), directives, self._dialect.variable,
-                           self._settings.job_environment)
+                           self._settings.job_environment, self._dialect.warning)
         files = {"script": job.script.encode(), "batch": batch.encode(), "proxy": job.proxy, "token": job.bearer}
         return {name: content for name, content in files.items() if content or name == "script"}
 

@@ -71,6 +71,9 @@ class Dialect(Protocol):
     variable: str
     """The environment variable of a job that holds its handle."""
 
+    warning: str
+    """The signal that tells all processes of a job of its end; "" if it is TERM."""
+
     silent: Sequence[str]
     """Words, looked for without regard to case, by which a command says that the batch system did not answer."""
 

@@ -34,6 +34,7 @@ class Pbs:
 
     system = "pbs"
     variable = "PBS_JOBID"
+    warning = ""
     silent: Sequence[str] = SILENT
 
     def __init__(self, cluster: str = "", options: Sequence[str] = ()) -> None:

@@ -37,17 +37,23 @@ place=$PWD
 [ ! -f token ] || export BEARER_TOKEN_FILE="$place/token"
 # shellcheck disable=SC3045
 [ "$cpu_s" = 0 ] || ulimit -t "$cpu_s" 2>/dev/null
-told='' child=''
+told='' warned='' child=''
 # shellcheck disable=SC2317
 tell() {
     told=1
-    kill -s "$1" "$child" 2>/dev/null
+    told_of=$1
+    if [ "$1" = "$warning" ]; then warned=1 told_of=TERM; fi
+    kill -s "$told_of" "$child" 2>/dev/null
 }
 for name in TERM INT XCPU USR1 USR2; do
     # shellcheck disable=SC2064
     trap "tell $name" "$name"
 done
-sh ./script </dev/null >output 2>&1 &
+(
+    [ -z "$warning" ] || trap '' "$warning" # it comes to all processes; from us they hear of it as TERM
+    [ -z "$warning" ] || export WMS_CE_PLACE="$place"
+    exec sh ./script
+) </dev/null >output 2>&1 &
 child=$!
 wait "$child"
 status=$?
@@ -56,6 +62,13 @@ while [ -n "$told" ]; do
     wait "$child"
     again=$?
     [ "$again" = 127 ] || status=$again
+done
+for _ in ${warned:+1 2 3}; do # also who left the session
+    # shellcheck disable=SC2013
+    for process in $(grep -lszxF -- "WMS_CE_PLACE=$place" /proc/[0-9]*/environ); do
+        process=${process#/proc/}
+        kill -s KILL "${process%/environ}" 2>/dev/null
+    done
 done
 if [ -d "$place" ]; then
     umask 022
@@ -69,13 +82,17 @@ exit "$status"
 
 
 def job_script(
-    job: CeJob, place: Place, directives: Sequence[str], variable: str, environment: Mapping[str, str]
+    job: CeJob, place: Place, directives: Sequence[str], variable: str, environment: Mapping[str, str],
+    warning: str = "",
 ) -> str:
     """The whole text. `variable` names the job's handle in its environment; `environment` is the site's.
 
+    `warning` is the signal by which the system tells all processes that they end soon, if it is not TERM: the wrapper
+    gets a TERM instead, and what is left when it has ended is killed.
     Exits with the status of the wrapper, or with 0 without starting it if it must not start.
     """
-    values = {"spool": place.spool, "token": job.token, "account": place.account, "cpu_s": str(job.cpu_s)}
+    values = {"spool": place.spool, "token": job.token, "account": place.account, "cpu_s": str(job.cpu_s),
+              "warning": warning}
     lines = ["#!/bin/sh", *(_one_line(line) for line in directives)]
     lines += [f"{name}={shlex.quote(value)}" for name, value in values.items()]
     lines.append(f'handle="${{{variable}:-}}"')

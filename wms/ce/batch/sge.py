@@ -28,6 +28,7 @@ class Sge:
 
     system = "sge"
     variable = "JOB_ID"
+    warning = "USR2"
     silent: Sequence[str] = SILENT
 
     def __init__(self, cluster: str = "", options: Sequence[str] = ()) -> None:

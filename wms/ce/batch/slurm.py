@@ -28,6 +28,7 @@ class Slurm:
 
     system = "slurm"
     variable = "SLURM_JOB_ID"
+    warning = ""
     silent: Sequence[str] = SILENT
 
     def __init__(self, cluster: str = "", options: Sequence[str] = ()) -> None:

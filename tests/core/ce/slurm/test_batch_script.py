@@ -48,6 +48,19 @@ def test_it_starts_nothing_that_was_cancelled_or_cleaned(tmp_path: Path) -> None
     assert run(tmp_path / "elsewhere") == 0
 
 
+def test_a_warning_of_the_system_is_a_term_and_leaves_nobody(tmp_path: Path) -> None:
+    place = spool(tmp_path)
+    (place / "jobs/t/script").write_text(
+        "trap 'echo last word; exit 7' TERM\nsetsid sh -c 'echo $$ >left; exec sleep 1000' &\n"
+        "while [ ! -s left ]; do :; done; kill -s USR2 0; while :; do sleep 0.05; done\n")
+    text = job_script(CeJob("t", "j", "", "q"), Place(str(place)), [], "HANDLE", {}, "USR2")
+    done = subprocess.run(["sh", "-c", text], env={"PATH": "/usr/bin:/bin"}, check=False, start_new_session=True)
+    assert done.returncode == 7
+    assert (place / "jobs/t/output").read_text() == "last word\n"
+    left = Path("/proc", (place / "jobs/t/left").read_text().strip(), "stat")
+    assert not left.exists() or left.read_text().rpartition(")")[2].split()[0] in "ZX"
+
+
 @settings(max_examples=20)
 @given(WORDS)
 def test_values_of_the_site_are_values(tmp_path_factory: pytest.TempPathFactory, word: str) -> None:
