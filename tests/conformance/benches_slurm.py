@@ -54,7 +54,7 @@ def cluster(start: Start, name: str, nodes: int = 1, **more: str) -> Cluster:
 
 @cache
 def bench_cluster(start: Start) -> Cluster:
-    return cluster(start, "bench", SLURM_SCHEDULER="sched/builtin")
+    return cluster(start, "bench", SLURM_SCHEDULER="sched/builtin", SLURM_KILLWAIT="5")
 
 
 def _open(request: pytest.FixtureRequest, place: Path) -> Bench:

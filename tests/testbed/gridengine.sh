@@ -52,7 +52,7 @@ fi
 queue() {
     "$LIB/qconf" -sq | sed -e "s|^qname .*|qname ${1%%:*}|; s|^hostlist .*|hostlist $HOST|; s|^slots .*|slots $SLOTS|" \
         -e "s|^h_rt .*|h_rt ${1#*:}|; s|^load_thresholds .*|load_thresholds NONE|; s|^shell .*|shell /bin/sh|" \
-        -e "s|^pe_list .*|pe_list smp|; s|^notify .*|notify 00:00:03|; s|^rerun .*|rerun FALSE|" > "$RP_DIR/queue"
+        -e "s|^pe_list .*|pe_list smp|; s|^notify .*|notify 00:00:05|; s|^rerun .*|rerun FALSE|" > "$RP_DIR/queue"
     "$LIB/qconf" -Aq "$RP_DIR/queue" >&2
 }
 parallel() {
