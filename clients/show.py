@@ -180,7 +180,16 @@ def _attributes(status: Record, level: int, date: Date) -> list[str]:
 
 def _attribute(name: str, value: object) -> str:
     label = name[:1].upper() + name[1:].replace("_", " ")
-    return f"- {label:<27}=    {value}"
+    return f"- {label:<27}=    {_plain(value)}"
+
+
+def _plain(value: object) -> object:
+    """As people write it: whole numbers without a point, words of a list between commas."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list) and all(isinstance(word, str) for word in value):
+        return ", ".join(value)
+    return value
 
 
 # -- job-logging-info ------------------------------------------------------------------------------------

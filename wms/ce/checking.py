@@ -122,8 +122,7 @@ class Check:
         self._began = self._clock.seconds()
         records = await self._try("answers", self._ce.describe()) or []
         names = [str(record.get("GlueCEName", "")) for record in records]
-        await self._found(Probe("answers", OK if records else FAILS, f"It has {len(records)} queues: "
-                                f"{', '.join(names[:10]) or 'none'}."))
+        await self._found(Probe("answers", OK if records else FAILS, f"Its queues: {', '.join(names[:10]) or 'none'}."))
         wanted = self._plan.queue or next(iter(names), "")
         state = next((record.get("GlueCEStateStatus") for record, name in zip(records, names, strict=True)
                       if name == wanted), None)
