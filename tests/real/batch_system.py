@@ -46,10 +46,19 @@ class Slurm(NamedTuple):
         until(lambda: ended(pid), f"{daemon} to be gone")
 
     def revive(self) -> None:
-        """Start what is missing of it, and wait until all nodes are up."""
+        """Start what is missing of it, wait until all nodes are up, and take back those it has set aside itself.
+
+        A controller that was killed gives numbers of jobs again which it had not saved; a node that has such a job is
+        drained ("Duplicate jobid") until its administrator comes.
+        """
         done = subprocess.run([SCRIPTS / "slurm.sh", "up", self.directory], env={**os.environ, **self.started_with},
                               text=True, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
+        self.resume()
+
+    def resume(self) -> None:
+        for node in set(self.run("sinfo", "-h", "-N", "-t", "drain,draining,drained,down", "-o", "%N").split()):
+            self.run("scontrol", "update", f"nodename={node}", "state=resume")
 
     def queue(self) -> list[str]:
         """The jobs that are not over, a line each."""
