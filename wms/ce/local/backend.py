@@ -160,7 +160,7 @@ class Local:
     def _vanished(self, token: str, claim: Claim | None) -> CeState:
         """Its runner is gone: it has ended, or nobody will ever know how."""
         if self._spool.outcome(token) is None:
-            kill({token: claim})
+            kill(self._spool.root, {token: claim})
             self._spool.end(token, self._spool.doom(token) or "vanished")
         return self._end(token)
 
@@ -191,7 +191,7 @@ class Local:
         """End payloads together with the runners that would record it."""
         if live:
             claims = self._claims(live)
-            pids = family(claims)
+            pids = family(self._spool.root, claims)
             send([claim.pid for claim in claims.values() if claim and alive(claim)], signal.SIGKILL)
             send(pids, signal.SIGKILL)
 
@@ -288,7 +288,7 @@ class Local:
                 self._spool.condemn(token, reason)
                 live.append(token)
         if live:
-            send(family(self._claims(live)), signal.SIGTERM)
+            send(family(self._spool.root, self._claims(live)), signal.SIGTERM)
             self._sweep_within(self._settings.grace_s)
 
     def _claims(self, tokens: Iterable[str]) -> dict[str, Claim | None]:
@@ -304,7 +304,7 @@ class Local:
         late = [token for token in live if (age := self._spool.age_of_doom(token, now)) is not None
                 and age >= grace]
         if late:
-            kill(self._claims(late))
+            kill(self._spool.root, self._claims(late))
 
     def _sweep(self) -> None:
         """What no event tells: lost runners, limits, spawns that a crash prevented, talkative wrappers."""

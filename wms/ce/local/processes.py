@@ -53,7 +53,7 @@ def spawn(root: str, token: str, limits: Limits, environment: Mapping[str, str])
     memory_kb = limits.memory_mb * 1024
     command = ["/bin/sh", "-c", RUNNER, "wms-runner", root, token, str(limits.cpu_s), str(memory_kb)]
     # Our other descriptors are close-on-exec, as Python opens them.
-    pid = os.posix_spawn("/bin/sh", command, {**environment, MARK: token}, file_actions=_STREAMS,
+    pid = os.posix_spawn("/bin/sh", command, {**environment, MARK: _mark(root, token)}, file_actions=_STREAMS,
                          setsid=True, setsigmask=[], setsigdef=_DEFAULTS)
     _children.add(pid)
 
@@ -103,12 +103,17 @@ def _marked(pid: int, marks: Collection[bytes]) -> bytes | None:
     return found.pop() if found else None
 
 
-def family(claims: Mapping[str, Claim | None]) -> list[int]:
+def _mark(root: str, token: str) -> str:
+    """Of all processes of a payload, and of no other spool's."""
+    return f"{root} {token}"
+
+
+def family(root: str, claims: Mapping[str, Claim | None]) -> list[int]:
     """Process ids of all payloads named by token: by mark, by session, by descent; without the runners."""
     table = {int(name): process for name in os.listdir("/proc") if name.isdecimal()
              and (process := _process(name)) is not None and process.state not in "ZX"}
     runners = {claim.pid for claim in claims.values() if claim is not None and alive(claim)}
-    marks = {f"{MARK}={token}".encode() for token in claims}
+    marks = {f"{MARK}={_mark(root, token)}".encode() for token in claims}
     found = set(runners)
     for pid, process in table.items():
         if process.session in runners or _marked(pid, marks):
@@ -127,10 +132,10 @@ def send(pids: Collection[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def kill(claims: Mapping[str, Claim | None]) -> None:
+def kill(root: str, claims: Mapping[str, Claim | None]) -> None:
     """End the payloads for good, also children born meanwhile. Their runners stay to record it."""
     for _ in range(_ROUNDS):
-        pids = family(claims)
+        pids = family(root, claims)
         if not pids:
             return
         send(pids, signal.SIGKILL)
