@@ -142,8 +142,8 @@ WAITING: dict[str, tuple[Told, str]] = {
     "in a queue nobody tells of": (queued("a.org", replace(A, attributes={}), 0.0, 90.0),
                                    "The job has been at a.org for 90 s."),
     "at a CE that is gone": (queued("a.org", None, 0.0, 259200.0),
-                             "The job has been at a.org for 3 days, which does not answer now: how the job stands there "
-                             "is not known."),
+                             "The job has been at a.org for 3 days, which does not answer now: how the job stands "
+                             "there is not known."),
 }
 
 

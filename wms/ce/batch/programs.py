@@ -15,7 +15,7 @@ from __future__ import annotations
 
 __all__ = ["CANCELLED", "CLEAN", "CREDENTIALS", "ENTRIES", "KNOWN", "OUTPUT", "PREPARE", "SUBMIT"]
 
-# Who asked may be gone: what was begun is finished without a reader, and whatever ends it, the way out is the usual one.
+# Who asked may be gone: what was begun is finished without a reader. Whatever ends it, the way out is the usual one.
 _IN_SPOOL = """\
 set -u
 trap : PIPE
