@@ -195,7 +195,6 @@ def test_a_full_spool_only_makes_jobs_late(service: Deployment, cluster: Slurm, 
         nobody_works(disk)
 
 
-@pytest.mark.xfail(strict=True, reason="the wrapper's words are those of a network that failed")
 def test_a_full_disk_of_a_worker_node_is_the_fault_of_its_site(
         service: Deployment, cluster: Slurm, ran: Path) -> None:
     with small_disk(service.directory / "disk", "256k") as disk:

@@ -709,13 +709,17 @@ wms_download() { # the whole input sandbox, again while it fails and may be trie
             wms_each_input wms_failed
             wms_reason=${wms_codes##*"$wms_nl"}
         fi
-        [ "$wms_isb_left" -gt 0 ] ||
-            wms_fatal "Cannot download ${wms_file##*/} from $wms_base/$wms_file ($wms_reason)"
+        [ "$wms_isb_left" -gt 0 ] || wms_undownloaded
         wms_isb_left=$((wms_isb_left - 1))
         wms_pause "$wms_isb_wait"
         wms_isb_wait=$((wms_isb_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_isb_wait * 2))
     done
     [ -z "$wms_unchecked" ] || wms_note 'no sha256sum here, the input sandbox was not checked'
+}
+
+wms_undownloaded() { # was it the disk of this node, or the way here?
+    printf '%65536s' '' 2>/dev/null >../ctl/room || wms_fatal 'Working directory not writable'
+    wms_fatal "Cannot download ${wms_file##*/} from $wms_base/$wms_file ($wms_reason)"
 }
 
 wms_failed() { # the same arguments: count up to the transfer that failed, the last that has a status
