@@ -27,6 +27,7 @@ from wms.ce.check import (
 from wms.ce.check import (
     test_job as job_text,
 )
+from wms.operations.ces import CheckReport, Probe
 
 ALL = """WMS-CHECK begin 1700000010
 some motd
@@ -125,3 +126,10 @@ def test_exit_statuses_and_cancellations() -> None:
         OK, UNKNOWN, FAILS, FAILS]
     assert [cancelled(*one).result for one in ((3, 5, 5), (0, 0, 0), (3, 5, 6))] == [OK, UNKNOWN, FAILS]
     assert ticks("WMS-CHECK tick 0\nx\nWMS-CHECK tick 1\n") == 2
+
+
+def test_a_check_is_good_when_it_has_ended_and_nothing_fails() -> None:
+    works, fails = Probe("answers", "ok", "It answers."), Probe("cancel", "fails", "It goes on.")
+    assert CheckReport("ce", 1.0, 2.0, (works,)).good
+    assert not CheckReport("ce", 1.0, 0.0, (works,)).good
+    assert not CheckReport("ce", 1.0, 2.0, (works, fails)).good

@@ -355,7 +355,6 @@ def gated(service: Deployment, ran: Path, output: str) -> str:
     return f'[Executable = "/bin/sh"; Arguments = "{program} {ran}"; StdOutput = "out"; {output}]'
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize("outputs", ["", 'OutputSandbox = {"out"};'], ids=["mute", "with-output"])
 def test_a_network_that_is_cut_while_the_payload_runs(apart: Apart, cable: Cable, ran: Path, outputs: str) -> None:
     """At the end it is still away, or comes back while the wrapper tries: the payload is not run again."""
@@ -372,7 +371,6 @@ def test_a_network_that_is_cut_while_the_payload_runs(apart: Apart, cable: Cable
     nobody_works(apart.site.state / "ce/local/jobs")
 
 
-@pytest.mark.soak
 def test_without_a_network_nothing_starts(apart: Apart, cable: Cable, ran: Path) -> None:
     """The wrapper cannot ask whether it may: its attempt is the network's fault, another one runs the payload."""
     (ran / "gate").touch()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wms.faults import FAULTS, UNKNOWN, Fault, Judgement, judge
+from wms.faults import FAULTS, UNKNOWN, VERSION, Fault, Judgement, judge, owned
 from wms.outcome import PHRASES
 
 FOLDER = Path(__file__).parent / "faults"
@@ -63,3 +63,8 @@ def test_any_text_has_an_owner_and_only_users_pay_for_what_is_theirs(text: str) 
 
 def test_only_the_beginning_of_a_long_text_counts() -> None:
     assert judge("x" * 10_000 + "proxy expired") == UNKNOWN
+
+
+def test_an_event_that_tells_of_a_failure_says_who_owns_it_and_by_which_table() -> None:
+    assert owned("worker node lost (NODE_FAIL)") == {"fault": "site", "taxonomy": VERSION}
+    assert owned("") == {}
