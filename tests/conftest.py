@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.scheduling import scheduler
+
 settings.register_profile("wms", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("wms")
 
@@ -30,6 +32,10 @@ LONGEST = ("test_kill", "test_arc_storm", "test_gallery", "test_ce_faults", "tes
 
 MARK = f"WMS_TEST_SESSION={os.getpid()}-{os.urandom(6).hex()}"
 os.environ["WMS_TEST_SESSION"] = MARK.partition("=")[2]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    return scheduler(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

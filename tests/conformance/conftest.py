@@ -1,6 +1,6 @@
 """The benches of CE backends: a test that wants one is run on each that can what it needs.
 
-What is started for a session, is started by one worker: all tests of such a component are one group.
+What is started for a session, is started by one worker: all tests of such a component go to it (tests.scheduling).
 """
 
 from __future__ import annotations
@@ -14,13 +14,10 @@ from benches_arc import all_down
 from ce_bench import Bench
 
 from tests.components import start, workplace
+from tests.scheduling import component
 from wms.ce import Backend
 
 __all__ = ["start", "workplace"]
-
-
-GROUPS = {"test_arc": "arc", "test_slurm": "slurm", "arc": "arc", "sge": "sge", "slurm": "slurm"}
-"""The group of tests by the name of their module, or of their bench."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,23 +27,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of each group of tests on one component: that they are one."""
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
-    for item in items:
-        if group := _group(item):
-            item.add_marker(pytest.mark.xdist_group(group))
-
-
-def _group(item: pytest.Item) -> str:
-    call = getattr(item, "callspec", None)
-    bench = str(call.params.get("bench")) if call else ""
-    return GROUPS.get(item.path.stem) or GROUPS.get(bench, "")
 
 
 @pytest.fixture(scope="session")
 def of_arc(request: pytest.FixtureRequest) -> set[pytest.Item]:
     """Tests of A-REX that are still to come."""
-    return {item for item in request.session.items if _group(item) == "arc"}
+    return {item for item in request.session.items if component(item.nodeid) == "arc"}
 
 
 @pytest.fixture(autouse=True)
