@@ -42,6 +42,9 @@ QUIET_S = 2.0
 DATA = b"12345"
 REVOKED = 4711
 OF_ITSELF = frozenset({"lb_counters"})
+MEASURES = "measures.json"
+"""What the service writes down of CEs, in its own time."""
+
 """Counts of the service about itself, refusals included."""
 MOST_DELEGATIONS = 2
 POLICY = """\
@@ -306,7 +309,7 @@ class House:
                 for row in sorted(map(repr, database.execute(f'SELECT * FROM "{table}"'))):
                     found.update(f"{table} {row}\n".encode())
         for path in sorted(state.rglob("*")):
-            if not path.name.startswith("wms.sqlite") and path.parent.name != "run":
+            if not path.name.startswith("wms.sqlite") and path.name != MEASURES and path.parent.name != "run":
                 stat = path.stat()
                 found.update(f"{path} {stat.st_size} {stat.st_mode:o}\n".encode())
         return found.hexdigest()
