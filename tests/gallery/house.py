@@ -42,10 +42,9 @@ QUIET_S = 2.0
 DATA = b"12345"
 REVOKED = 4711
 OF_ITSELF = frozenset({"lb_counters"})
+"""Counts of the service about itself, refusals included."""
 MEASURES = "measures.json"
 """What the service writes down of CEs, in its own time."""
-
-"""Counts of the service about itself, refusals included."""
 MOST_DELEGATIONS = 2
 POLICY = """\
 drain: {drain}
