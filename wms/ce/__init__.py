@@ -1,6 +1,7 @@
 """What a computing element is to us: the records that cross the seam, the `Backend` protocol, the registry.
 
-Not here: any implementation. A backend is one module of this package and one line in `BACKENDS`.
+A backend is a folder (`local`, `batch`, `arc`, `condor`) and a line in `BACKENDS`; `guard` stands before each of them,
+`check` and `checking` try it. For backends: `hosts` (commands), `ledger`, `accounts`, `published` and `glue2`.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class Guarded:
             said = error.message if isinstance(error, Unavailable) else "a call was given up"
             self._breaker = self._breaker.failed(self._clock.seconds(), said, self._chance())
             raise
-        except Exception:
+        except Exception:  # a fault, but not that of a CE which is away
             self._breaker = self._breaker.answered()
             raise
         self._breaker = self._breaker.answered()
