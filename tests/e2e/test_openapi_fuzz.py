@@ -86,7 +86,7 @@ def served(pattern: Deployment) -> Iterator[Served]:
     with pattern.copy(folder / "wms") as made:
         owner = identify(load(made.site.proxy.read_bytes()).chain, time.time())
         made.configure(lb={"max_wait_s": 0.2, "super_users": [owner.dn]})
-        running = made.start("lb", "ns")
+        running = made.start("lb", "ns", "wm", "jobadapter")
         yield _served(made)
         assert running.process.poll() is None
         assert not [line for line in made.running[0].lines() if "incident" in str(line)]
