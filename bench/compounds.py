@@ -35,7 +35,9 @@ from wms.config import parse
 from wms.database import Database, metadata
 from wms.jdl.compounds import compound
 from wms.jobid import JobId
-from wms.messages import LB, NS, NS_NODES, WM, SubmitCompound, SubmitNodes, decode
+from wms.messages import decode
+from wms.messages.submission import SubmitCompound, SubmitNodes
+from wms.messages.topics import LB, NS, NS_NODES, WM
 from wms.seqcode import START
 from wms.service import Kit
 

@@ -28,7 +28,7 @@ from wms import queue
 from wms.database import Database
 from wms.event import Source, event
 from wms.jobid import JobId
-from wms.messages import LB_CHILDREN
+from wms.messages.topics import LB_CHILDREN
 from wms.seqcode import START
 
 PORTION = 500

@@ -35,7 +35,7 @@ from lb.service import followers, make
 from wms import eventlog, garbage, queue
 from wms.config import Settings
 from wms.database import Database
-from wms.messages import LB
+from wms.messages.topics import LB
 from wms.service import Kit
 
 LINGER_S = 0.05

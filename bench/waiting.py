@@ -32,7 +32,7 @@ from wm.tables import jobs
 from wm.turn import Turns
 from wms.config import parse
 from wms.database import Database, metadata
-from wms.messages import NodeJob, Submit, SubmitCompound, SubmitNodes
+from wms.messages.submission import NodeJob, Submit, SubmitCompound, SubmitNodes
 from wms.queue import Message
 from wms.seqcode import START
 from wms.service import Kit

@@ -15,7 +15,7 @@ from wms.jdl.arguments import Variable, split_arguments
 from wms.jdl.described import described
 from wms.jdl.description import JobDescription
 from wms.jdl.destinations import destinations
-from wms.messages import Run
+from wms.messages.attempts import Run
 
 
 @dataclass(frozen=True, slots=True)

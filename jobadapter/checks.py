@@ -20,7 +20,9 @@ from wms.ce.check import FAILS
 from wms.ce.checking import Check, Plan
 from wms.consumer import Record
 from wms.errors import NotFound, UnknownResource, WmsError
-from wms.messages import WM_MATCH, CheckAnswer, CheckCe, DrainCe, NoAnswer, decode
+from wms.messages import decode
+from wms.messages.questions import CheckAnswer, CheckCe, DrainCe, NoAnswer
+from wms.messages.topics import WM_MATCH
 from wms.operations import OPERATIONS
 from wms.operations.ces import CheckReport, Probe
 from wms.queue import Message, Parcel

@@ -15,7 +15,7 @@ from jobadapter import store
 from wms import queue
 from wms.ce import Backend
 from wms.errors import Unavailable
-from wms.messages import JOBADAPTER
+from wms.messages.topics import JOBADAPTER
 from wms.service import Kit, Ticker
 
 SETTLE_S = 600.0

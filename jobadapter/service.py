@@ -21,7 +21,10 @@ from jobadapter.together import together
 from wms.ce import Backend
 from wms.consumer import EffectConsumer, Record
 from wms.errors import Unavailable
-from wms.messages import JOBADAPTER, JOBADAPTER_CHECKS, Clean, Kill, ProxyRenewed, Run, decode
+from wms.messages import decode
+from wms.messages.attempts import Clean, Kill, Run
+from wms.messages.credentials import ProxyRenewed
+from wms.messages.topics import JOBADAPTER, JOBADAPTER_CHECKS
 from wms.outbox import Outbox
 from wms.queue import Message
 from wms.service import Daemon, Kit, Ticker

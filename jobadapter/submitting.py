@@ -25,7 +25,8 @@ from wms.ce.guard import Guarded
 from wms.errors import JdlError, Refused, Unavailable
 from wms.eventlog import Journal
 from wms.faults import owned
-from wms.messages import JOBADAPTER, LOGMONITOR, NS, Close, Kill, NotPlaced, Run, Watch
+from wms.messages.attempts import Close, Kill, NotPlaced, Run, Watch
+from wms.messages.topics import JOBADAPTER, LOGMONITOR, NS
 from wms.outbox import Outbox
 from wms.seqcode import SequenceCode, Source
 from wms.service import Kit

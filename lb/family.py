@@ -26,7 +26,8 @@ from wms import queue
 from wms.consumer import Handle
 from wms.event import EVENT_TYPES, Event
 from wms.jobstatus import COMPOSITE
-from wms.messages import LB_CHILDREN, Expand
+from wms.messages.submission import Expand
+from wms.messages.topics import LB_CHILDREN
 from wms.queue import Message
 
 PORTION = 500

@@ -29,7 +29,7 @@ from wms.httpd import Call, Handler
 from wms.identity import Identity
 from wms.jobid import JobId
 from wms.jobstatus import JobState
-from wms.messages import LB
+from wms.messages.topics import LB
 from wms.operations import EventList, JobList, Statuses
 from wms.service import Kit
 

@@ -27,7 +27,7 @@ from lb.waiting import Waiters
 from wms.consumer import Consumer, Handle
 from wms.event import Event
 from wms.eventlog import decode_events
-from wms.messages import LB, LB_CHILDREN
+from wms.messages.topics import LB, LB_CHILDREN
 from wms.queue import Message
 from wms.service import Daemon, Kit, Ticker
 

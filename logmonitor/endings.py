@@ -14,23 +14,10 @@ from logmonitor.translate import Cancelled, Ending, Failure, Success, accounted,
 from wms.ce import Usage
 from wms.eventlog import Journal
 from wms.faults import owned
-from wms.messages import (
-    JOBADAPTER,
-    NS,
-    WM,
-    CancelAsked,
-    Clean,
-    Close,
-    Ended,
-    Finished,
-    GivenUp,
-    Kill,
-    NotPlaced,
-    Reported,
-    Watch,
-    Withdrawn,
-    decode,
-)
+from wms.messages import decode
+from wms.messages.attempts import CancelAsked, Clean, Close, Ended, GivenUp, Kill, NotPlaced, Reported, Watch, Withdrawn
+from wms.messages.submission import Finished
+from wms.messages.topics import JOBADAPTER, NS, WM
 from wms.operations import OutcomeReport
 from wms.outbox import Outbox
 from wms.queue import Message

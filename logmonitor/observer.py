@@ -20,7 +20,8 @@ from logmonitor.translate import REMOVAL_FAILED, Ending, Failure, from_output, k
 from wms.ce import Backend, CeState, Phase
 from wms.ce.guard import Guarded
 from wms.errors import Overloaded, Unavailable
-from wms.messages import JOBADAPTER, Kill
+from wms.messages.attempts import Kill
+from wms.messages.topics import JOBADAPTER
 from wms.outbox import Outbox
 from wms.service import Kit, Ticker, within
 

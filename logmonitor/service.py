@@ -9,7 +9,7 @@ from logmonitor.endings import Endings
 from logmonitor.observer import Observer
 from logmonitor.translate import Failure
 from wms.consumer import Consumer
-from wms.messages import LOGMONITOR
+from wms.messages.topics import LOGMONITOR
 from wms.outbox import Outbox
 from wms.service import Daemon, Kit, Ticker
 

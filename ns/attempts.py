@@ -16,7 +16,9 @@ from wms.errors import NotAllowedNow, NotFound, SandboxTooLarge
 from wms.eventlog import Journal
 from wms.faults import owned
 from wms.httpd import Call, FileReply
-from wms.messages import LOGMONITOR, WM, Close, Reported, Resubmit
+from wms.messages.attempts import Close, Reported
+from wms.messages.submission import Resubmit
+from wms.messages.topics import LOGMONITOR, WM
 from wms.operations import Empty, File, OutcomeReport, StartGranted, StartRequest
 from wms.outbox import Outbox
 from wms.sandbox import check_name

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from wms.messages import WM_BEGUN, Beginning, Begun
+from wms.messages.submission import Beginning, Begun
+from wms.messages.topics import WM_BEGUN
 from wms.outbox import Outbox
 from wms.service import Kit, Ticker
 

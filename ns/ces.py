@@ -10,7 +10,8 @@ from ns.once import answered, once
 from ns.questions import Question, Questions
 from wms.errors import CredentialNotFound, Refused, TimedOut
 from wms.httpd import Call
-from wms.messages import JOBADAPTER_CHECKS, WM_MATCH, AskCes, CesAnswer, CheckAnswer, CheckCe, DrainAnswer, DrainCe
+from wms.messages.questions import AskCes, CesAnswer, CheckAnswer, CheckCe, DrainAnswer, DrainCe
+from wms.messages.topics import JOBADAPTER_CHECKS, WM_MATCH
 from wms.operations.ces import CeList, CheckReport, CheckRequest, DrainReply, DrainRequest, ResumeRequest
 from wms.service import Kit
 

@@ -22,7 +22,7 @@ from wms.errors import (
     Refused,
 )
 from wms.identity import Identity, canonical_dn
-from wms.messages import Register
+from wms.messages.credentials import Register
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 

@@ -20,7 +20,8 @@ from wms.authz.relations import require
 from wms.credentials import PROXY, TOKEN
 from wms.errors import DelegationMismatch, Draining, NotAllowedNow, NotFound, Refused
 from wms.httpd import Call
-from wms.messages import PROXYRENEWAL, Destroyed, Redelegated
+from wms.messages.credentials import Destroyed, Redelegated
+from wms.messages.topics import PROXYRENEWAL
 from wms.operations import DelegationChain, DelegationInfo, DelegationRequest
 from wms.operations.delegations import DelegationList, Forgotten
 from wms.outbox import Outbox

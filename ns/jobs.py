@@ -38,7 +38,8 @@ from wms.jdl.compounds import Compound, compound
 from wms.jdl.compounds.partition import one_part, settled, wished
 from wms.jdl.described import described
 from wms.jobid import JobId
-from wms.messages import PROXYRENEWAL, WM, Cancel, Input, Submit, SubmitCompound
+from wms.messages.submission import Cancel, Input, Submit, SubmitCompound
+from wms.messages.topics import PROXYRENEWAL, WM
 from wms.openapi import document
 from wms.operations import File, JobReply, Limits, Registered, RegisterRequest, Version
 from wms.outbox import Outbox

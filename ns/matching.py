@@ -8,7 +8,7 @@ from ns.admission import admit_question
 from ns.questions import Questions
 from wms.errors import NotAllowedNow, RemoteError, TimedOut, UnknownResource
 from wms.httpd import Call
-from wms.messages import ListMatch, MatchAnswer
+from wms.messages.questions import ListMatch, MatchAnswer
 from wms.operations import Check, ListMatchRequest, Match, MatchList, RegisterRequest
 from wms.service import Kit
 

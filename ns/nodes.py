@@ -28,7 +28,10 @@ from wms.jdl.compounds.expansion import Expansion, Source, expansion
 from wms.jdl.parser import parse
 from wms.jdl.unparse import unparse
 from wms.jobid import JobId
-from wms.messages import WM, Input, NodeJob, Release, SubmitCompound, SubmitNodes, decode
+from wms.messages import decode
+from wms.messages.attempts import Release
+from wms.messages.submission import Input, NodeJob, SubmitCompound, SubmitNodes
+from wms.messages.topics import WM
 from wms.operations import File
 from wms.operations.compounds import NodeInfo, NodePage
 from wms.outbox import Outbox

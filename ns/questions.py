@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred
 
 from wms import queue
 from wms.errors import RemoteError
-from wms.messages import (
-    WM_MATCH,
+from wms.messages import decode
+from wms.messages.questions import (
     AskCes,
     CesAnswer,
     CheckAnswer,
@@ -23,8 +23,8 @@ from wms.messages import (
     ListMatch,
     MatchAnswer,
     NoAnswer,
-    decode,
 )
+from wms.messages.topics import WM_MATCH
 from wms.queue import Message
 from wms.service import Kit, within
 

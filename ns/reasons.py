@@ -17,7 +17,7 @@ from wms.errors import NoSuchJob, Refused, TimedOut
 from wms.httpd import Call
 from wms.jdl.compounds.expansion import expansion
 from wms.jobid import JobId
-from wms.messages import Explain, ExplainAnswer, NodeOf
+from wms.messages.questions import Explain, ExplainAnswer, NodeOf
 from wms.operations.explain import MOST_ASKED, Asked, Reason, ReasonList, ReasonsRequest
 from wms.reasons import listed, reason
 from wms.service import Kit

@@ -22,7 +22,8 @@ from wms.eventlog import Journal
 from wms.httpd import Call
 from wms.jdl.compounds.expansion import Expansion, expansion
 from wms.jobid import JobId
-from wms.messages import PROXYRENEWAL, WM, SubmitCompound
+from wms.messages.submission import SubmitCompound
+from wms.messages.topics import PROXYRENEWAL, WM
 from wms.operations import File
 from wms.operations.compounds import Rescued, RescueRequest
 from wms.outbox import Outbox

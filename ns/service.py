@@ -29,7 +29,10 @@ from wms import queue
 from wms.consumer import Consumer, EffectConsumer
 from wms.eventlog import Journal
 from wms.issuers import Issuers
-from wms.messages import NS, NS_NODES, PROXYRENEWAL, WM, Close, Ended, ProxyRenewed, Release, Unregister, decode
+from wms.messages import decode
+from wms.messages.attempts import Close, Ended, Release
+from wms.messages.credentials import ProxyRenewed, Unregister
+from wms.messages.topics import NS, NS_NODES, PROXYRENEWAL, WM
 from wms.outbox import Outbox
 from wms.queue import Message
 from wms.seqcode import Source

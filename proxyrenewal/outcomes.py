@@ -29,7 +29,8 @@ from proxyrenewal.schedule import (
 from proxyrenewal.store import Registration
 from wms.event import Event
 from wms.eventlog import Journal
-from wms.messages import JOBADAPTER, NS, WM, CredentialEnded, ProxyRenewed
+from wms.messages.credentials import CredentialEnded, ProxyRenewed
+from wms.messages.topics import JOBADAPTER, NS, WM
 from wms.outbox import Outbox
 from wms.seqcode import START, Source
 

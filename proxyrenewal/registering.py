@@ -16,7 +16,9 @@ from proxyrenewal.outcomes import moment, tags, tell_renewed
 from proxyrenewal.schedule import HOPELESS, Life, Policy, first_attempt
 from proxyrenewal.store import TAKEN_BACK, Registration
 from wms.identity import TOKEN
-from wms.messages import JOBADAPTER, Destroyed, Redelegated, Register, Unregister, decode
+from wms.messages import decode
+from wms.messages.credentials import Destroyed, Redelegated, Register, Unregister
+from wms.messages.topics import JOBADAPTER
 from wms.outbox import Outbox
 from wms.queue import Message
 from wms.service import Kit

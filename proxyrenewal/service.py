@@ -10,7 +10,7 @@ from proxyrenewal.renewals import Renewals, policy_of
 from wms.consumer import Consumer
 from wms.identity import CERTIFICATE, TOKEN
 from wms.issuers import Issuers
-from wms.messages import PROXYRENEWAL
+from wms.messages.topics import PROXYRENEWAL
 from wms.service import Daemon, Kit
 
 

@@ -34,7 +34,7 @@ from wm.turn import Turns
 from wms.errors import ConfigError, JdlError, UnknownResource, WmsError
 from wms.jdl.described import described
 from wms.jdl.description import JobDescription
-from wms.messages import ListMatch, MatchAnswer
+from wms.messages.questions import ListMatch, MatchAnswer
 from wms.resource import ComputingElement
 from wms.service import Kit, background
 

@@ -25,7 +25,7 @@ from wms.config import Wm
 from wms.errors import WmsError
 from wms.jdl.described import described
 from wms.lifetime import needed_s
-from wms.messages import Submit
+from wms.messages.submission import Submit
 
 NEWS = Cause(Why.TURN)
 K = TypeVar("K")

@@ -19,7 +19,8 @@ from wm.supply.measures import Measure, Measures, Seen
 from wm.tables import jobs
 from wm.turn import Over
 from wms.files import write_private
-from wms.messages import Begun, decode
+from wms.messages import decode
+from wms.messages.submission import Begun
 from wms.outbox import Outbox
 from wms.queue import Message
 from wms.service import Kit, Ticker

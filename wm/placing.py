@@ -17,7 +17,9 @@ from wm.lanes import Lanes
 from wm.recovery.memories import Attempt, Memories
 from wm.turn import Turn, Turns
 from wms.eventlog import Journal
-from wms.messages import JOBADAPTER, Run, Submit
+from wms.messages.attempts import Run
+from wms.messages.submission import Submit
+from wms.messages.topics import JOBADAPTER
 from wms.resource import ComputingElement
 
 _HANDED_OVER = "EnQueued", (("queue", JOBADAPTER), ("result", "OK"))

@@ -19,21 +19,11 @@ from wm.recovery.retries import Retries
 from wm.turn import Turn, Turns
 from wms.errors import Unavailable
 from wms.eventlog import Journal
-from wms.messages import (
-    JOBADAPTER,
-    LOGMONITOR,
-    Buried,
-    Cancel,
-    CancelAsked,
-    CredentialEnded,
-    Finished,
-    Kill,
-    Resubmit,
-    Submit,
-    SubmitCompound,
-    SubmitNodes,
-    decode,
-)
+from wms.messages import decode
+from wms.messages.attempts import CancelAsked, Kill
+from wms.messages.credentials import CredentialEnded
+from wms.messages.submission import Buried, Cancel, Finished, Resubmit, Submit, SubmitCompound, SubmitNodes
+from wms.messages.topics import JOBADAPTER, LOGMONITOR
 from wms.queue import Message
 
 QUEUE = "workload_manager"

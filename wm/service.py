@@ -27,7 +27,7 @@ from wm.supply.measures import Measures
 from wm.turn import Turns
 from wm.usage import Usage
 from wms.consumer import Consumer, EffectConsumer
-from wms.messages import WM, WM_BEGUN, WM_MATCH
+from wms.messages.topics import WM, WM_BEGUN, WM_MATCH
 from wms.service import Daemon, Kit, Ticker
 
 LOOK_S = 5.0

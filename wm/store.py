@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from wm.tables import jobs
 from wms.database import note_topic
-from wms.messages import Submit
+from wms.messages.submission import Submit
 
 WAITING, PLACED, OVER = "waiting", "placed", "over"
 TOGETHER = 1000

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from wm import store
 from wms.eventlog import Journal
 from wms.faults import owned
-from wms.messages import NS, Ended
+from wms.messages.attempts import Ended
+from wms.messages.topics import NS
 from wms.outbox import Outbox
 from wms.seqcode import Source
 

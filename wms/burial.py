@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from wms.messages import JOBADAPTER, LOGMONITOR, NS, NS_NODES, WM, Buried
+from wms.messages.submission import Buried
+from wms.messages.topics import JOBADAPTER, LOGMONITOR, NS, NS_NODES, WM
 
 TOLD = frozenset({NS, NS_NODES, WM, JOBADAPTER, LOGMONITOR})
 """Topics on which a job's way may depend."""

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from wms import queue
 from wms.burial import notice
-from wms.messages import WM
+from wms.messages.topics import WM
 from wms.queue import Message
 from wms.service import Kit, Loop, linger
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from wms import queue
 from wms.event import Event, Source, event
-from wms.messages import LB
+from wms.messages.topics import LB
 from wms.seqcode import SequenceCode
 
 decode_events = msgspec.json.Decoder(list[Event]).decode

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from wms import queue
 from wms.event import Event
-from wms.messages import LB
+from wms.messages.topics import LB
 from wms.queue import Parcel
 
 EVENTS_TOGETHER = 500

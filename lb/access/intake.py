@@ -29,7 +29,7 @@ from wms.errors import BadEvent, NoSuchJob, NotAuthorized, Refused, SandboxTooLa
 from wms.event import EVENT_TYPES, Event, Source, duplicate_key
 from wms.httpd import Call, Handler
 from wms.identity import Identity
-from wms.messages import LB, LB_CHILDREN
+from wms.messages.topics import LB, LB_CHILDREN
 from wms.operations.logging import LastCode, Logged, RefusedLine
 from wms.seqcode import START, SequenceCode
 from wms.service import Kit

@@ -15,7 +15,7 @@ from lb.state.parts import job_type
 from wms.event import Event, Source, duplicate_key, event
 from wms.jobid import JobId
 from wms.jobstatus import JobType
-from wms.messages import Expand
+from wms.messages.submission import Expand
 from wms.seqcode import START
 
 MOST_CHILDREN = 10_000_000

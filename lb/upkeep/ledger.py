@@ -21,7 +21,7 @@ from lb.state.machine import Record, fold, in_order, step
 from wms.event import Event, Source
 from wms.jobid import JobId
 from wms.jobstatus import JobState
-from wms.messages import Expand
+from wms.messages.submission import Expand
 
 Reread = Callable[[int], Event]
 _DEEPEST = 20

@@ -31,7 +31,7 @@ from wm.turn import Turns
 from wm.usage import Usage
 from wms.config import Wm
 from wms.database import make_engine, metadata
-from wms.messages import Buried, NodeJob, Submit, SubmitCompound, SubmitNodes
+from wms.messages.submission import Buried, NodeJob, Submit, SubmitCompound, SubmitNodes
 from wms.seqcode import START
 
 pytest_plugins = ["databases"]

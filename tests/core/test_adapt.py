@@ -8,7 +8,8 @@ from jobadapter.adapt import Surroundings, adapt, perusal_period_s, words
 from jobadapter.wrapper import Retry
 from wms.errors import JdlInvalid
 from wms.jdl.described import described
-from wms.messages import Input, Run
+from wms.messages.attempts import Run
+from wms.messages.submission import Input
 from wms.seqcode import START
 
 AROUND = Surroundings("https://ns.example.org:7772", "a CA", Retry(3, 1), 1000)

@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wms.burial import TOLD, notice
-from wms.messages import LB, WM, Buried, Ended, Finished, NodeJob, Record, Release, Reported, Resubmit, SubmitNodes
+from wms.messages.attempts import Ended, Release, Reported
+from wms.messages.record import Record
+from wms.messages.submission import Buried, Finished, NodeJob, Resubmit, SubmitNodes
+from wms.messages.topics import LB, WM
 from wms.operations import OutcomeReport
 
 JOB = "https://lb.example.org:9000/abc"

@@ -9,18 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wms import messages
-from wms.messages import AnyMessage, Record, decode
+from wms.messages import AnyMessage, attempts, credentials, decode, questions, submission, topics
+from wms.messages.questions import CesAnswer, ExplainAnswer, MatchAnswer, NoAnswer
+from wms.messages.record import Record
 from wms.operations import Clause, Reason
 from wms.operations.ces import Ce, CeAttribute, CeDetail, CeList, Measured
 
 KINDS = get_args(AnyMessage)
-ANSWERS = (messages.MatchAnswer, messages.ExplainAnswer, messages.CesAnswer, messages.NoAnswer)
+ANSWERS = (MatchAnswer, ExplainAnswer, CesAnswer, NoAnswer)
 """They hold records of any shape."""
 
 
-def test_every_record_of_the_module_can_be_decoded() -> None:
-    declared = {value for value in vars(messages).values()
+def test_every_record_of_the_modules_can_be_decoded() -> None:
+    declared = {value for module in (attempts, credentials, questions, submission) for value in vars(module).values()
                 if isinstance(value, type) and issubclass(value, Record) and value is not Record}
     assert set(KINDS) == declared
 
@@ -49,21 +50,21 @@ def test_what_is_put_is_what_is_read(message: Record) -> None:
 
 
 def test_an_answer_with_an_error_is_what_is_read() -> None:
-    answer = messages.MatchAnswer("q", (("ce", 1.5),), "", (("vo", 2, 1),), {"code": "X", "details": {"row": 1}})
+    answer = MatchAnswer("q", (("ce", 1.5),), "", (("vo", 2, 1),), {"code": "X", "details": {"row": 1}})
     assert decode(msgspec.json.encode(answer)) == answer
 
 
 def test_reasons_are_what_is_read() -> None:
     clauses = (Clause("`x`", "user", 3, 1, 2),)
     told = Reason("j", "Waiting", "no_match", "No.", 1.5, 2.5, clauses, {"ces": 3, "a": ["b"]})
-    answer = messages.ExplainAnswer("q", (told,))
+    answer = ExplainAnswer("q", (told,))
     assert decode(msgspec.json.encode(answer)) == answer
 
 
 @pytest.mark.parametrize("answer", [
-    messages.CesAnswer("q", CeList((Ce("a:1/b", slots=3, measured=Measured(2.0)),), (CeDetail(Ce("a:1/b"), (
+    CesAnswer("q", CeList((Ce("a:1/b", slots=3, measured=Measured(2.0)),), (CeDetail(Ce("a:1/b"), (
         CeAttribute("GlueCEName", ["q"], "s", "backend", 1.5),), {"failures": 1}),), silent={"s": "away"})),
-    messages.NoAnswer("q", {"code": "X", "details": {"row": 1}}, 404)])
+    NoAnswer("q", {"code": "X", "details": {"row": 1}}, 404)])
 def test_answers_about_ces_are_what_is_read(answer: Record) -> None:
     assert decode(msgspec.json.encode(answer)) == answer
 
@@ -97,6 +98,6 @@ def test_anything_else_is_refused(body: bytes) -> None:
 
 
 def test_topics_are_the_names_of_daemons() -> None:
-    assert {messages.NS, messages.WM, messages.JOBADAPTER, messages.LOGMONITOR, messages.LB, messages.PROXYRENEWAL} == {
+    assert {topics.NS, topics.WM, topics.JOBADAPTER, topics.LOGMONITOR, topics.LB, topics.PROXYRENEWAL} == {
         "ns", "wm", "jobadapter", "logmonitor", "lb", "proxyrenewal"}
-    assert messages.WM_MATCH.startswith(messages.WM)
+    assert topics.WM_MATCH.startswith(topics.WM)

@@ -18,7 +18,9 @@ from wms.ce import CeJob, Phase, Rejected, Submitted
 from wms.ce.guard import Guarded
 from wms.ce.limits import Common
 from wms.errors import Unavailable
-from wms.messages import JOBADAPTER, Kill, ProxyRenewed
+from wms.messages.attempts import Kill
+from wms.messages.credentials import ProxyRenewed
+from wms.messages.topics import JOBADAPTER
 
 ONCE = 'Executable = "/bin/true"; RetryCount = 0; ShallowRetryCount = -1;'
 AGAIN = 'Executable = "/bin/true"; RetryCount = 1; ShallowRetryCount = 1;'

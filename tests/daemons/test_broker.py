@@ -24,7 +24,9 @@ from wm.tables import jobs, lanes, usage
 from wm.turn import Turns
 from wm.usage import Usage
 from wms.database import metadata
-from wms.messages import NodeJob, Run, Submit, SubmitCompound, SubmitNodes, decode
+from wms.messages import decode
+from wms.messages.attempts import Run
+from wms.messages.submission import NodeJob, Submit, SubmitCompound, SubmitNodes
 from wms.queue import Message
 from wms.seqcode import START
 from wms.service import Kit

@@ -24,7 +24,7 @@ from wms.callers import Caller
 from wms.capability import issue
 from wms.database import metadata
 from wms.httpd import Factory, Router
-from wms.messages import Close
+from wms.messages.attempts import Close
 from wms.operations import OPERATIONS
 from wms.outbox import Outbox
 

@@ -14,7 +14,7 @@ from wm.recovery.shortness import NOT_SHORT, Short, Shortness
 from wm.store import Job
 from wms.credentials import PROXY, TOKEN
 from wms.errors import SealBroken
-from wms.messages import Submit
+from wms.messages.submission import Submit
 from wms.resource import ComputingElement
 from wms.tokens.held import Held
 from wms.x509.authority import make_authority

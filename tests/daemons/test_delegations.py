@@ -33,17 +33,9 @@ from wms.errors import (
     Refused,
     WmsError,
 )
-from wms.messages import (
-    NS,
-    PROXYRENEWAL,
-    WM,
-    Destroyed,
-    ProxyRenewed,
-    Redelegated,
-    Register,
-    Submit,
-    SubmitCompound,
-)
+from wms.messages.credentials import Destroyed, ProxyRenewed, Redelegated, Register
+from wms.messages.submission import Submit, SubmitCompound
+from wms.messages.topics import NS, PROXYRENEWAL, WM
 from wms.operations import RegisterRequest
 from wms.operations.delegations import Forgotten
 from wms.queue import Parcel

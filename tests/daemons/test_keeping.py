@@ -20,7 +20,7 @@ from wm.replay.keeping import Keeping
 from wm.replay.shelves import chain_of
 from wm.tables import decisions, snapshots
 from wms.errors import NotFound, Refused
-from wms.messages import Submit
+from wms.messages.submission import Submit
 from wms.seqcode import START
 
 

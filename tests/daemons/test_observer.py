@@ -17,7 +17,8 @@ from wms.ce.guard import Guarded
 from wms.ce.limits import Common
 from wms.errors import Unavailable
 from wms.faults import VERSION
-from wms.messages import LOGMONITOR, Reported, Watch
+from wms.messages.attempts import Reported, Watch
+from wms.messages.topics import LOGMONITOR
 from wms.operations import OutcomeReport
 
 ONCE = 'Executable = "/bin/true"; RetryCount = 0; ShallowRetryCount = -1;'

@@ -32,20 +32,9 @@ from wms.errors import Unavailable
 from wms.eventlog import decode_events
 from wms.identity import CERTIFICATE
 from wms.identity import TOKEN as TOKEN_KIND
-from wms.messages import (
-    JOBADAPTER,
-    LB,
-    NS,
-    PROXYRENEWAL,
-    WM,
-    CredentialEnded,
-    Destroyed,
-    ProxyRenewed,
-    Redelegated,
-    Register,
-    Unregister,
-    decode,
-)
+from wms.messages import decode
+from wms.messages.credentials import CredentialEnded, Destroyed, ProxyRenewed, Redelegated, Register, Unregister
+from wms.messages.topics import JOBADAPTER, LB, NS, PROXYRENEWAL, WM
 from wms.service import Daemon, Kit
 
 NOW, LIFE_S = 1_700_000_000.0, 43200.0

@@ -21,7 +21,8 @@ from tests.suite.world import ALICE, NOW, World
 from wms import queue
 from wms.config import Tls
 from wms.errors import JdlInvalid
-from wms.messages import PROXYRENEWAL, Register
+from wms.messages.credentials import Register
+from wms.messages.topics import PROXYRENEWAL
 from wms.x509 import proxy
 from wms.x509.authority import Issued, host_certificate, make_authority, trust_files, user_certificate
 

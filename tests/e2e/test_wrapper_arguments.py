@@ -15,7 +15,7 @@ from worker_peer import TOKEN
 from jobadapter.adapt import Surroundings, adapt
 from jobadapter.wrapper import Retry, render
 from wms.errors import JdlError
-from wms.messages import Run
+from wms.messages.attempts import Run
 from wms.seqcode import START
 
 __all__ = ["dash", "node", "peer", "server"]

@@ -27,7 +27,8 @@ from wms.credentials import TOKEN
 from wms.database import metadata
 from wms.errors import NotAllowedNow, Unavailable
 from wms.faults import Fault, judge
-from wms.messages import JOBADAPTER, WM, CredentialEnded, ProxyRenewed
+from wms.messages.credentials import CredentialEnded, ProxyRenewed
+from wms.messages.topics import JOBADAPTER, WM
 from wms.operations import RegisterRequest
 from wms.tokens.held import Held
 from wms.x509.authority import make_authority

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from ns import store
 from tests.suite.world import World
 from wms import queue
-from wms.messages import NS
+from wms.messages.topics import NS
 
 
 def rename(world: World, old: str, new: str) -> None:

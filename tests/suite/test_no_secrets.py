@@ -18,7 +18,7 @@ from wms import queue
 from wms.credentials import TOKEN
 from wms.errors import WmsError
 from wms.files import write_private
-from wms.messages import NS
+from wms.messages.topics import NS
 from wms.operations import RegisterRequest
 from wms.operations.delegations import TokenDelegation
 from wms.tokens.held import Held

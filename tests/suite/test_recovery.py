@@ -15,7 +15,7 @@ from wm.tables import memories
 from wms import queue
 from wms.ce import CeState, Phase
 from wms.errors import NotAllowedNow
-from wms.messages import JOBADAPTER, LOGMONITOR, NS, WM
+from wms.messages.topics import JOBADAPTER, LOGMONITOR, NS, WM
 
 Make = Callable[..., World]
 LOST_NODE = "Job has been terminated (got SIGTERM)"

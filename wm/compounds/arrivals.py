@@ -8,7 +8,7 @@ from __future__ import annotations
 from wm.compounds import ending, progress, pump, store
 from wm.turn import Turn
 from wms.jobid import JobId
-from wms.messages import Cancel, NodeJob, Submit, SubmitCompound, SubmitNodes
+from wms.messages.submission import Cancel, NodeJob, Submit, SubmitCompound, SubmitNodes
 from wms.seqcode import START, Source
 
 NODE_CODE = str(START.advanced(Source.NETWORK_SERVER))

@@ -13,7 +13,9 @@ from wm.compounds.store import Compound
 from wm.turn import Turn
 from wms.eventlog import Journal
 from wms.jobid import JobId
-from wms.messages import NS, Ended, SubmitCompound
+from wms.messages.attempts import Ended
+from wms.messages.submission import SubmitCompound
+from wms.messages.topics import NS
 from wms.seqcode import START
 
 QUEUE = "workload_manager"

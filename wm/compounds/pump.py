@@ -16,7 +16,9 @@ from wm.compounds.ending import end, end_unsent
 from wm.compounds.progress import Colour, Throttles
 from wm.compounds.store import Compound
 from wm.turn import Over, Turn, Turns
-from wms.messages import JOBADAPTER, LOGMONITOR, NS, CancelAsked, Kill, Release, SubmitCompound
+from wms.messages.attempts import CancelAsked, Kill, Release
+from wms.messages.submission import SubmitCompound
+from wms.messages.topics import JOBADAPTER, LOGMONITOR, NS
 from wms.outbox import Outbox
 from wms.service import Kit
 

@@ -15,7 +15,7 @@ from wm import store as queue
 from wm.compounds.progress import DAG, Change, Colour, Counts, Edges
 from wm.tables import compounds, edges, jobs, nodes
 from wms.database import note_topic
-from wms.messages import SubmitCompound
+from wms.messages.submission import SubmitCompound
 
 UNFOLDING, OPEN, CANCELLING, OVER = "unfolding", "open", "cancelling", "over"
 ACTIVE = (UNFOLDING, OPEN, CANCELLING)

@@ -14,7 +14,7 @@ from wm.supply.listing import chosen, detail, summary, told
 from wm.supply.market import Market
 from wm.supply.own import Drain, drains_of
 from wms.errors import Refused, UnknownResource, WmsError
-from wms.messages import AskCes, CesAnswer, DrainAnswer, DrainCe, NoAnswer
+from wms.messages.questions import AskCes, CesAnswer, DrainAnswer, DrainCe, NoAnswer
 from wms.operations.ces import CeList, DrainReply
 from wms.resource import ComputingElement
 from wms.service import Kit

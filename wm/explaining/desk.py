@@ -23,7 +23,8 @@ from wm.supply.market import Market
 from wm.supply.supermarket import Snapshot
 from wms import queue
 from wms.consumer import Record
-from wms.messages import AskCes, DrainCe, Explain, ExplainAnswer, ListMatch, decode
+from wms.messages import decode
+from wms.messages.questions import AskCes, DrainCe, Explain, ExplainAnswer, ListMatch
 from wms.operations.explain import Clause, Reason
 from wms.queue import Message, Parcel
 from wms.reasons import counted, reason, span

@@ -12,7 +12,7 @@ from wm.compounds.progress import Colour
 from wm.compounds.store import Compound
 from wm.store import Job
 from wm.tables import compounds, edges, jobs, nodes
-from wms.messages import Explain, NodeOf
+from wms.messages.questions import Explain, NodeOf
 
 
 class Facts(NamedTuple):

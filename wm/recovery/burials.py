@@ -9,7 +9,9 @@ from wm.compounds import arrivals
 from wm.recovery.retries import withdraw
 from wm.turn import Turn
 from wms.jobid import JobId
-from wms.messages import NS, Buried, Ended, NodeJob, SubmitNodes
+from wms.messages.attempts import Ended
+from wms.messages.submission import Buried, NodeJob, SubmitNodes
+from wms.messages.topics import NS
 from wms.seqcode import START
 
 AGAIN_S, LAST_PAUSE_S = 3_600.0, 15 * 86_400.0

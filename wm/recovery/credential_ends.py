@@ -11,7 +11,9 @@ from wm.compounds import store as compounds
 from wm.recovery.credentials import Credentials
 from wm.turn import Turn
 from wms.faults import Fault, judge
-from wms.messages import LOGMONITOR, WM, CredentialEnded, GivenUp
+from wms.messages.attempts import GivenUp
+from wms.messages.credentials import CredentialEnded
+from wms.messages.topics import LOGMONITOR, WM
 
 PORTION = 500
 """Nodes of a compound in one transaction."""

@@ -13,7 +13,7 @@ from cryptography import x509
 from wm.recovery.dwell import PROXY_NAME, TOKEN_NAME, Life
 from wms.credentials import PROXY, TOKEN
 from wms.errors import WmsError
-from wms.messages import Submit
+from wms.messages.submission import Submit
 from wms.tokens.held import Held
 from wms.x509.proxy import certificates
 

@@ -14,7 +14,8 @@ from wm.recovery.resubmission import REPLANNED
 from wm.recovery.retries import withdraw
 from wm.turn import Turn, Turns
 from wms.jdl.described import described
-from wms.messages import NS, Close
+from wms.messages.attempts import Close
+from wms.messages.topics import NS
 from wms.service import Kit
 
 PERIOD_S = 60.0

@@ -28,7 +28,9 @@ from wms.database import note_topic
 from wms.eventlog import Journal
 from wms.faults import judge, owned
 from wms.jdl.described import described
-from wms.messages import JOBADAPTER, LOGMONITOR, Kill, Resubmit, Withdrawn
+from wms.messages.attempts import Kill, Withdrawn
+from wms.messages.submission import Resubmit
+from wms.messages.topics import JOBADAPTER, LOGMONITOR
 
 
 class Retries:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from wm.recovery.credentials import Credentials
 from wm.store import Job
 from wms.lifetime import response_s, too_short
-from wms.messages import Submit
+from wms.messages.submission import Submit
 from wms.resource import ComputingElement
 
 RESPONSE = "GlueCEStateEstimatedResponseTime"

@@ -16,7 +16,7 @@ from lb.state.machine import Verdict, fold, step
 from lb.state.record import Record, public
 from wms.jobid import JobId
 from wms.jobstatus import DoneCode, JobState, JobType
-from wms.messages import Expand
+from wms.messages.submission import Expand
 from wms.seqcode import START
 
 PARENT = "https://lb.example:9000/parent"

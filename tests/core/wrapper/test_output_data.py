@@ -8,7 +8,7 @@ from jobadapter.adapt import Surroundings, adapt
 from jobadapter.output_data import Stored, report_name, wanted
 from jobadapter.wrapper import Retry
 from wms.jdl.described import described
-from wms.messages import Run
+from wms.messages.attempts import Run
 from wms.seqcode import START
 
 INFO = """[ ComputingElement = [ name = "ce"; CloseStorageElements = {

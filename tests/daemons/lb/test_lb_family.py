@@ -42,7 +42,7 @@ from wms.consumer import Handle
 from wms.errors import Unavailable
 from wms.event import Event
 from wms.jobstatus import JobState, JobType
-from wms.messages import LB_CHILDREN
+from wms.messages.topics import LB_CHILDREN
 
 
 def states(book: Book, unique: str = PARENT) -> list[str]:

@@ -44,7 +44,7 @@ from lb.waiting import Waiters
 from wms import queue
 from wms.event import Event
 from wms.jobstatus import JobState
-from wms.messages import LB_CHILDREN
+from wms.messages.topics import LB_CHILDREN
 
 TOP = "top"
 NUMBER = 3

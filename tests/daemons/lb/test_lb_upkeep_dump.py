@@ -23,7 +23,7 @@ from lb.upkeep.fold import fold_log
 from wms import queue
 from wms.errors import NotFound, NotPermitted, Refused
 from wms.event import Event
-from wms.messages import LB_CHILDREN
+from wms.messages.topics import LB_CHILDREN
 
 
 @pytest.fixture(scope="module")
