@@ -114,6 +114,17 @@ def reaches(ce: Backend, tokens: Collection[str], phase: Phase) -> None:
     run(poll())
 
 
+def offers(ce: Backend, free: int) -> list[dict[str, Any]]:
+    """Ask until so many slots are free in its first queue, those of jobs of before may be late; all it publishes."""
+
+    async def poll() -> list[dict[str, Any]]:
+        while (told := await ce.describe())[0]["GlueCEStateFreeCPUs"] < free:
+            await deferLater(started(), 0.1, lambda: None)
+        return told
+
+    return run(poll())
+
+
 def says(ce: Backend, token: str, text: str) -> None:
     """Ask until the output has the text."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from benches import BENCHES
-from ce_bench import Bench, Can, needs, open_until_ended, reaches, state, submit
+from ce_bench import Bench, Can, needs, offers, open_until_ended, reaches, state, submit
 from reactor_thread import run
 
 from wms.ce import BACKENDS, Backend, Phase, Rejected, Submitted, load
@@ -118,7 +118,7 @@ def test_more_cpus_than_the_ce_has_are_refused_for_good(bench: Bench, ce: Backen
 
 
 def test_the_published_facts_are_glue(bench: Bench, ce: Backend) -> None:
-    record = run(ce.describe())[0]
+    record = offers(ce, 1)[0]
     assert record["GlueCEUniqueID"] == record["CEid"] == bench.ce_id
     assert record["GlueCEName"] == bench.queue
     assert record["GlueCEInfoTotalCPUs"] >= record["GlueCEStateFreeCPUs"] > 0
@@ -129,6 +129,6 @@ def test_the_published_facts_are_glue(bench: Bench, ce: Backend) -> None:
 
 @needs(Can.SLOTS)
 def test_queues_have_their_own_limits_and_share_the_slots(bench: Bench, ce: Backend) -> None:
-    default, short = run(ce.describe())
-    assert [default[f"GlueCE{name}"] for name in ("InfoTotalCPUs", "StateFreeCPUs")] == [2, 2]
+    default, short = offers(ce, 2)
+    assert default["GlueCEInfoTotalCPUs"] == 2
     assert (default["GlueCEPolicyMaxWallClockTime"], short["GlueCEPolicyMaxWallClockTime"]) == (999_999_999, 2)

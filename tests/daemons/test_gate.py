@@ -63,7 +63,7 @@ MATRIX: Mapping[tuple[str, str], str] = {
     ("user", "submit"): "ns.register",
     ("owner", "submit"): "ns.upload ns.start ns.rescue",
     ("user", "delegate"): "ns.request_delegation ns.put_delegation ns.destroy_delegation ns.delegate_token",
-    ("user", "match"): "ns.list_match",
+    ("user", "match"): "ns.list_match ns.ces",
     ("user", "read"): "ns.delegation ns.delegations ns.reasons lb.statuses lb.jobs lb.query_jobs lb.query_events "
                       "lb.notifications lb.notification lb.notifications_page lb.notification_page lb.rss_query lb.rss "
                       "lb.atom_query lb.atom lb.purge_progress",
@@ -78,7 +78,8 @@ MATRIX: Mapping[tuple[str, str], str] = {
     ("user", "statistics"): "lb.statistics lb.statistics_series lb.statistics_destinations lb.counters",
     ("logger", "log"): "lb.log lb.sequence_code",
     ("user", "purge"): "lb.purge",
-    ("admin", "administer"): "lb.dump lb.dumps lb.dump_file lb.load",
+    ("admin", "administer"): "lb.dump lb.dumps lb.dump_file lb.load ns.ce_check ns.ce_checked ns.ce_drain "
+                           "ns.ce_resume",
     ("attempt", "attempt"): "ns.attempt_input ns.attempt_start ns.attempt_output ns.attempt_events ns.attempt_done "
                             "ns.attempt_shared ns.attempt_related ns.attempt_session_input ns.attempt_session_output "
                             "ns.attempt_perusal ns.attempt_perusal_piece ns.attempt_state ns.attempt_save_state "

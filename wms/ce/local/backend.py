@@ -88,20 +88,24 @@ class Local:
         if self._notify is not None:
             self._notify.connectionLost(None)
             self._notify = None
-        if self._courier is not None and self._courier.stdin is not None:
-            self._courier.stdin.close()
-            self._courier.wait()
-            self._courier = None
+        self._dismiss_courier()
         reap()
 
     def _keep_courier(self) -> None:
         """One process of all that share the spool has a courier; it ends with its standard input."""
         if self._courier is not None and self._courier.poll() is not None:
-            self._courier = None
+            self._dismiss_courier()
         if self._settings.courier and self._courier is None and courier.free(self._spool.root):
             with open(f"{self._spool.root}/courier.log", "wb") as log:
                 self._courier = subprocess.Popen([sys.executable, "-m", "wms.ce.local.courier", self._spool.root],
                                                  stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
+
+    def _dismiss_courier(self) -> None:
+        if self._courier is not None and self._courier.stdin is not None:
+            self._courier.stdin.close()
+            self._courier.kill()
+            self._courier.wait()
+        self._courier = None
 
     def watch(self, wake: Callable[[], None]) -> None:
         self._wakers.append(wake)
