@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["Settings", "Start", "start", "workplace"]
+__all__ = ["START_S", "Settings", "Start", "start", "starting", "workplace"]
 
 SCRIPTS = Path(__file__).parent / "testbed"
 START_S = 120
@@ -41,16 +41,22 @@ def workplace() -> Iterator[Path]:
     shutil.rmtree(path, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def start(workplace: Path) -> Iterator[Start]:
-    """`start("myproxy", MYPROXY_PORT="4711")` starts a component and returns what its script prints."""
+def starting(workplace: Path) -> Iterator[Start]:
+    """What starts components; they are stopped at the end."""
     running: list[tuple[str, Path, Settings]] = []
 
     def up(name: str, **env: str) -> Settings:
-        directory = workplace / f"{name}{len(running)}"
+        directory = Path(tempfile.mkdtemp(prefix=name, dir=workplace))
+        directory.chmod(0o755)
         running.append((name, directory, env))
         return _script(name, "up", directory, env)
 
     yield up
     for name, directory, env in reversed(running):
         _script(name, "down", directory, env)
+
+
+@pytest.fixture(scope="session")
+def start(workplace: Path) -> Iterator[Start]:
+    """`start("myproxy", MYPROXY_PORT="4711")` starts a component and returns what its script prints."""
+    yield from starting(workplace)

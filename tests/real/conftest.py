@@ -6,22 +6,17 @@ Nothing is skipped: a missing program fails the tests that need it, with the Deb
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests import ports
+from tests.components import START_S, Settings, Start, starting, workplace
 
-SCRIPTS = Path(__file__).parent.parent / "testbed"
-START_S = 120
-
-Settings = dict[str, str]
-Start = Callable[..., Settings]
+__all__ = ["workplace"]
 
 
 @pytest.fixture(scope="module")
@@ -44,45 +39,25 @@ def _run(name: str, package: str, *arguments: str, env: Mapping[str, str] | None
                           capture_output=True, timeout=START_S, check=False)
 
 
-def _script(name: str, verb: str, directory: Path, env: Mapping[str, str]) -> Settings:
-    done = subprocess.run([SCRIPTS / f"{name}.sh", verb, directory], env={**os.environ, **env}, text=True,
-                          capture_output=True, timeout=START_S, check=False)
-    if done.returncode:
-        pytest.fail(f"{name}.sh {verb}: {done.stderr}")
-    return dict(part.partition("=")[::2] for part in shlex.split(done.stdout))  # type: ignore[misc]
-
-
 @pytest.fixture(scope="session")
-def workplace() -> Iterator[Path]:
-    """A short path (unix sockets!) that other accounts may search."""
-    path = Path(tempfile.mkdtemp(prefix="wms-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+def start_once(workplace: Path) -> Iterator[Start]:
+    """Starts what all modules share."""
+    yield from starting(workplace)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start(workplace: Path) -> Iterator[Start]:
-    """`start("myproxy", MYPROXY_PORT="4711")` starts a component and returns what its script prints."""
-    running: list[tuple[str, Path, Settings]] = []
-
-    def up(name: str, **env: str) -> Settings:
-        directory = workplace / f"{name}{len(running)}"
-        running.append((name, directory, env))
-        return _script(name, "up", directory, env)
-
-    yield up
-    for name, directory, env in reversed(running):
-        _script(name, "down", directory, env)
+    """`start("myproxy", MYPROXY_PORT="4711")` starts a component for a module and returns what its script prints."""
+    yield from starting(workplace)
 
 
 @pytest.fixture(scope="session")
-def ca(start: Start) -> Settings:
+def ca(start_once: Start) -> Settings:
     """A test CA with a host, a service and the users alice and bob."""
-    return start("testca")
+    return start_once("testca")
 
 
 @pytest.fixture(scope="session")
-def proxies(start: Start, ca: Settings) -> Settings:
+def proxies(start_once: Start, ca: Settings) -> Settings:
     """Proxies of alice of every kind: `PROXY_alice_KIND`, kinds as in `proxies.sh`."""
-    return start("proxies", CA_DIR=ca["CA_DIR"], PROXY_USERS="alice")
+    return start_once("proxies", CA_DIR=ca["CA_DIR"], PROXY_USERS="alice")

@@ -1,8 +1,8 @@
 """The courier of a local CE: one process that carries the calls of its wrappers over connections that stay open.
 
-A worker node's curl is as dear as the rest of a short job. A wrapper writes `calls/<token>` (the place of a curl
-configuration, a number), rings the FIFO `bell` with its token, and reads "NUMBER EXIT CODE..." from the FIFO `answer`
-of its job. Only the standard library, as it runs beside the service. Not here: who starts it, and reads what it says on
+A worker node's curl is as dear as the rest of a short job. A wrapper writes `calls/<token>.<number>` (the place of a
+curl configuration), rings the FIFO `bell` with that name, and reads "NUMBER EXIT CODE..." from the FIFO `answer` of its
+job. Only the standard library, as it runs beside the service. Not here: who starts it, and reads what it says on
 standard error (backend).
 """
 
@@ -16,6 +16,7 @@ import select
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -25,13 +26,13 @@ __all__ = ["Section", "free", "main", "sections"]
 
 THREADS = 8
 LOOK_S = 30.0
-"""Calls that rang no bell are looked for that often."""
+"""Calls that rang no bell are looked for at least that often."""
 MOST_BYTES = 16_000_000
 UNKNOWN, FAILED, REFUSED = 2, 7, 22
 """Exit statuses, as curl has them: an option that we do not know, no answer, an answer of 400 or more."""
 _OPTIONS = frozenset({"url", "output", "cacert", "max-time", "connect-timeout", "header", "data-binary", "upload-file",
                       "write-out"})
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,200}")
+_CALL = re.compile(r"[A-Za-z0-9_-]{1,200}\.[0-9]{1,9}")
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
@@ -146,33 +147,35 @@ class Courier:
         self._pool = ThreadPoolExecutor(THREADS)
 
     def resume(self) -> None:
-        """What a courier that died was carrying waits again."""
+        """What a courier that died was carrying waits again; its wrapper may have the answer, and another call here."""
         for name in os.listdir(f"{self._root}/carried"):
-            os.rename(f"{self._root}/carried/{name}", f"{self._root}/calls/{name.partition('.')[0]}")
-        self.begin(os.listdir(f"{self._root}/calls"))
+            os.rename(f"{self._root}/carried/{name}", f"{self._root}/calls/{name}")
+        self.begin(self.waiting())
 
-    def begin(self, tokens: Iterable[str]) -> None:
-        for token in tokens:
-            if _TOKEN.fullmatch(token):
-                self._pool.submit(self._one, token)
+    def begin(self, calls: Iterable[str]) -> None:
+        for call in calls:
+            if _CALL.fullmatch(call):
+                self._pool.submit(self._one, call)
 
     def waiting(self) -> list[str]:
         """All that waits, whether or not its bell was heard."""
         return os.listdir(f"{self._root}/calls")
 
-    def _one(self, token: str) -> None:
+    def _one(self, call: str) -> None:
+        carried = f"{self._root}/carried/{call}"
         try:
-            number, _, path = _read(f"{self._root}/calls/{token}").decode().strip().partition(" ")
-            if not (number.isdecimal() and path.startswith("/")):
+            path = _read(f"{self._root}/calls/{call}").decode("utf-8", "surrogateescape")
+            if not (path.startswith("/") and path.endswith("\n")):
                 return  # just being written: its bell will ring
-            carried = f"{self._root}/carried/{token}.{number}"
-            os.rename(f"{self._root}/calls/{token}", carried)
-            self._answer(token, f"{number} {self._carried(path)}\n")
-            os.unlink(carried)
+            os.rename(f"{self._root}/calls/{call}", carried)
         except FileNotFoundError:
-            pass  # another thread has it, or the job is gone
-        except (OSError, ValueError) as error:
-            print(f"{token}: {error}", file=sys.stderr, flush=True)
+            return  # another thread has it
+        token, _, number = call.rpartition(".")
+        try:
+            self._answer(token, f"{number} {self._carried(path[:-1])}\n")
+        except OSError as error:  # the job is gone, or nobody is there to hear it
+            print(f"{call}: {error}", file=sys.stderr, flush=True)
+        os.unlink(carried)
 
     def _carried(self, path: str) -> str:
         """What curl would say: its exit status, then the status of each transfer up to the first that failed."""
@@ -186,7 +189,7 @@ class Courier:
         for section in transfers:
             try:
                 codes.append(line.carry(section, place))
-            except (OSError, http.client.HTTPException):
+            except (OSError, http.client.HTTPException, ValueError):
                 codes.append(0)
             if not 0 < codes[-1] < 400:
                 return " ".join([str(REFUSED if codes[-1] else FAILED), *(f"{code:03d}" for code in codes)])
@@ -223,16 +226,17 @@ def main(root: str) -> None:
     bell = os.open(f"{root}/bell", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     courier = Courier(root)
     courier.resume()
-    heard = b""
+    heard, looked = b"", time.monotonic()
     while True:
         ready, _, _ = select.select([bell, 0], [], [], LOOK_S)
         if 0 in ready and not os.read(0, 1):
             os._exit(0)  # calls on their way are carried again
         heard += os.read(bell, 65536) if bell in ready else b""
-        *tokens, heard = heard.split(b"\n")
-        courier.begin(token.decode("ascii", "replace") for token in tokens)
-        if not ready:
+        *calls, heard = heard.split(b"\n")
+        courier.begin(call.decode("ascii", "replace") for call in calls)
+        if time.monotonic() - looked >= LOOK_S:
             courier.begin(courier.waiting())
+            looked = time.monotonic()
 
 
 if __name__ == "__main__":

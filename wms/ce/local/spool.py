@@ -155,7 +155,7 @@ class Spool:
             os.rename(f"{self.jobs}/{token}", f"{self.scratch}/{token}.gone")
         except FileNotFoundError:
             pass
-        markers = [f"{self.running}/{token}", f"{self.ended}/{token}", f"{self.calls}/{token}"]
+        markers = [f"{self.running}/{token}", f"{self.ended}/{token}"]
         for path in [*markers, *([f"{self.queue}/{marker}"] if marker else [])]:
             _unlink(path)
         _remove(f"{self.scratch}/{token}.gone")

@@ -607,8 +607,8 @@ wms_held() { # file with an answer: the sequence code goes on from there, if it 
 wms_carry() { # configuration -> wms_codes and a status, as from curl: by the courier of this CE, which forks nothing
     wms_number=$((wms_number + 1))
     exec 7<>"$wms_courier/jobs/$wms_call/answer"
-    printf '%d %s\n' "$wms_number" "$wms_dir/ctl/$1" >"$wms_courier/calls/$wms_call"
-    printf '%s\n' "$wms_call" 1<>"$wms_courier/bell"
+    printf '%s\n' "$wms_dir/ctl/$1" >"$wms_courier/calls/$wms_call.$wms_number"
+    printf '%s.%d\n' "$wms_call" "$wms_number" 1<>"$wms_courier/bell"
     wms_reply=''
     while :; do
         read -r wms_reply <&7 || :
