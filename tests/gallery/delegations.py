@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -32,7 +33,7 @@ def answering(sign: Callable[[House, str], str]) -> Asks:
 def chain(h: House, csr: str, by: Proxy, **how: Any) -> str:
     """What `by` signs for a request."""
     lifetime = how.pop("lifetime_s", DAY / 4)
-    cert = proxy.new_proxy(by.chain, by.key, proxy.requested_key(csr.encode()), h.now, lifetime,
+    cert = proxy.new_proxy(by.chain, by.key, proxy.requested_key(csr.encode()), time.time(), lifetime,
                            serial=secrets.randbits(60) + 1, **how)
     return pem(cert, *by.chain)
 

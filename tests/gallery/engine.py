@@ -23,7 +23,7 @@ def refuse(house: House, case: Case) -> None:
         require_refused(answer, case, ask)
         assert house.is_well(), "the service is not well"
         require_logged(house, mark, case, ask)
-        assert house.settle() == before, "something has changed"
+        assert not (changed := house.settle() ^ before), f"changed: {sorted(changed)[:8]}"
 
 
 def require_refused(answer: Answer, case: Case, ask: Ask) -> None:

@@ -284,14 +284,14 @@ class House:
 
     # -- what it remembers -------------------------------------------------------------------------------
 
-    def settle(self, quiet_s: float = 0.0) -> str:
-        """The digest of everything, once no message is on its way and nothing has changed for so long."""
+    def settle(self, quiet_s: float = 0.0) -> frozenset[str]:
+        """All there is, once no message is on its way and nothing has changed for so long."""
         until(lambda: not self._rows("messages"), "the queue to be empty")
-        found, since = self.digest(), time.monotonic()
+        found, since = self.everything(), time.monotonic()
 
         def quiet() -> bool:
             nonlocal found, since
-            now = self.digest()
+            now = self.everything()
             if now != found:
                 found, since = now, time.monotonic()
             return time.monotonic() - since >= quiet_s
@@ -299,19 +299,16 @@ class House:
         until(quiet, "the service to be quiet")
         return found
 
-    def digest(self) -> str:
-        """Of all rows of all tables, and of names, sizes and modes of all files of the state."""
-        state, found = self.service.site.state, hashlib.sha256()
+    def everything(self) -> frozenset[str]:
+        """All rows of all tables, and names, sizes and modes of all files of the state, a line each."""
+        state = self.service.site.state
         with closing(sqlite3.connect(f"file:{state}/wms.sqlite?mode=ro", uri=True)) as database:
-            tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            for table in sorted(set(tables) - OF_ITSELF):
-                for row in sorted(map(repr, database.execute(f'SELECT * FROM "{table}"'))):
-                    found.update(f"{table} {row}\n".encode())
-        for path in sorted(state.rglob("*")):
-            if not path.name.startswith("wms.sqlite") and path.name != MEASURES and path.parent.name != "run":
-                stat = path.stat()
-                found.update(f"{path} {stat.st_size} {stat.st_mode:o}\n".encode())
-        return found.hexdigest()
+            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            rows = {f"{table} {row!r}" for table in tables - OF_ITSELF
+                    for row in database.execute(f'SELECT rowid, * FROM "{table}"')}
+        files = [path for path in state.rglob("*") if not path.name.startswith("wms.sqlite")
+                 and path.name != MEASURES and path.parent.name != "run"]
+        return frozenset(rows | {f"{path} {path.stat().st_size} {path.stat().st_mode:o}" for path in files})
 
     def _rows(self, table: str) -> list[Any]:
         with closing(sqlite3.connect(f"file:{self.service.site.state}/wms.sqlite?mode=ro", uri=True)) as database:

@@ -52,13 +52,13 @@ def test_a_request_that_is_good_is_found_out(house: House):
 
 
 def test_a_file_and_a_row_are_seen(house: House):
-    before, file = house.digest(), house.service.site.state / "stray"
+    before, file = house.everything(), house.service.site.state / "stray"
     file.touch()
-    assert house.digest() != before
+    assert house.everything() != before
     file.unlink()
-    assert house.digest() == before
+    assert house.everything() == before
     house.register(HELLO)
-    assert house.digest() != before
+    assert house.everything() != before
 
 
 def test_the_gallery_is_large_and_no_case_has_the_name_of_another():
