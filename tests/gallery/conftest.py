@@ -11,7 +11,7 @@ import pytest
 from tests.gallery.house import House
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def house() -> Iterator[House]:
     with TemporaryDirectory(prefix="wms-") as path:
         made = House(Path(path) / "wms")
