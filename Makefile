@@ -33,15 +33,18 @@ $(VENV)/.dev: setup.cfg pyproject.toml
 packages:
 	sh tests/testbed/packages.sh
 
-# The pure core under coverage (100 % or failure), then daemons without processes, then everything real, file by file.
+# The pure core under coverage (100 % or failure), then its properties with all their examples and the daemons without
+# processes, then everything real, file by file.
 # For two processors: what is real waits half of its time, for batch systems above all, so there are more workers.
 test: dev packages core
+	$(BIN)/python -m pytest --numprocesses=2 -m "hypothesis and not soak" tests/core
 	$(BIN)/python -m pytest --numprocesses=4 --dist=loadgroup $(TOGETHER)
 	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(patsubst %,--ignore=%,tests/core $(TOGETHER))
 
+# Few examples of each property, which are the same in every run: coverage is slow.
 core: dev
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest --numprocesses=2 tests/core
+	WMS_EXAMPLES=0.1 $(BIN)/coverage run -m pytest --numprocesses=2 tests/core
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -49,7 +52,7 @@ check: dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --numprocesses=2 tests/core tests/daemons tests/suite
+	WMS_EXAMPLES=0.2 $(BIN)/python -m pytest --numprocesses=2 tests/core tests/daemons tests/suite
 
 # Properties with many more examples.
 soak: dev

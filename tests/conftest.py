@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
+from tests import examples
 from tests.scheduling import scheduler
 
-settings.register_profile("wms", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
-settings.load_profile("wms")
+examples.load()
 
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 for _name in ("WMS_DIR", "WMS_ENDPOINT", "WMS_LB", "WMS_CONFIG", "X509_USER_PROXY", "X509_CERT_DIR"):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ns import application
 from ns.application import MAX_COUNTER, Rate, application_event, next_code, pairs
+from tests.examples import examples
 from wms.errors import BadEvent, NotAllowedNow, NotPermitted
 from wms.seqcode import SequenceCode
 
@@ -22,7 +23,7 @@ def body(given: dict[str, str]) -> bytes:
 
 
 @given(st.dictionaries(texts, texts, max_size=5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_pairs_come_back(found: dict[str, str]) -> None:
     assert pairs(body(found)) == found
 
@@ -34,7 +35,7 @@ def test_what_is_no_list_of_pairs_is_refused(broken: bytes) -> None:
 
 
 @given(texts.filter(bool), texts.filter(bool))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_tag_is_kept_as_it_is(name: str, value: str) -> None:
     made = application_event(JOB, "/CN=a", LAST, {"name": name, "value": value, ":host": "wn1"}, 1.5)
     assert (made.type, made.source, made.user, made.host, made.timestamp) == (
@@ -71,7 +72,7 @@ def test_of_a_code_only_the_own_counter_is_believed() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.booleans()), max_size=20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_codes_of_an_attempt_only_grow(calls: list[tuple[int, bool]]) -> None:
     last = LAST
     for held, attach in calls:

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.ce.limits import BREAKER_MOST_S, LEAST_BUDGET, WINDOW_S, Breaker, Common, Condition, Window
 
 STEPS = st.lists(st.tuples(st.floats(0.0, 40.0), st.booleans(), st.integers(1, 5)), max_size=80)
 
 
 @given(STEPS, st.integers(LEAST_BUDGET, 12))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_no_minute_has_more_than_its_budget(steps: list[tuple[float, bool, int]], most: int):
     window, now, done = Window(most, most // 4), 0.0, list[float]()
     for pause, urgent, wanted in steps:
@@ -26,7 +27,7 @@ def test_no_minute_has_more_than_its_budget(steps: list[tuple[float, bool, int]]
 
 
 @given(STEPS, st.integers(LEAST_BUDGET, 12), st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_who_waits_as_long_as_told_is_served(steps: list[tuple[float, bool, int]], most: int, urgent: bool):
     window, now = Window(most, most // 4), 0.0
     for pause, kind, wanted in steps:
@@ -53,7 +54,7 @@ def test_without_a_budget_there_is_always_room():
 
 @given(st.lists(st.tuples(st.floats(0.0, 100.0), st.booleans(), st.floats(0.0, 0.99)), max_size=60),
        st.integers(1, 4))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_the_breaker(calls: list[tuple[float, bool, float]], limit: int):
     """Against what is said of it: (pause, does the CE answer, chance), each call is made if it may be."""
     breaker, now, in_a_row, rests_until = Breaker(limit, 10.0), 1000.0, 0, 0.0

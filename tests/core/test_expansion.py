@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.jdl.compounds import compound
 from wms.jdl.compounds.expansion import Source, expansion
 
@@ -49,7 +50,7 @@ def test_lines_that_are_no_rescue_are_comments() -> None:
 
 
 @given(st.sets(st.integers(0, 11), max_size=11), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_nodes_keep_their_names_through_rescues(done: set[int], data: st.DataObject) -> None:
     left = [f"Node_{k}" for k in range(12) if k not in done]
     once = expansion(expansion(SWEEP, 12).rescued("first", done), len(left))

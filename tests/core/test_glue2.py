@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wm.supply.purchasers import files
 from wms.ce.glue2 import MUST, document, entities, ldif
 from wms.ce.published import QueueFacts, glue
@@ -93,7 +94,7 @@ def test_values_that_would_be_read_otherwise_are_in_base64(value: str, line: str
 
 
 @given(st.text(min_size=1, max_size=12), st.text(min_size=1, max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_no_value_makes_another_entry(tag: str, queue: str) -> None:
     text = ldif(entities([record(GlueHostApplicationSoftwareRunTimeEnvironment=[tag], GlueCEName=queue)]), "o=glue")
     assert text.count("\n\n") == len(entities([record(GlueHostApplicationSoftwareRunTimeEnvironment=[tag])]))

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ns.growth import Piece, Slice, Spot, end, piece, runs, spot, surplus
+from tests.examples import examples
 
-many = settings(max_examples=200, deadline=None)
+many = settings(max_examples=examples(200), deadline=None)
 content = st.binary(max_size=60) | st.binary(min_size=60, max_size=60)
 
 

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from interlogger.answers import DAMAGED, Aside, limited, settled, shared
 from interlogger.lane import Lane
 from interlogger.retrying import larger, pause_s, smaller
+from tests.examples import examples
 from wms.operations.logging import Logged, RefusedLine
 from wms.spool_format import Window, frame, window
 
@@ -50,7 +51,7 @@ lines = st.lists(st.sampled_from(["a", "b", "!"]), max_size=8)
 
 
 @given(lines, st.dictionaries(st.integers(0, 7), st.sampled_from([NEVER, LATER])))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_every_line_is_taken_or_put_aside_or_left(texts: list[str], refused: dict[int, RefusedLine]) -> None:
     found = part(*texts)
     outcome = settled(found, START, refused)
@@ -61,7 +62,7 @@ def test_every_line_is_taken_or_put_aside_or_left(texts: list[str], refused: dic
 
 
 @given(lines, st.integers(1, 8))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_window_is_cut_between_lines(texts: list[str], most: int) -> None:
     whole = part(*texts)
     cut = limited(whole, most)
@@ -72,7 +73,7 @@ def test_a_window_is_cut_between_lines(texts: list[str], most: int) -> None:
 
 
 @given(st.lists(st.integers(0, 4), max_size=5), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_refusals_find_their_part(counts: list[int], data: st.DataObject) -> None:
     total = sum(counts)
     numbers = data.draw(st.sets(st.integers(1, total), max_size=5)) if total else set()
@@ -146,5 +147,5 @@ class Lanes(RuleBasedStateMachine):
         assert self.lane.idle == (not self.pending and not busy)
 
 
-Lanes.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+Lanes.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
 TestLanes = Lanes.TestCase

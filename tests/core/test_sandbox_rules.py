@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.errors import SandboxPathRefused
 from wms.sandbox import (
     base_name,
@@ -135,7 +136,7 @@ def test_programs_are_in_the_sandbox_or_on_the_node(path, wrong):
 
 
 @given(st.text(max_size=20))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_an_accepted_output_name_never_leaves_the_directory(entry):
     if output_name_problem(entry) is None:
         depth = 0

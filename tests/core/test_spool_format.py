@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms import spool_format as spool
 from wms.errors import BadJobId
 from wms.jobid import JobId
@@ -27,7 +28,7 @@ def texts(found: spool.Window) -> list[str]:
 
 
 @given(st.lists(lines, max_size=5))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_what_is_written_comes_back(events: list[str]) -> None:
     data = content(events)
     found = spool.window(data[len(HEAD):], len(HEAD))
@@ -37,7 +38,7 @@ def test_what_is_written_comes_back(events: list[str]) -> None:
 
 
 @given(st.lists(lines, min_size=1, max_size=4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @example(["DATE=1", "b" * 300])
 def test_a_tear_at_any_byte_costs_only_the_torn_line(events: list[str]) -> None:
     data = content(events)
@@ -58,7 +59,7 @@ def test_a_tear_in_the_head_leaves_nothing() -> None:
 
 
 @given(st.lists(lines, min_size=2, max_size=3), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_damaged_byte_is_noticed_and_costs_at_most_the_lines_it_is_in(events: list[str], data: st.DataObject) -> None:
     good = content(events)
     at = data.draw(st.integers(len(HEAD), len(good) - 1))
@@ -78,7 +79,7 @@ def test_a_file_may_be_given_back_behind_another() -> None:
 
 
 @given(uniques, uniques)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @example("../../etc/passwd", "a/b")
 @example("A", "a")
 def test_each_job_has_a_file_of_its_own_with_a_safe_name(one: str, other: str) -> None:
@@ -92,7 +93,7 @@ def test_each_job_has_a_file_of_its_own_with_a_safe_name(one: str, other: str) -
 
 
 @given(uniques)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_head_tells_the_job(unique: str) -> None:
     job = JobId("h", 1, unique)
     made = spool.head(MARK, job)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.errors import SealBroken
 from wms.vault import MARK, NONCE, UNSEALED, Vault
 
@@ -14,7 +15,7 @@ CONTENTS = st.binary(max_size=2000)
 NONCES = st.binary(min_size=NONCE, max_size=NONCE)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(content=CONTENTS, nonce=NONCES, key=st.binary(min_size=32, max_size=64))
 def test_what_was_sealed_is_opened(content: bytes, nonce: bytes, key: bytes) -> None:
     sealed = Vault(key).seal(content, nonce)
@@ -29,7 +30,7 @@ def test_without_a_key_nothing_is_sealed_and_what_was_not_is_read_by_all(content
     assert UNSEALED.open(content) == Vault(KEY).open(content) == content
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(content=CONTENTS, nonce=NONCES, place=st.integers(0, 4000), bit=st.integers(0, 7), cut=st.integers(0, 4000))
 def test_what_was_damaged_is_not_opened(content: bytes, nonce: bytes, place: int, bit: int, cut: int) -> None:
     sealed = Vault(KEY).seal(content, nonce)

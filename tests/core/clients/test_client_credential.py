@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clients import credential
+from tests.examples import examples
 from wms.errors import BadCredential, CredentialExpired, CredentialNotFound, CredentialTooShort
 from wms.x509 import authority, proxy
 
@@ -90,7 +91,7 @@ def test_rubbish_is_refused(content: bytes):
         credential.inspect(content)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(max_size=60))
 def test_arbitrary_der_is_a_value_error_or_a_pair_of_times(blob: bytes):
     try:

@@ -17,6 +17,7 @@ from clients import files
 from clients.errors import FileUnwritable
 from clients.preparing import prepare, with_defaults
 from clients.settings import Settings
+from tests.examples import examples
 from wms.errors import (
     ChecksumMismatch,
     JdlError,
@@ -81,7 +82,7 @@ def test_two_files_of_one_name_are_refused_even_when_one_comes_from_elsewhere(he
         files.local_files(["data/a.dat", "https://h/a.dat"], str(here))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.integers(0, 40), max_size=6), st.integers(0, 40), st.integers(0, 100))
 def test_sizes_within_the_limits_pass_and_no_others(sizes: list[int], largest: int, most: int):
     sandbox = [files.LocalFile(str(n), str(n), size) for n, size in enumerate(sizes)]
@@ -110,7 +111,7 @@ def file_of(content: bytes, name: str = "out") -> File:
     return File(name, len(content), hashlib.sha256(content).hexdigest())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(content=st.binary(max_size=2000))
 def test_what_arrives_is_what_was_announced(tmp_path_factory: pytest.TempPathFactory, content: bytes):
     directory = tmp_path_factory.mktemp("out")

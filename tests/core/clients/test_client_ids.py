@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from clients import ids
 from clients.errors import AllJobIdsWrong, BadInputFile
+from tests.examples import examples
 from wms.errors import BadJobId
 
 JOBS = [f"https://lb.example.org:9000/{letter * 22}" for letter in "abc"]
@@ -60,14 +61,14 @@ def test_where_one_is_wanted_one_is_answered(answer: str, expected: list[int] | 
     assert ids.chosen(answer, 3, several=False) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(alphabet="0123456789,-aq ", max_size=12), st.integers(1, 30))
 def test_an_answer_never_selects_what_is_not_there(answer: str, count: int):
     found = ids.chosen(answer, count)
     assert found is None or (set(found) <= set(range(count)) and len(set(found)) == len(found))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.sets(st.integers(1, 50), min_size=1))
 def test_numbers_with_commas_select_exactly_themselves(numbers: set[int]):
     answer = ",".join(map(str, sorted(numbers)))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from clients import logging_options as options
 from clients.errors import ArgumentMissing, ArgumentWrong
 from clients.subject import subject
+from tests.examples import examples
 from wms.errors import BadSequenceCode
 from wms.event import EVENT_TYPES
 from wms.seqcode import START, SequenceCode, Source
@@ -102,7 +103,7 @@ def test_a_wrong_name_is_told_with_the_right_one() -> None:
 
 
 @given(st.integers(0, 2000))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_filling_has_its_length(length: int) -> None:
     text = options.filling(length)
     assert len(text) == length

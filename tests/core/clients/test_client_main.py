@@ -14,6 +14,7 @@ from clients import main, manpage
 from clients.commands import PROGRAMS, console_scripts
 from clients.main import two_dashes
 from clients.session import Session
+from tests.examples import examples
 from wms.errors import BadJobId, NoServer
 
 KNOWN = {"--output", "-o", "--noint", "--vo", "-v"}
@@ -27,7 +28,7 @@ def test_one_dash_for_two(typed: str, meant: str):
     assert two_dashes(typed.split(), KNOWN) == meant.split()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.text(alphabet="-outpvn =", max_size=8), max_size=6))
 def test_dashes_are_only_ever_added(words: list[str]):
     changed = two_dashes(words, KNOWN)

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from clients import moments
 from clients.errors import ArgumentOutOfLimit, ArgumentsExclusive, ArgumentWrong
 from clients.selection import EventSelection, Selection, state
+from tests.examples import examples
 from wms.jobstatus import JobState
 
 NOW = 1_800_000_030.0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.integers(0, 99), st.integers(0, 59), st.floats(1e9, 2e9))
 def test_a_span_ends_on_the_minute_and_never_later_than_asked(hours: int, minutes: int, now: float):
     asked = hours * 3600 + minutes * 60
@@ -29,7 +30,7 @@ def test_a_span_ends_on_the_minute_and_never_later_than_asked(hours: int, minute
     assert now + asked - 60 < found <= now + asked
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.integers(1_000_000_000, 2_000_000_000))
 def test_a_full_date_is_read_back(epoch: int):
     epoch -= epoch % 60

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from clients import credential, tokens, wallet
 from clients.credential import Credential
 from clients.tokens import Found
+from tests.examples import examples
 from wms.errors import BadToken, CredentialNotFound, TokenExpired, TokenNotFound, TokenTooShort
 
 NOW = 1_800_000_000.0
@@ -146,7 +147,7 @@ def test_what_is_no_token_is_refused_without_repeating_it(text: str):
     assert not text or text not in str(caught.value.record())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(max_size=80) | st.binary(max_size=60).map(lambda b: f"e30.{base64.urlsafe_b64encode(b).decode()}.c"))
 def test_arbitrary_text_is_a_bad_token_or_claims(text: str):
     try:

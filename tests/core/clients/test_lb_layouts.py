@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clients import figures, lb_show, notifying, querying, upkeep
+from tests.examples import examples
 from wms.jobstatus import JobState
 from wms.operations.figures import Statistics
 from wms.operations.notifications import Notification
@@ -65,7 +66,7 @@ def test_only_compound_jobs_have_fields_of_children():
     assert f"\tjobId : {JOB}b" in shown
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(lb_show._FIELDS)), st.none() | st.text(max_size=5), max_size=5))
 def test_any_field_may_be_missing_or_null(fields: dict[str, Any]):
     plain = {name: value for name, value in fields.items() if not name.startswith(("children", "state", "last"))
@@ -89,7 +90,7 @@ def test_children_stand_below_their_parents_and_orphans_by_themselves():
         "Found 4 jobs"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.sampled_from(["", *"abcdef"]), max_size=6))
 def test_every_job_of_one_generation_is_told_once(parents: list[str]):
     jobs = [record(jobId=id, parent_job=parent if parent not in "abcdef"[:number + 1] else "")
@@ -117,7 +118,7 @@ def test_a_registration():
     assert notifying.text(hook).splitlines()[2:] == ["destination: https://h/", "secret: ab"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.dictionaries(st.sampled_from("abc"), st.text(max_size=8)), st.lists(st.sampled_from("abcd"), min_size=1))
 def test_a_notice_is_one_line_of_as_many_fields_as_were_asked_for(notice: dict[str, str], names: list[str]):
     line = notifying.fields(notice, names)

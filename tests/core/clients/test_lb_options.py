@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from clients import bookkeeping, figures, notifying, querying, registering, transfers, upkeep
 from clients.errors import ArgumentMissing, ArgumentWrong, BadInputFile, FileUnreadable, NoJobId
+from tests.examples import examples
 from wms.errors import ConfigError
 from wms.event import Source
 from wms.jobid import JobId
@@ -115,7 +116,7 @@ def test_ages(text: str, seconds: float):
     assert upkeep.age(text) == seconds
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(alphabet="0123456789smhdxX-. ", min_size=1, max_size=12))
 def test_other_ages_are_refused(text: str):
     number = text.rstrip("smhd")

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.x509 import anchors, authority
 from wms.x509.anchors import Anchors, Authority, BadAuthority, Unreadable, read, read_authority
 
@@ -52,7 +53,7 @@ def test_a_broken_file_says_why_and_harms_no_other(name: str, content: bytes):
     assert anchors.collect({name: said, "11111111.0": Authority(CA)}).authorities == (CA,)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.integers(0, 500), st.integers(0, 20), st.binary(max_size=8), st.sampled_from([Encoding.PEM, Encoding.DER]))
 def test_a_damaged_authority_is_read_or_refused(start: int, length: int, replaced: bytes, encoding: Encoding):
     content = CA.public_bytes(encoding)

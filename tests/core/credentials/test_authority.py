@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from OpenSSL import crypto
 
+from tests.examples import examples
 from wms.x509 import authority, proxy
 from wms.x509.rfc3820 import subject_dn
 
@@ -32,7 +33,7 @@ CA_KEY = proxy.load_key(AUTHORITY.key)
 KINDS = [("ec", ec.EllipticCurvePrivateKey), ("rsa:2048", rsa.RSAPrivateKey)]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.lists(RDNS, min_size=1, max_size=4).map(x509.Name))
 def test_the_subject_hash_is_the_one_openssl_computes(name: x509.Name):
     cert = (x509.CertificateBuilder(name, name, CA_KEY.public_key(), 1, CA.not_valid_before_utc,

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.capability import Capability, issue, verify
 from wms.errors import BadCredential, CredentialExpired
 
@@ -23,7 +24,7 @@ def token_of(right: Capability, secret: bytes = SECRET) -> str:
     return issue(secret, right.job, right.attempt, right.expires)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(CAPABILITIES)
 def test_a_token_grants_what_was_issued_until_its_end(right: Capability):
     token = token_of(right)
@@ -33,7 +34,7 @@ def test_a_token_grants_what_was_issued_until_its_end(right: Capability):
         verify(SECRET, token, right.expires)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(CAPABILITIES, st.data())
 def test_no_other_string_verifies(right: Capability, data: st.DataObject):
     token = token_of(right)
@@ -45,7 +46,7 @@ def test_no_other_string_verifies(right: Capability, data: st.DataObject):
         verify(SECRET, forged, -math.inf)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text())
 def test_arbitrary_text_is_refused(text: str):
     with pytest.raises(BadCredential):

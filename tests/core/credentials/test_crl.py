@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms import der
 from wms.errors import CredentialRevoked, RevocationUnknown
 from wms.x509 import authority
@@ -30,7 +31,7 @@ def scope(**flags: bool) -> Extension:
     return x509.IssuingDistributionPoint(full_name=PLACE, relative_name=None, only_some_reasons=None, **said), True
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.frozensets(st.integers(1, 2**159 - 1), max_size=5), st.sampled_from([Encoding.PEM, Encoding.DER]))
 def test_a_list_is_read_as_it_was_written(serials: frozenset[int], encoding: Encoding):
     found = read_crl(crl_bytes(serials, encoding=encoding))
@@ -45,7 +46,7 @@ def test_a_list_may_leave_out_when_the_next_one_comes():
     assert read_crl(der.element(der.SEQUENCE, b"".join([shorter, *signature]))).next_update == math.inf
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.integers(0, 600), st.integers(0, 20), st.binary(max_size=8), st.sampled_from([Encoding.PEM, Encoding.DER]))
 def test_a_damaged_list_is_read_or_refused(start: int, length: int, replaced: bytes, encoding: Encoding):
     content = crl_bytes([2, 3], scope(), encoding=encoding)
@@ -55,7 +56,7 @@ def test_a_damaged_list_is_read_or_refused(start: int, length: int, replaced: by
         pass
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(max_size=100), st.booleans())
 def test_arbitrary_bytes_are_no_list(blob: bytes, armoured: bool):
     with pytest.raises(BadCrl):

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.identity import SHORT_NAMES, Identity, canonical_dn, dn_text, same_dn
 
 OIDS = st.sampled_from([*SHORT_NAMES, "1.2.3.4"])
@@ -32,14 +33,14 @@ def test_a_value_that_reads_as_something_else_has_no_text(value: str):
         dn_text([("2.5.4.3", value)])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(NAMES, NAMES)
 def test_two_names_never_share_one_text(one: list[tuple[str, str]], other: list[tuple[str, str]]):
     text = text_or_none(one)
     assert text is None or text != text_or_none(other) or one == other
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(NAMES)
 def test_a_text_is_printable_ascii_and_its_canonical_form_is_stable(name: list[tuple[str, str]]):
     text = text_or_none(name) or ""

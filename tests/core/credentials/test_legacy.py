@@ -8,6 +8,7 @@ from cryptography import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms import der
 from wms.errors import BadCredential, ProxyRuleBroken
 from wms.x509.legacy import GT2, GT3, any_proxy_info, legacy_proxies
@@ -48,7 +49,7 @@ def test_an_extension_of_the_draft_that_cannot_be_read_is_refused(blob: bytes):
         read(draft(blob))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.binary(max_size=30))
 def test_arbitrary_bytes_are_read_or_refused(blob: bytes):
     try:

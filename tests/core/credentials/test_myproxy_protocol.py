@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxyrenewal import myproxy
+from tests.examples import examples
 from wms import der
 from wms.errors import BadCredential, Refused, Unavailable
 from wms.myproxy import may_ask, server_address
@@ -58,7 +59,7 @@ def converse(answers: list[bytes], size: int = 1 << 16, name: str = "") -> tuple
 WHOLE = [says(2, offers=OFFER), says(0), delegates(CERTS) + says(0)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.integers(1, 3000), st.integers(0, 2))
 def test_a_renewal_is_the_same_in_pieces_of_any_size(size: int, nuls: int):
     sent, certs = converse([b"\0" * nuls + WHOLE[0], *WHOLE[1:]], size)

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.errors import (
     BadCredential,
     CredentialExpired,
@@ -98,7 +99,7 @@ def test_a_certificate_of_an_unknown_version_is_refused():
         proxy.certificates(of_version_8())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.integers(0, 2000), st.integers(0, 2000), st.binary(max_size=4))
 def test_a_damaged_file_is_read_or_refused(start: int, length: int, replaced: bytes):
     text = file_of(delegate(USER))
@@ -138,7 +139,7 @@ def test_a_chain_without_end_is_not_followed():
         proxy.identify(delegate(USER).chain[:1] * 30 + USER.chain, NOW)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.floats(-2 * DAY, 2 * DAY), st.lists(st.integers(-3600, 36000), min_size=1, max_size=3))
 def test_a_chain_is_valid_while_all_its_certificates_are(offset: float, ends: list[int]):
     credential = USER

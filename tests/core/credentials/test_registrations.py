@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from proxyrenewal import store
 from proxyrenewal.store import Registration
+from tests.examples import examples
 from wms.database import make_engine
 
 TABLES = [store.registrations, store.registered_jobs]
@@ -179,4 +180,4 @@ class Registrations(RuleBasedStateMachine):
 
 
 TestRegistrations = Registrations.TestCase
-TestRegistrations.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
+TestRegistrations.settings = settings(max_examples=examples(20), stateful_step_count=15, deadline=None)

@@ -9,6 +9,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms import der
 from wms.errors import BadCredential, LegacyProxy, ProxyRuleBroken
 from wms.x509.proxy import Proxy, identify
@@ -47,7 +48,7 @@ def refusal(credential: Proxy, error: type[BadCredential] = ProxyRuleBroken) -> 
 # -- the extension ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.one_of(st.none(), st.integers(0, 2**40)), st.sampled_from([INHERIT_ALL, INDEPENDENT, LIMITED]))
 def test_the_extension_is_read_as_it_was_written(path_length: int | None, language: bytes):
     written = ProxyInfo(path_length, language)
@@ -63,7 +64,7 @@ def test_a_policy_is_read():
     assert decode_info(with_policy(ANY_LANGUAGE, b"all")) == ProxyInfo(None, ANY_LANGUAGE, b"all")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.binary(max_size=40))
 def test_arbitrary_bytes_are_read_or_refused(blob: bytes):
     try:
@@ -92,7 +93,7 @@ def test_what_is_no_proxy_cert_info_is_refused(blob: bytes):
 # -- chains that are accepted ----------------------------------------------------------------------------
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.lists(st.booleans(), max_size=5))
 def test_a_chain_is_limited_from_its_first_limited_proxy_on(kinds: list[bool]):
     credential = ALICE
@@ -113,7 +114,7 @@ def test_certificates_of_authorities_after_the_end_entity_are_passed_over():
     assert identify(chain, NOW).chain_length == 2
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.lists(st.one_of(st.none(), st.integers(0, 3)), min_size=1, max_size=4))
 def test_a_path_length_bounds_the_proxies_below(lengths: list[int | None]):
     credential = ALICE

@@ -26,6 +26,7 @@ from proxyrenewal.schedule import (
     next_word,
     step,
 )
+from tests.examples import examples
 
 NOW = 1_800_000_000.0
 STEADY = replace(POLICY, jitter=0.0)
@@ -77,7 +78,7 @@ def test_the_owner_is_told_when_half_of_the_margin_is_left_and_at_the_limit(life
     assert milestones(life) == Milestones(milestones(life).first, life.ends - half, life.ends - last)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(KINDS, LENGTHS)
 def test_milestones_are_in_order_and_the_last_is_in_the_last_35_minutes(kind: str, length: int):
     life = Life(kind, NOW, NOW + length)
@@ -86,7 +87,7 @@ def test_milestones_are_in_order_and_the_last_is_in_the_last_35_minutes(kind: st
     assert last >= life.ends - 2100
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(KINDS, LENGTHS, RNGS, st.floats(0, 1.2))
 def test_jitter_is_a_tenth_and_never_reaches_the_warning(kind: str, length: int, rng: random.Random, over: float):
     life, now = Life(kind, NOW, NOW + length), NOW + over * length
@@ -104,7 +105,7 @@ def test_credentials_made_together_are_not_renewed_together():
         assert len(set(times)) == 1000
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(KINDS, st.one_of(LENGTHS, st.integers(1, 300)), RNGS)
 def test_a_renewed_credential_is_never_renewed_again_at_once(kind: str, length: int, rng: random.Random):
     life = Life(kind, NOW, NOW + length)
@@ -152,7 +153,7 @@ def history(life: Life, rng: random.Random) -> tuple[list[float], list[float], f
     return attempts, warnings, now
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(KINDS, LENGTHS, RNGS)
 def test_a_credential_that_cannot_be_renewed_is_tried_and_told_of_until_its_end(
         kind: str, length: int, rng: random.Random):
@@ -170,7 +171,7 @@ def test_a_credential_that_cannot_be_renewed_is_tried_and_told_of_until_its_end(
     assert over <= life.ends + 120
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(LENGTHS, RNGS, st.floats(0.0, 0.99))
 def test_one_that_nobody_can_renew_is_told_of_at_once_and_at_the_limit(length: int, rng: random.Random, over: float):
     life, now, warnings = proxy(length, HOPELESS), NOW + over * length, list[float]()

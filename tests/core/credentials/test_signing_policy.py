@@ -10,6 +10,7 @@ from anchor_builders import policy_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.identity import canonical_dn
 from wms.x509.signing_policy import (
     LONGEST_PATTERN,
@@ -52,7 +53,7 @@ def test_a_name_is_of_the_form_or_is_not(pattern: str, subject: str, may: bool):
     assert permits(policy, subject) is may
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.text("ab*?", max_size=8), st.text("abc", max_size=8))
 def test_patterns_mean_what_a_shell_means(pattern: str, text: str):
     assert matches(pattern, text) == (re.fullmatch(fnmatch.translate(pattern), text) is not None)
@@ -82,7 +83,7 @@ def test_what_is_no_policy_is_refused_with_its_line(text: bytes, reason: str):
         read_signing_policy(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.integers(0, 400), st.integers(0, 30), st.binary(max_size=8))
 def test_a_damaged_policy_is_read_or_refused(start: int, length: int, replaced: bytes):
     try:
@@ -92,7 +93,7 @@ def test_a_damaged_policy_is_read_or_refused(start: int, length: int, replaced: 
     assert all(policy.subjects for policy in found)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text("access_id_CAX509posrightglobuc:'\"\n /*#=", max_size=200))
 def test_arbitrary_text_is_read_or_refused(text: str):
     try:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.errors import JdlError, JdlInvalid
 from wms.jdl import compounds
 from wms.jdl.compounds import Compound, NodeInput, compound, expanded, is_compound, understood
@@ -160,7 +161,7 @@ WORDS = st.sampled_from(["a", "b", "run.sh", "x/run.sh", "../x", "a b", "MPICH",
 
 
 @given(st.lists(st.tuples(WORDS, WORDS, WORDS), min_size=1, max_size=8))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_node_is_refused_in_company_if_and_only_if_it_is_alone(given_nodes: list[tuple[str, str, str]]) -> None:
     nodes = [f'Executable = "{a}"; InputSandbox = {{"{b}"}}; StdOutput = "{c}";' for a, b, c in given_nodes]
 

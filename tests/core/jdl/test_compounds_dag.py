@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.errors import JdlInvalid
 from wms.jdl.compounds import Compound, NodeInput, compound, graph
 from wms.jdl.compounds.graph import Graph
@@ -169,7 +170,7 @@ def reaches(edges: list[tuple[int, int]], first: int, then: int) -> bool:
 
 
 @given(EDGES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_graph_is_refused_if_and_only_if_a_node_comes_before_itself(edges: list[tuple[int, int]]) -> None:
     cyclic = any(reaches(edges, node, node) for node in range(8))
     try:
@@ -228,7 +229,7 @@ def test_how_steps_are_split(attributes: str, partitions: int, slices: list[list
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_parts_cover_the_steps_and_none_is_empty(weights: list[int], data: st.DataObject) -> None:
     number = data.draw(st.integers(1, len(weights)))
     found = split(weights, number)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.errors import JdlError, JdlInvalid
 from wms.jdl.ast import Ad, Folded, ListNode
 from wms.jdl.compounds import Compound, NodeInput, compound, expanded, molds
@@ -102,13 +103,13 @@ def texts(draw: st.DrawFn) -> str:
 
 
 @given(texts())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_a_compound_is_the_same_whether_its_nodes_are_read_together_or_alone(text: str) -> None:
     assert same(text)
 
 
 @given(st.lists(STRINGS, min_size=1, max_size=4), st.lists(STRINGS, min_size=1, max_size=4))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_the_outline_of_strings_tells_what_their_form_tells(some: list[str], others: list[str]) -> None:
     one, other = [[f'"{text}"' for text in each] for each in (some, others)]
     if outline(one) == outline(other):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.errors import JdlError, JdlInvalid
 from wms.jdl.compounds import Compound, NodeInput, compound
 from wms.jdl.compounds.parametric import MAX_OWN_FILES, node_name
@@ -113,14 +114,14 @@ OPEN = 'Environment = {"X=_PARAM_"}; UserTags = [ t = "_PARAM_" ]; Note = "_PARA
 
 
 @given(HARMLESS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_harmless_value_is_what_textual_substitution_makes_of_it(value: str) -> None:
     template = f'[ Executable = "/bin/x"; {TEXTS} Inner = {{ "_PARAM_", 5 }} ]'
     assert parse(Template(parse(template)).text(value)) == parse(template.replace(MARK, value))
 
 
 @given(st.integers(0, 10**9) | st.text(string.ascii_letters, min_size=1, max_size=5).map(lambda t: "v" + t))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_outside_strings_too(value: int | str) -> None:
     text = ("[ Requirements = other.x_PARAM_y > _PARAM_ && f_PARAM_(_PARAM_) || other.v_PARAM_ =?= 1; "
             "a_PARAM_ = 1 - _PARAM_; L = { _PARAM_ } ]")
@@ -130,7 +131,7 @@ def test_outside_strings_too(value: int | str) -> None:
 
 
 @given(HOSTILE)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_a_hostile_value_injects_nothing(value: str) -> None:
     text = f'[ Executable = "/bin/x"; {TEXTS} ]'
     ad = parse(Template(parse(text)).text(value))
@@ -142,7 +143,7 @@ def test_a_hostile_value_injects_nothing(value: str) -> None:
 
 
 @given(HOSTILE)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_outside_strings_a_value_is_a_word_or_refused(value: str) -> None:
     text = "[ a = other.X > _PARAM_; b = _PARAM_ ]"
     template = Template(parse(text))
@@ -226,7 +227,7 @@ def test_other_types_of_a_parametric_job_stay() -> None:
 
 
 @given(st.lists(st.text(string.ascii_letters + ' "\\;]', max_size=6), min_size=1, max_size=6, unique_by=str.lower))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_every_node_is_a_job_of_its_own(values: list[str]) -> None:
     listed = "{" + ",".join(map(quoted, values)) + "}"
     if len({node_name(value, 0) for value in values}) < len(values):

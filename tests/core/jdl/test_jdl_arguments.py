@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.errors import JdlInvalid
 from wms.jdl.arguments import Literal, Variable, as_shell, split_arguments
 from wms.jdl.ast import Literal as Constant
@@ -94,14 +95,14 @@ def test_what_would_make_a_shell_act_is_refused(text, column):
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8), max_size=5))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_words_quoted_for_the_shell_come_back(texts):
     assert words(shlex.join(texts)) == texts
     assert shlex.split(as_shell(split_arguments(shlex.join(texts)))) == texts
 
 
 @given(st.text("ab $\\'\"{}A;&|()`\n", max_size=16))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 def test_what_is_printed_for_the_shell_reads_back_the_same(text):
     try:
         found = split_arguments(text)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from jdl_trees import ADS, NODES
 
+from tests.examples import examples
 from wms.jdl.ast import ERROR, UNDEFINED, Name
 from wms.jdl.evaluate import bind, evaluate, prepare, significant
 from wms.jdl.parser import parse, parse_expression
@@ -326,7 +327,7 @@ def test_a_thousand_alternatives_are_no_problem():
 
 
 @given(NODES, ADS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_every_expression_has_a_value(node, my):
     found = evaluate(node, my, CE)
     assert isinstance(found, bool | int | float | str | list | dict) or found in (UNDEFINED, ERROR)
@@ -335,7 +336,7 @@ def test_every_expression_has_a_value(node, my):
 
 
 @given(NODES, ADS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_only_significant_attributes_matter(node, my):
     names = significant(node, my)
     known = CE if "*" in names else prepare({name: CE[name] for name in names if name in CE})

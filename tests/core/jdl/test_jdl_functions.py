@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.jdl.ast import ERROR, UNDEFINED, Call, Name
 from wms.jdl.attributes import ATTRIBUTES
 from wms.jdl.evaluate import evaluate
@@ -342,7 +343,7 @@ SCALARS = st.sampled_from(
 
 
 @given(st.sampled_from(sorted(FUNCTIONS)), st.lists(SCALARS, max_size=4))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 def test_every_function_is_total(name, arguments):
     found = evaluate(Call(name, tuple(map(parse_expression, arguments))), MY)
     assert isinstance(found, bool | int | float | str | list) or found in (UNDEFINED, ERROR)

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jdl_trees import JDL_WORDS
 
+from tests.examples import examples
 from wms.errors import JdlError
 from wms.jdl.attributes import ATTRIBUTES
 from wms.jdl.description import completed, describe
@@ -46,7 +47,7 @@ def test_the_undamaged_description_is_right():
 
 
 @given(EDITS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_a_damaged_description_is_described_or_refused_with_places(edits):
     found = outcome(damaged(edits))
     if isinstance(found, list):

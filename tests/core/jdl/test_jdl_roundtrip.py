@@ -4,6 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from jdl_trees import ADS, HOSTILE, NODES
 
+from tests.examples import examples
 from wms.errors import JdlError
 from wms.jdl.ast import Ad, ListNode, Literal, Name, Operation, Select, Subscript, Unary
 from wms.jdl.parser import parse, parse_expression
@@ -20,19 +21,19 @@ from wms.jdl.unparse import pretty, unparse
 @example(Operation(("-",), (Literal(1), Literal(-1))))
 @example(Name("it's"))
 @example(Literal("\u201cquoted\u201d \\\\\\& \x7f\x85"))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_an_expression_printed_and_read_is_itself(node):
     assert parse_expression(unparse(node)) == node
 
 
 @given(ADS.filter(len))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_a_record_printed_and_read_is_itself(ad):
     assert parse(unparse(ad)) == ad == parse(pretty(ad))
 
 
 @given(HOSTILE)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 def test_any_text_is_a_record_or_a_jdl_error(text):
     problems, tree = [], None
     try:

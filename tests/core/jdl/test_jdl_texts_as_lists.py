@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.jdl.ast import ERROR, UNDEFINED
 from wms.jdl.evaluate import evaluate, prepare, significant
 from wms.jdl.parser import parse, parse_expression
@@ -67,7 +68,7 @@ VERSIONS = st.text("012.a", max_size=6)
 
 
 @given(VERSIONS, VERSIONS, VERSIONS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_the_order_of_versions_is_total(a, b, c):
     def order(x, y):
         return value(f'versioncmp("{x}", "{y}")')

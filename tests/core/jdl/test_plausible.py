@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wm.supply.purchasers.glue2_names import NAMES as FROM_GLUE2
 from wm.supply.purchasers.records import NUMBERS
 from wms import glue
@@ -103,7 +104,7 @@ PARTS = st.builds(lambda name, operator, value, turned: f"{literal(value)} {oper
                   st.sampled_from(["<", "<=", ">", ">=", "==", "=?=", "!="]), VALUES, st.booleans())
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.lists(PARTS, min_size=1, max_size=4), st.fixed_dictionaries({}, optional=dict.fromkeys(ATTRIBUTES, VALUES)))
 def test_nothing_matches_what_is_said_to_be_impossible(parts: list[str], published: dict[str, object]) -> None:
     described = job(" && ".join(parts))

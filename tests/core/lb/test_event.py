@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lb_jobs import EVENTS, JOB, LM, NS, TEXT, required, told
 
+from tests.examples import examples
 from wms.errors import BadEvent
 from wms.event import (
     EVENT_TYPES,
@@ -149,7 +150,7 @@ ANYTHING = st.builds(
 
 
 @given(ANYTHING)
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 def test_anything_that_is_no_event_is_refused_or_made_one(anything):
     try:
         made = validate(anything)

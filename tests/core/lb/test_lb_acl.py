@@ -15,6 +15,7 @@ from lb.state import acl
 from lb.state.acl import READ, TAG, Entry
 from lb.state.machine import fold
 from lb.state.record import public
+from tests.examples import examples
 from wms.event import Event
 from wms.identity import Identity
 from wms.seqcode import START
@@ -41,7 +42,7 @@ CHANGES = st.builds(change, st.sampled_from(["ADD", "REMOVE"]), st.sampled_from(
 
 
 @given(st.lists(CHANGES, max_size=12))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_the_last_word_on_an_entry_counts(changes):
     entries: list[str] = []
     for one in changes:
@@ -129,7 +130,7 @@ def said(at: float, code: object = START, user: str = USER, **fields: Any) -> Ev
 
 
 @given(st.lists(CHANGES, min_size=1, max_size=6), st.integers(0, 10**6))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_any_order_of_arrival_gives_the_same_list(changes, seed):
     events = [*happy().events, *(told("ChangeACL", UI, START, 2e9 + n, **one) for n, one in enumerate(changes))]
     record = fold(events)

@@ -26,6 +26,7 @@ from lb.queries.conditions import (
     matches,
     matches_event,
 )
+from tests.examples import examples
 from wms.errors import Refused
 from wms.event import Event
 from wms.jobstatus import DoneCode, JobState, JobStatus, JobType
@@ -202,7 +203,7 @@ numbers = st.integers(-3, 3)
 alternatives = st.lists(st.tuples(st.sampled_from(["=", "<>", "<", ">", "within"]), numbers, numbers), min_size=1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(alternatives, numbers)
 def test_a_group_holds_if_one_alternative_does(pairs: list[tuple[str, int, int]], code: int) -> None:
     group = tuple(one(f"exit_code {sign}", low, high) for sign, low, high in pairs)

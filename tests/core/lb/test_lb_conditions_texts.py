@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from lb.queries.condition_texts import MAX_TEXT, decoded, encoded, from_json, from_lines, from_url, to_lines
 from lb.queries.condition_values import Asked
 from lb.queries.conditions import EVENTS, JOBS, Condition, Conditions, Operator
+from tests.examples import examples
 from wms.errors import Refused
 
 ASKED = Asked("/DC=org/CN=Jane", 1_000_000.0)
@@ -126,7 +127,7 @@ def test_no_conditions() -> None:
     assert from_url("", ASKED) == from_lines("\n#x\n;\n", ASKED) == from_json("[]", ASKED) == ()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.one_of(st.text(max_size=60), st.text(alphabet="owner status=<>|&@:;\"%time 15Done", max_size=60)))
 def test_any_text_is_read_or_refused(text: str) -> None:
     for read in (from_url, from_lines, from_json):
@@ -150,7 +151,7 @@ def groups_of(name: str) -> st.SearchStrategy[tuple[Condition, ...]]:
 written = st.lists(st.sampled_from(sorted(single)).flatmap(groups_of), max_size=4).map(tuple)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(written)
 def test_what_is_written_is_read_again(conditions: Conditions) -> None:
     assert from_lines(to_lines(conditions), ASKED) == conditions
@@ -158,7 +159,7 @@ def test_what_is_written_is_read_again(conditions: Conditions) -> None:
     assert from_json(msgspec.json.encode(conditions), ASKED) == conditions
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(written)
 def test_a_url_says_the_same(conditions: Conditions) -> None:
     plain = tuple(tuple(one for one in group if one.operator is not WITHIN) for group in conditions)

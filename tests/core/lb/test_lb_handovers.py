@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from lb_jobs import STORIES, deep, happy, shuffled, stored
 
 from lb.state.machine import fold
+from tests.examples import examples
 
 HANDOVERS = [  # type and source of what is missing
     ("EnQueued", "NetworkServer"), ("EnQueued", "WorkloadManager"), ("Transfer", "JobController"),
@@ -45,7 +46,7 @@ def test_several_are_expected_in_the_order_of_their_names():
 
 
 @given(st.sampled_from(HANDOVERS), st.integers(0, 10**6))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_what_was_expected_comes_at_last(missing, seed):
     events = shuffled(happy().events, seed)
     late = next(event for event in events if (event.type, event.source) == missing)

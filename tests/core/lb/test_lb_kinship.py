@@ -14,6 +14,7 @@ from lb.state.edges import mirrors, standing
 from lb.state.embryos import MOST_CHILDREN, births, expansions
 from lb.state.machine import Verdict, fold, step
 from lb.state.record import Record, public
+from tests.examples import examples
 from wms.jobid import JobId
 from wms.jobstatus import DoneCode, JobState, JobType
 from wms.messages.submission import Expand
@@ -94,7 +95,7 @@ def test_a_second_embryo_tells_nothing():
 
 
 @given(st.permutations([embryo(), *waiting().matched("ce1").events]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_an_embryo_may_come_at_any_time(arriving):
     whole = fold(arriving)
     assert stored(arriving) == whole

@@ -14,6 +14,7 @@ from lb.state.embryos import births, expansions
 from lb.state.machine import Record, fold
 from lb.state.record import public
 from lb.upkeep.ledger import Ledger
+from tests.examples import examples
 from wms.event import Event
 from wms.jobid import JobId
 from wms.jobstatus import DoneCode, JobState, JobType
@@ -75,7 +76,7 @@ def test_each_job_has_the_record_of_its_whole_fold_sorted() -> None:
 
 
 @given(st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 def test_order_and_repetition_make_no_difference(rng: random.Random) -> None:
     log = [*WHOLE, *rng.choices(WHOLE, k=9)]
     rng.shuffle(log)

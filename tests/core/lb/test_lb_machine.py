@@ -34,6 +34,7 @@ from lb_jobs import (
 
 from lb.state.machine import Verdict, fold, in_order, is_late, step
 from lb.state.order import order
+from tests.examples import examples
 from wms.event import Source
 from wms.jobstatus import TERMINAL, DoneCode, JobState, JobType, SandboxRetrieved, WrapperStatus
 from wms.seqcode import SequenceCode
@@ -226,7 +227,7 @@ def test_a_registration_repeated_with_a_newer_code_submits_anew():
 
 
 @given(st.sampled_from(STORIES), st.integers(0, 2), st.integers(0, 10**6))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_order_and_repetition_of_arrival_do_not_matter(story, early, seed):
     events = story(early).events
     assert stored(shuffled(events, seed)) == stored(events) == fold(events)
@@ -235,7 +236,7 @@ def test_order_and_repetition_of_arrival_do_not_matter(story, early, seed):
 @given(st.sampled_from(sorted({"SIMPLE", "COLLECTION", "CREAM", "PBS", "CONDOR", "FILE_TRANSFER",
                                "FILE_TRANSFER_COLLECTION", "VIRTUAL_MACHINE"})),
        st.lists(EVENTS, max_size=12, unique_by=order), st.randoms(use_true_random=False))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_any_events_whatever_give_one_record_in_every_order(jobtype, events, rng):
     events = [*events, told("RegJob", NS, SequenceCode(ns=1), jobtype=jobtype)]
     expected = fold(events)
@@ -244,7 +245,7 @@ def test_any_events_whatever_give_one_record_in_every_order(jobtype, events, rng
 
 
 @given(st.lists(EVENTS, max_size=8))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_step_leaves_its_argument_alone(events):
     record = fold(happy().events)
     for event in events:
@@ -256,7 +257,7 @@ def test_a_step_leaves_its_argument_alone(events):
 
 
 @given(st.sampled_from((cleared, cancel_running, cancel_waiting, expired, given_up)), EVENTS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_terminal_states_absorb(story, event):
     record = fold(story().events)
     assert record.state in TERMINAL

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from lb_jobs import EVENTS, LM, NS, WM, Story, told, waiting
 
 from lb.state.machine import Record, Verdict, fold, step
+from tests.examples import examples
 from wms.event import Source
 from wms.jobstatus import DoneCode, JobState, JobType, WrapperStatus
 from wms.seqcode import START
@@ -162,7 +163,7 @@ def test_a_virtual_machine():
 
 
 @given(st.sampled_from(sorted(set(JobType) - {JobType.NONE})), st.lists(EVENTS, max_size=6))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_no_event_is_too_strange_for_any_job(jobtype, events):
     others = [event for event in events if event.type != "RegJob"]
     record = fold([*Story(jobtype=jobtype.value).events, *others])

@@ -24,6 +24,7 @@ from lb.notices.notifications import (
     others_by_owner,
 )
 from lb.queries.conditions import Condition, Conditions, Operator, matches
+from tests.examples import examples
 from wms.errors import NoSuchNotification, Refused
 from wms.event import Source, event
 from wms.identity import Identity
@@ -67,7 +68,7 @@ statuses = st.builds(
     jdl=st.sampled_from(["", '[ VirtualOrganisation = "cms" ]', '[ virtualorganisation = "atlas"; owner = "cms" ]']))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(conditions, max_size=6), st.lists(statuses, max_size=6), st.sets(st.integers(0, 5)))
 def test_the_index_leaves_nobody_out(registered: list[Conditions], jobs: list[JobStatus], dropped: set[int]) -> None:
     index, ids = Index(), count()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lb.access.policy import parse_policy
 from lb.access.rights import BUILT_IN, EVERYBODYS, Action, Rule, View, policy_of, shown, to_log, view
 from lb.access.views import LONGEST_CUT, pseudonym, shown_events
+from tests.examples import examples
 from wms.errors import ConfigError
 from wms.event import EVENT_TYPES, Source, event
 from wms.identity import Identity
@@ -154,7 +155,7 @@ def test_a_control_character_is_no_yaml():
 
 
 @given(st.text(alphabet='resoucLBactinrulpmd{}="# \n.*/CN', max_size=60))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_text_is_a_policy_or_refused(text):
     for form in (text, f'resource "LB" {{ {text}', f'resource "LB" {{ action "PURGE" {{ {text} }} }}'):
         with contextlib.suppress(ConfigError):

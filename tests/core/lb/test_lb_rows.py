@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from lb_jobs import told
 
 from lb.rows import from_row, pack_code, to_row, unpack_code
+from tests.examples import examples
 from wms.event import Source, event
 from wms.seqcode import SequenceCode
 
@@ -21,7 +22,7 @@ def test_a_packed_code_comes_back(code: SequenceCode) -> None:
     assert unpack_code(pack_code(str(code), "NetworkServer")) == str(code)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(CODES, CODES, st.integers(0, 9))
 def test_packed_codes_sort_as_codes(a: SequenceCode, b: SequenceCode, shared: int) -> None:
     b = SequenceCode._make((*a[:shared], *b[shared:]))

@@ -221,4 +221,5 @@ def test_nothing_is_known_of_other_times() -> None:
     now = 1e9
     assert interval(now - 2 * SPAN, now - SPAN - 7200, now).end <= interval(now - 2 * SPAN, now, now).begin
     assert interval(now + 100, now + 200, now).begin >= interval(now + 100, now + 200, now).end
+    assert ring_of(now + AHEAD_S + 1, now) == 0
     assert Sample("a", "b", 1.0, 2.0).sign == 1

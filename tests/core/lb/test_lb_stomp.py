@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lb.notices.stomp import BEAT, MAX_FRAME, Frame, beats, decode, encode
+from tests.examples import examples
 from wms.errors import Unavailable
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
@@ -20,7 +21,7 @@ def plain(frame: Frame) -> Frame:
     return frame._replace(headers={name: value for name, value in frame.headers.items() if name != "content-length"})
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(st.lists(frames, max_size=4), st.lists(st.integers(0, 400), max_size=6), st.integers(0, 3))
 def test_frames_are_read_as_they_were_written(sent: list[Frame], cuts: list[int], beats: int) -> None:
     data = BEAT * beats + b"".join(encode(frame) + BEAT * beats for frame in sent)
@@ -34,7 +35,7 @@ def test_frames_are_read_as_they_were_written(sent: list[Frame], cuts: list[int]
     assert rest == b""
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(st.binary(max_size=60))
 @example(b"A\nb\n\n\0")
 @example(b"A\ncontent-length:x\n\n\0")

@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lb_jobs import EVENTS, LM, told
 
+from tests.examples import examples
 from wms.errors import BadEvent
 from wms.event import EVENT_TYPES, MAX_FIELDS, Event, validate
 from wms.seqcode import START
@@ -26,7 +27,7 @@ def outcome(line: str) -> tuple[int, str]:
 
 
 @given(EVENTS, HARD, st.integers(-(1 << 63), (1 << 63) - 1), st.floats(0, 9e9))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 def test_any_event_survives_the_way_to_a_line_and_back(made: Event, text: str, priority: int, arrived: float) -> None:
     strings = {field.name: text for field in EVENT_TYPES[made.type].fields if field.kind == "string"}
     made = validate(msgspec.structs.replace(made, user=text, host=text, instance=text, priority=priority,

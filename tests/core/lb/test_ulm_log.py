@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lb_jobs import EVENTS, happy
 
 from lb.ulm_log import MAX_LINE, Entry, Problem, entries, moment, read, written
+from tests.examples import examples
 from wms.errors import BadEvent
 from wms.event import Event
 from wms.ulm import Outcome
@@ -21,7 +22,7 @@ def events(log: bytes) -> list[Event]:
 
 
 @given(st.lists(EVENTS, max_size=5), st.sampled_from([b"\n", b"\r\n"]))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 def test_a_log_that_is_written_is_read(made: list[Event], end: bytes) -> None:
     lines = [written(one).replace(b"\n", end) for one in made]
     assert [found.event for found in entries(lines) if isinstance(found, Entry)] == made

@@ -7,6 +7,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wm.recovery.black_holes import LONGEST_REST_S, Memory, Rules, Standing, failed, placed
 
 RULES = Rules(failures=3, fast_s=300.0, rest_s=900.0)
@@ -58,7 +59,7 @@ def test_a_job_sent_to_one_in_use_is_no_trial() -> None:
 
 
 @given(st.lists(st.floats(0, 200), max_size=60))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_the_rests_double_and_are_bounded(pauses: list[float]) -> None:
     memory, rests = series(3), []
     for pause in pauses:
@@ -71,7 +72,7 @@ def test_the_rests_double_and_are_bounded(pauses: list[float]) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 600), st.booleans()), max_size=80))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_no_more_jobs_than_the_limit_are_lost_to_a_hole_before_it_rests(
         steps: list[tuple[str, float, bool]]) -> None:
     """One at a time, whatever fails how fast: what is not set aside has fewer fast failures than the limit."""

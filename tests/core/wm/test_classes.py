@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_builders import ce, job, market, name
 
+from tests.examples import examples
 from wm.matching import answers
 from wm.matching.answers import UNIQUE, frozen
 from wm.matching.board import Board, free_slots
@@ -93,7 +94,7 @@ def test_what_is_taken_is_text() -> None:
 
 
 @given(st.sets(st.integers(0, 300)))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_a_set_of_places_is_an_int(members: set[int]) -> None:
     assert places(mask_of(members)) == sorted(members)
 
@@ -136,7 +137,7 @@ def told(board: Board, request: Request, now: float) -> list[Any]:
 
 
 @given(st.lists(requests, min_size=1, max_size=4), st.lists(markets, min_size=1, max_size=4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_the_board_agrees_with_match_whatever_was_shown_before(jobs: list[Request], shown: list[Snapshot]) -> None:
     board = Board(SITE)
     for number, snapshot in enumerate(shown):
@@ -147,7 +148,7 @@ def test_the_board_agrees_with_match_whatever_was_shown_before(jobs: list[Reques
 
 
 @given(requests, requests, markets)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_equal_keys_are_equal_matches(one: Request, other: Request, snapshot: Snapshot) -> None:
     if Keys(SITE).key(one) == Keys(SITE).key(other):
         assert match(one, snapshot, 40.0).ranked == match(other, snapshot, 40.0).ranked

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wm.matching.columns import column
 from wms.jdl.ast import Ad
 from wms.jdl.evaluate import bind
@@ -41,7 +42,7 @@ def records(figures: st.SearchStrategy[Any]) -> st.SearchStrategy[list[dict[str,
     return st.lists(st.fixed_dictionaries(dict.fromkeys(NAMES, figures)), max_size=5)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(EXPRESSIONS, st.one_of(records(FIGURES), records(TAME)))
 def test_what_columns_say_is_what_each_record_says(text: str, told: list[dict[str, Any]]) -> None:
     found = columns(text, told)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wm.supply.purchasers import Described, Purchase, cric
 from wms.errors import ConfigError
 
@@ -103,7 +104,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size
 
 
 @given(st.dictionaries(st.text(max_size=5), JSON, max_size=3))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_any_json_is_entries_and_sentences(tree: dict[str, Any]) -> None:
     found = told(tree)
     assert found.purchase == Purchase() or found.purchase.ces

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_builders import ce, job, market, name
 
+from tests.examples import examples
 from wm.claims import Claims
 from wm.matching.board import Board
 from wm.matching.cycle import Cause, Outcome, Why
@@ -95,7 +96,7 @@ def test_the_slot_goes_to_the_class_that_fits_best_then_to_the_oldest() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=4),
        st.lists(st.integers(0, 3), min_size=1, max_size=4), st.integers(0, 3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_never_more_lazy_jobs_than_free_slots(kinds: list[tuple[int, bool]], slots: list[int], claimed: int) -> None:
     lanes = [lane(f"l{n}", waiting=waiting + 1, lazy=True) for n, (waiting, _) in enumerate(kinds)]
     here = market(*(ce(f"c{n}", **{FREE: free}) for n, free in enumerate(slots)))
@@ -134,7 +135,7 @@ def test_no_ce_may_take_anything() -> None:
 @given(st.dictionaries(st.sampled_from(["vo:atlas", "vo:*", "user:*", "user:/CN=b", "ce:*", f"ce:{name('a')}"]),
                        st.integers(0, 5)), st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 9), st.booleans()),
                                                     max_size=4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_quotas_hold_whatever_comes(quotas: dict[str, int], lanes: list[tuple[str, int, bool]]) -> None:
     told = [lane(f"l{n}", owner=f"/CN={who}", waiting=waiting, lazy=lazy)
             for n, (who, waiting, lazy) in enumerate(lanes)]
@@ -201,7 +202,7 @@ def test_a_lane_that_waits_long_gets_a_turn_whatever_the_priorities() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["a", "b"]), st.integers(0, 2)), min_size=1, max_size=6),
        st.integers(1, 3))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 def test_no_lane_starves(kinds: list[tuple[int, str, int]], slots: int) -> None:
     lanes = {f"l{n}": lane(f"l{n}", priority=priority, vo=vo, wish=wish, waiting=10**6, lazy=True)
              for n, (priority, vo, wish) in enumerate(kinds)}
@@ -214,7 +215,7 @@ def test_no_lane_starves(kinds: list[tuple[int, str, int]], slots: int) -> None:
 
 
 @given(st.floats(0.2, 5.0))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 def test_shares_converge_to_weights(weight: float) -> None:
     lanes = [lane(vo, vo=vo, owner="/CN=" + vo, waiting=10**6, lazy=True) for vo in ("atlas", "cms")]
     here, past, counts = market(ce("a", **{FREE: 10})), dict[tuple[str, str], Use](), Counter[str]()

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_builders import ce, job, market, name
 
+from tests.examples import examples
 from wm.matching.data import Holdings, holdings, named, ranks_by_cost
 from wm.matching.matchmaker import MOST_DATA, NO_MATCH, Matches, Tally, match, why
 from wm.matching.replicas import NOTHING, Question, Replicas, files_of, questions
@@ -242,7 +243,7 @@ def seen(snapshot: Snapshot, replicas: Replicas) -> Holdings:
 
 
 @given(holdings_of, ces, st.sampled_from("xyz"), st.sampled_from(["se0", "se1", "se9"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_one_more_replica_never_takes_a_file_away(
         here: dict[str, tuple[str, ...]], ces: list[Entry], file: str, se: str) -> None:
     snapshot = market(*ces, ses=SES)
@@ -253,7 +254,7 @@ def test_one_more_replica_never_takes_a_file_away(
 
 
 @given(holdings_of, ces, st.sampled_from(["other.r > 0", "true"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_nobody_who_might_run_the_job_has_more_files_at_hand(
         here: dict[str, tuple[str, ...]], ces: list[Entry], wanted: str) -> None:
     snapshot, replicas = market(*ces, ses=SES), at(**here)
@@ -265,7 +266,7 @@ def test_nobody_who_might_run_the_job_has_more_files_at_hand(
 
 
 @given(holdings_of, ces, st.sampled_from(["0", "other.r", "other.DataAccessCost"]), st.sampled_from([(), ("a.org",)]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_the_named_checks_agree_with_the_match(
         here: dict[str, tuple[str, ...]], ces: list[Entry], rank: str, previous: tuple[str, ...]) -> None:
     matches = match(reads(*FILES, rank=rank, previous=previous, replicas=at(**here)), market(*ces, ses=SES))

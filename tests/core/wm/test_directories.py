@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.testbed.glue import GLUE, GRID, Queue, entry, glue2, glue13, storage, view
 from wm.supply.purchasers import Described, Purchase, files, ldif
 from wms.errors import ConfigError
@@ -228,7 +229,7 @@ WHOLE = (glue13(SHORT, LONG) + glue2(SHORT, LONG, Queue(host="b.example.org")) +
 
 
 @given(st.integers(0, 2**32), st.integers(0, 10))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 def test_the_order_of_records_does_not_matter(seed: int, lost: int) -> None:
     kept = [part for part in WHOLE if part][lost:]
     shuffled = list(kept)
@@ -237,7 +238,7 @@ def test_the_order_of_records_does_not_matter(seed: int, lost: int) -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_hostile_directories_give_entries_or_sentences(seed: int) -> None:
     rng = Random(seed)
     lines = "\n\n".join(WHOLE).split("\n")
@@ -287,7 +288,7 @@ def test_a_text_that_is_too_long_is_no_ldif(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @given(st.text(alphabet="dn: ceo=\n#:;<,\r\0é-", max_size=80))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_any_text_is_records_or_sentences(text: str) -> None:
     with suppress(ConfigError):
         files.parse(text, (), PLACE)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from market_builders import ce, job, market, name
 from test_data import SES, at, near, reads
 
+from tests.examples import examples
 from wm.matching.explain import AT_HAND, TRIED, blame, clauses, no_match
 from wm.matching.matchmaker import PREVIOUS, Matches, conjuncts, match
 from wm.matching.request import SITE, Request, Site
@@ -52,7 +53,7 @@ def ids(matches: Matches) -> set[str]:
     return {one.ce.id for one in matches.ranked}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(requests(), st.lists(entries(), max_size=6, unique_by=lambda entry: entry.id))
 def test_clauses_agree_with_the_match(request: Request, ces: list[Entry]) -> None:
     matches = matched(request, ces)
@@ -72,7 +73,7 @@ def test_clauses_agree_with_the_match(request: Request, ces: list[Entry]) -> Non
             assert (clause.undefined, clause.errors) == (tally.undefined, tally.errors)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(requests(), st.lists(entries(), max_size=6, unique_by=lambda entry: entry.id))
 def test_what_a_clause_costs_is_what_matches_without_it(request: Request, ces: list[Entry]) -> None:
     matches = matched(request, ces)
@@ -84,7 +85,7 @@ def test_what_a_clause_costs_is_what_matches_without_it(request: Request, ces: l
         assert clause.without == len(ids(matched(loose, ces)) - ids(matches)), clause
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(requests(), st.lists(entries(), max_size=6, unique_by=lambda entry: entry.id))
 def test_what_a_requirement_of_the_site_costs(request: Request, ces: list[Entry]) -> None:
     matches = matched(request, ces)
@@ -94,7 +95,7 @@ def test_what_a_requirement_of_the_site_costs(request: Request, ces: list[Entry]
             assert clause.without == len(ids(matched(request, ces, rest)) - ids(matches))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(requests(), st.lists(entries(), max_size=6, unique_by=lambda entry: entry.id))
 def test_a_job_without_a_match_is_told_something(request: Request, ces: list[Entry]) -> None:
     matches = matched(request, ces)

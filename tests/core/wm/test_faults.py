@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.faults import FAULTS, UNKNOWN, VERSION, Fault, Judgement, judge, owned
 from wms.outcome import PHRASES
 
@@ -54,7 +55,7 @@ def test_an_unknown_sentence_is_the_sites_and_another_attempt_may_help() -> None
 
 
 @given(st.text())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_any_text_has_an_owner_and_only_users_pay_for_what_is_theirs(text: str) -> None:
     judgement = judge(text)
     assert judgement.counts == (judgement.owner in (Fault.USER, Fault.CREDENTIAL))

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_builders import DN, ce, job, market, name
 
+from tests.examples import examples
 from wm.matching.matchmaker import (
     BAD_REQUIREMENTS,
     NO_MATCH,
@@ -297,14 +298,14 @@ free_jobs = st.builds(job, expressions, st.sampled_from(["0", "other.x", "-other
 
 
 @given(jobs, ces, st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_removing_a_ce_never_creates_a_match(request: Request, ces: list[Entry], data: st.DataObject) -> None:
     fewer = [entry for entry in ces if data.draw(st.booleans())]
     assert bool(matched(request, *fewer)) <= bool(matched(request, *ces))
 
 
 @given(free_jobs, ces, st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_removing_a_ce_never_adds_another_for_a_first_attempt(
         request: Request, ces: list[Entry], data: st.DataObject) -> None:
     fewer = [entry for entry in ces if data.draw(st.booleans())]
@@ -312,14 +313,14 @@ def test_removing_a_ce_never_adds_another_for_a_first_attempt(
 
 
 @given(expressions, atoms, ces)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_adding_a_conjunct_never_widens_the_set(wanted: str, more: str, ces: list[Entry]) -> None:
     narrow, wide = job(f"({wanted}) && ({more})"), job(f"({wanted}) && true")
     assert set(matched(narrow, *ces)) <= set(matched(wide, *ces))
 
 
 @given(jobs, ces, st.randoms(use_true_random=False))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_the_order_of_ces_never_matters(request: Request, ces: list[Entry], rng: Any) -> None:
     shuffled = list(ces)
     rng.shuffle(shuffled)
@@ -328,7 +329,7 @@ def test_the_order_of_ces_never_matters(request: Request, ces: list[Entry], rng:
 
 
 @given(jobs, ces)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 def test_the_whole_expressions_and_the_named_checks_agree(request: Request, ces: list[Entry]) -> None:
     matches = match(request, market(*ces))
     assert {one.ce.id for one in matches.ranked} == {one.ce for one in matches.verdicts if not one.refused_by}

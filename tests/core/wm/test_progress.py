@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wm.compounds.progress import (
     DAG,
     Change,
@@ -82,7 +83,7 @@ class Run:
 
 
 @given(GRAPHS, st.data(), st.integers(0, 4), st.integers(1, 6))
-@settings(max_examples=70, deadline=None)
+@settings(max_examples=examples(70), deadline=None)
 def test_a_node_runs_if_and_only_if_its_parents_are_done(graph: tuple[int, set[tuple[int, int]]], data: st.DataObject,
                                                          running: int, idle: int) -> None:
     number, edges = graph
@@ -108,7 +109,7 @@ def test_a_node_runs_if_and_only_if_its_parents_are_done(graph: tuple[int, set[t
 
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50), st.integers(0, 50), st.integers(0, 9),
        st.integers(0, 30), st.integers(1, 20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_throttles_are_never_exceeded(sent: int, in_mail: int, over: int, unsent: int, running: int, idle: int,
                                       most: int) -> None:
     over, in_mail = min(over, sent), min(in_mail, max(0, sent - over))

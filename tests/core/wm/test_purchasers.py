@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wm.supply.purchasers import (
     MAX_ITEMS,
     MAX_TEXT,
@@ -126,7 +127,7 @@ def test_an_unknown_backend_of_a_site_without_any() -> None:
 
 
 @given(st.text(alphabet="ceids: -[]{}&*!|>'\"\n\t01.xé#,?%@~", max_size=60))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_text_is_a_purchase_or_a_configuration_error(text: str) -> None:
     with suppress(ConfigError):
         assert isinstance(static.parse(text, ()), Purchase)
@@ -168,7 +169,7 @@ def test_values_are_bounded(attributes: object, problem: str) -> None:
 @given(st.dictionaries(st.from_regex(r"\A[A-Z][a-z]{0,9}\Z"), st.one_of(
     st.booleans(), st.integers(-2**63, 2**63 - 1), st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=20), st.lists(st.integers(0, 9), max_size=3)), max_size=5))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_ordinary_values_are_no_problem(attributes: dict[str, object]) -> None:
     twice = len({name.casefold() for name in attributes}) < len(attributes)
     assert bool(list(attribute_problems(attributes))) == twice

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from market_builders import ce, job, market, name
 from test_classes import computing, requests
 
+from tests.examples import examples
 from wm.matching.board import Board
 from wm.matching.cycle import Cause, Outcome, Placement, Why
 from wm.matching.inputs import Decision, Inputs, Rules, decide
@@ -91,7 +92,7 @@ def history(bought: list[tuple[Purchase, float]]) -> list[Snapshot]:
 
 
 @given(asked(), histories, st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_what_was_kept_gives_the_same_decision(given: tuple[Inputs, dict[str, Request]],
                                                bought: list[tuple[Purchase, float]], chain: int) -> None:
     inputs, jobs = given

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wm.recovery.resubmission import (
     LONGEST_DELAY_S,
     Attempts,
@@ -128,7 +129,7 @@ def test_a_job_is_moved_out_of_queues_so_many_times() -> None:
 
 
 @given(limits, failures)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_counters_never_exceed_the_smaller_limit(limits: Limits, failures: list[tuple[bool, Judgement]]) -> None:
     attempts = Attempts()
     for started, judgement in failures:
@@ -144,7 +145,7 @@ def test_counters_never_exceed_the_smaller_limit(limits: Limits, failures: list[
 
 
 @given(limits, st.booleans(), judgements)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_every_series_of_failures_ends(limits: Limits, started: bool, judgement: Judgement) -> None:
     attempts = Attempts()
     for _ in range(60):
@@ -153,7 +154,7 @@ def test_every_series_of_failures_ends(limits: Limits, started: bool, judgement:
 
 
 @given(limits, st.lists(st.tuples(st.booleans(), st.sampled_from(INFRASTRUCTURE)), max_size=40))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_faults_of_the_infrastructure_leave_the_users_retries_whole(
         limits: Limits, faults: list[tuple[bool, Judgement]]) -> None:
     attempts = Attempts(1, 1)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wm.matching.selection import select, weights
 
 ranks = st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=20)
@@ -60,7 +61,7 @@ def test_the_weight_of_the_mean_is_half_pi() -> None:
 
 
 @given(ranks, st.floats(-1e6, 1e6), st.booleans(), st.floats(0, 1, exclude_max=True))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_one_of_the_candidates_is_chosen_whatever_the_numbers(
         values: list[float], factor: float, fuzzy: bool, chance: float) -> None:
     class Fixed:
@@ -71,13 +72,13 @@ def test_one_of_the_candidates_is_chosen_whatever_the_numbers(
 
 
 @given(ranks)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_without_fuzziness_nothing_beats_the_chosen(values: list[float]) -> None:
     assert select(candidates(*values), Random(1)).rank == max(values)
 
 
 @given(ranks)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_better_rank_never_weighs_less(values: list[float]) -> None:
     ordered = weights(sorted(values))
     assert ordered == sorted(ordered)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wm.supply.purchasers import Entry, Purchase
 from wm.supply.supermarket import EMPTY, Kind, Origin, Snapshot, Source, Supermarket, changed
 
@@ -219,7 +220,7 @@ told = st.lists(st.tuples(sources, purchases), max_size=6, unique_by=lambda one:
 
 
 @given(told, st.randoms(use_true_random=False), st.sampled_from([0, 10, 20]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_the_order_in_which_sources_speak_does_not_matter(
         told: list[tuple[Source, Purchase]], rng: Any, now: float) -> None:
     shuffled = list(told)
@@ -228,7 +229,7 @@ def test_the_order_in_which_sources_speak_does_not_matter(
 
 
 @given(told, told, st.sampled_from([0, 10, 15]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_an_update_gives_what_a_rebuild_gives(
         told: list[tuple[Source, Purchase]], later: list[tuple[Source, Purchase]], now: float) -> None:
     before = market(*told)
@@ -248,7 +249,7 @@ def _content(snapshot: Snapshot, id: str) -> object:
 
 
 @given(told, told)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_the_version_stands_still_exactly_when_nothing_changed(
         told: list[tuple[Source, Purchase]], later: list[tuple[Source, Purchase]]) -> None:
     first = market(*told).snapshot(0)
@@ -260,7 +261,7 @@ def test_the_version_stands_still_exactly_when_nothing_changed(
 
 
 @given(told)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_every_word_of_a_live_source_is_there_or_outranked(told: list[tuple[Source, Purchase]]) -> None:
     snapshot = market(*told).snapshot(0)
     said = {(entry.id, name) for _, purchase in told for entry in purchase.ces for name in entry.attributes}

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_builders import ce, job, market, name
 
+from tests.examples import examples
 from wm.matching.board import Board
 from wm.matching.matchmaker import match
 from wm.matching.planner import unknown_pin
@@ -40,7 +41,7 @@ def test_a_job_is_pinned_to_the_ce_and_goes_by_the_view_that_takes_it(pin: str, 
 
 @given(st.lists(st.sampled_from(["a", "b", ATLAS, CMS]), unique=True, max_size=4),
        st.sampled_from(["", name("a"), name("b"), ATLAS]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_the_broker_and_the_question_find_the_same(ids: list[str], pin: str) -> None:
     snapshot = market(*(view(id) if id in (ATLAS, CMS) else ce(id) for id in ids))
     request, rules = job(more=f'SubmitTo = "{pin}"' if pin else ""), site({})

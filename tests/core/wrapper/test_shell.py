@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobadapter.shell import curl_value, pattern, quoted, references, shown, url_name, word
+from tests.examples import examples
 from wms.errors import JdlInvalid
 
 SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"]]
@@ -40,14 +41,14 @@ def said(shell: list[str], arguments: str) -> list[str]:
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 @given(st.lists(text, max_size=20))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_a_quoted_text_stands_for_itself(shell: list[str], texts: list[str]) -> None:
     assert said(shell, " ".join(map(quoted, texts))) == texts
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 @given(words)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_variables_are_expanded_once_and_never_split(
     shell: list[str], all_words: list[list[tuple[str, str]]]
 ) -> None:
@@ -96,7 +97,7 @@ file_names = st.text(st.sampled_from("ab.-'$ \\*?[]!\n"), min_size=1, max_size=6
 
 
 @given(st.sets(file_names, max_size=6), st.text(st.sampled_from("ab.-'$ *?"), min_size=1, max_size=5))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_a_pattern_finds_what_it_would_find_unquoted(files: set[str], wanted: str) -> None:
     wild = pattern(wanted)
     if wild is None:
@@ -133,7 +134,7 @@ def test_names_come_back_from_urls_and_are_safe_in_messages(name: str) -> None:
 
 
 @given(st.lists(text.filter(bool), min_size=1, max_size=10))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_curl_reads_back_what_was_written(values: list[str]) -> None:
     """`write-out` prints a value of the configuration; two characters are its own language."""
     values = [value.replace("%", "").replace("\\", "").replace("@", "") or "x" for value in values]

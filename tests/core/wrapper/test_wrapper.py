@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from jobadapter.input_data import Staged
 from jobadapter.output_data import Stored
 from jobadapter.wrapper import InputFile, Retry, Step, WrapperJob, render
+from tests.examples import examples
 from wms.errors import JdlInvalid, SandboxPathRefused
 from wms.jdl.destinations import Destination
 
@@ -122,7 +123,7 @@ hostile = st.text(st.one_of(st.sampled_from("'\"\\$`\n;|&()<>*?#%"), any_charact
 
 
 @given(hostile, hostile, hostile)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_no_text_of_a_job_breaks_the_script(first: str, second: str, third: str) -> None:
     """A shell that only parses accepts it; that no text becomes code is shown where scripts are run."""
     text = render(job(

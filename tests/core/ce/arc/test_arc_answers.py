@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
+from tests.examples import examples
 from wms.ce import CeState, Phase, Usage
 from wms.ce.arc import answers
 from wms.ce.arc.answers import Activity, Item, activity, ended, items
@@ -99,7 +100,7 @@ anything = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_
                             inner, max_size=4), max_leaves=12)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(anything)
 def test_any_json_is_read_or_refused(value: Any) -> None:
     content = msgspec.json.encode({"job": value, "delegation": value})

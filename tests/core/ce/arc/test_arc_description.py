@@ -5,6 +5,7 @@ from __future__ import annotations
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
+from tests.examples import examples
 from wms.ce import CeJob
 from wms.ce.arc import description
 from wms.ce.arc.description import OUTPUT, PROXY, TOKEN, WRAPPER, described, mark, name_of, problem, token_of
@@ -97,7 +98,7 @@ def test_what_is_not_asked_for_is_not_told() -> None:
 texts = st.text(alphabet=st.one_of(st.sampled_from('"\'()&+=\\\n$`;% '), st.characters(codec="utf-8")), max_size=30)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.tuples(texts, texts), min_size=1, max_size=4), texts, texts)
 def test_no_string_leaves_its_place(given_jobs: list[tuple[str, str]], delegation: str, environment: str) -> None:
     jobs = [job(token, queue=queue) for token, queue in given_jobs]
@@ -107,7 +108,7 @@ def test_no_string_leaves_its_place(given_jobs: list[tuple[str, str]], delegatio
     assert all(one.get("delegationid", [""]) == [delegation] for one in found)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(texts, texts)
 def test_only_plain_tokens_and_queues_are_described(token: str, queue: str) -> None:
     if not problem(job(token, queue=queue)):
@@ -115,7 +116,7 @@ def test_only_plain_tokens_and_queues_are_described(token: str, queue: str) -> N
     assert all(problem(wrong) for wrong in (job("../x"), job(queue="a b"), job(queue="")))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.from_regex(r"[A-Za-z0-9_-]{1,200}", fullmatch=True), texts)
 def test_a_job_is_known_by_its_name_and_nobody_elses_is(token: str, other: str) -> None:
     assert token_of(MARK, name_of(MARK, token)) == token

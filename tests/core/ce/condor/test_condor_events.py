@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conformance.standins.condor_log import WRITTEN, record
+from tests.examples import examples
 from wms.ce.condor.events import LONGEST, Event, Kind, Reader, read
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -102,13 +103,13 @@ def made(draw: st.DrawFn) -> Event:
                  seconds=float(draw(st.integers(1_325_376_000, 1_356_998_399))), **told)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(event=made(), old=st.booleans())
 def test_what_is_written_is_read(event: Event, old: bool) -> None:
     assert events(record(event, old=old).encode()) == [event]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(log=st.lists(made(), max_size=6), data=st.data())
 def test_it_does_not_matter_where_a_log_is_cut(log: list[Event], data: st.DataObject) -> None:
     text = "".join(map(record, log)).encode()
@@ -118,7 +119,7 @@ def test_it_does_not_matter_where_a_log_is_cut(log: list[Event], data: st.DataOb
     assert [event for piece in pieces for event in reader.feed(piece, 2012)] == log
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(noise=st.binary(max_size=300), event=made())
 def test_garbage_is_survived(noise: bytes, event: Event) -> None:
     assert events(noise + b"\n...\n" + record(event).encode())[-1] == event
@@ -204,7 +205,7 @@ def test_the_recorded_logs_are_read_as_htcondor_reads_them(name: str) -> None:
         agrees(mine, their)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(log=st.lists(made(), min_size=1, max_size=5))
 def test_what_our_stand_in_writes_is_read_by_htcondor_as_by_us(
     log: list[Event], tmp_path_factory: pytest.TempPathFactory

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.ce import CeState, Phase, Usage
 from wms.ce.condor.events import Event, Kind
 from wms.ce.condor.states import Seen, is_half_submitted, is_leaving, moved, of_ad, of_seen
@@ -72,7 +73,7 @@ def test_the_limit_that_ended_a_job_is_named() -> None:
     assert after(*events, wall_limit_s=600).reason == POLICY
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.builds(event, st.sampled_from(Kind), st.floats(0, 1e9), reason=st.text(max_size=5)), max_size=12))
 def test_an_end_is_final(events: list[Event]) -> None:
     ends = [n for n, one in enumerate(events) if one.kind in (Kind.TERMINATED, Kind.ABORTED)]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.ce import CeJob
 from wms.ce.condor import answers
 from wms.ce.condor.facts import facts, our_schedd
@@ -47,7 +48,7 @@ def described(settings: CondorSettings, *jobs: CeJob, log: str = "/spool/events/
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(jobs=st.lists(st.builds(job, tokens, job=text, owner=text), min_size=1, max_size=4), installation=text)
 def test_no_name_can_add_a_line_or_a_macro(jobs: list[CeJob], installation: str) -> None:
     given_settings = msgspec.structs.replace(SETTINGS, installation=installation, by_owner=True)
@@ -58,7 +59,7 @@ def test_no_name_can_add_a_line_or_a_macro(jobs: list[CeJob], installation: str)
     assert {name for one in found for name in one} == {*described(given_settings, jobs[0])[0]}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(text=text)
 def test_a_label_is_one_word_that_means_nothing(text: str) -> None:
     assert label(text)
@@ -132,7 +133,7 @@ def test_a_proxy_alone_and_no_token() -> None:
     assert described(SETTINGS, job(proxy=b"x"))[0]["transfer_input_files"] == "wms_wrapper"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(ours=st.lists(tokens, min_size=1, max_size=5), other=tokens, installation=text)
 def test_constraints_find_exactly_our_jobs(ours: list[str], other: str, installation: str) -> None:
     ad = classad2.ClassAd({"WmsInstallation": label(installation), "WmsToken": other, "ClusterId": 5, "ProcId": 0})

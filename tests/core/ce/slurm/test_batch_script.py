@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.ce import CeJob, CeState, Phase
 from wms.ce.batch import programs
 from wms.ce.batch.dialect import Row
@@ -61,7 +62,7 @@ def test_a_warning_of_the_system_is_a_term_and_leaves_nobody(tmp_path: Path) -> 
     assert not left.exists() or left.read_text().rpartition(")")[2].split()[0] in "ZX"
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(WORDS)
 def test_values_of_the_site_are_values(tmp_path_factory: pytest.TempPathFactory, word: str) -> None:
     place = spool(tmp_path_factory.mktemp("it's a $(place) `x`"))

@@ -8,19 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wms.authz.patterns import FqanParts, FqanPattern, fits, fits_path, glob, literal
 
 LETTERS = st.text("ab*", max_size=8)
 
 
 @given(LETTERS, st.text("ab", max_size=10))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 def test_stars_are_those_of_the_shell(pattern: str, text: str) -> None:
     assert fits(glob(pattern), text) is fnmatchcase(text, pattern)
 
 
 @given(st.text(max_size=20))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_text_fits_itself_and_a_star(text: str) -> None:
     assert fits(glob(text), text)
     assert fits(glob("*"), text)

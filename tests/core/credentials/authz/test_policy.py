@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_builders import COMPUTE, ISSUER, JANE, bearer, person, policy
 
+from tests.examples import examples
 from wms.authz.actions import ACTIONS
 from wms.authz.policy import Decision, Policy, Verdict, ban, decide, named, of_dn, reach, superuser
 from wms.authz.relations import Reach
@@ -220,7 +221,7 @@ def _policy(rules: list[str]) -> Policy:
 
 
 @given(RULES, CALLERS, st.sampled_from(sorted(ACTIONS)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_a_denial_more_never_lets_anybody_in(rules: list[str], who: Identity, action: str) -> None:
     before, after = (decide(_policy(some), who, action)
                      for some in (rules, [*rules, "{deny: all, who: {kind: certificate}}"]))
@@ -228,7 +229,7 @@ def test_a_denial_more_never_lets_anybody_in(rules: list[str], who: Identity, ac
 
 
 @given(RULES, CALLERS, st.sampled_from(sorted(ACTIONS)), st.randoms())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_the_order_of_rules_does_not_matter(rules: list[str], who: Identity, action: str, order: Any) -> None:
     mixed = order.sample(rules, len(rules))
     one, other = (decide(_policy(some), who, action) for some in (rules, mixed))

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_builders import ISSUER, JANE, bearer, person, policy
 
+from tests.examples import examples
 from wms.authz.actions import ACTIONS
 from wms.authz.policy import BUILT_IN, CONDITIONS, Policy, ban
 from wms.authz.policy_text import parse_policy
@@ -168,7 +169,7 @@ LINES = st.lists(st.sampled_from([
 
 
 @given(st.one_of(st.text(max_size=100), LINES.map("\n".join)))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_any_text_is_a_policy_or_has_problems_that_are_told(text: str) -> None:
     found = told(lambda: parse_policy(text, "p"))
     assert all(re.match(r"p:\d+: ", line) for line in found)
@@ -204,7 +205,7 @@ def test_all_problems_of_a_list_of_the_banned_are_told() -> None:
 
 
 @given(st.text(max_size=60))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_any_text_is_a_list_of_the_banned_or_has_problems(text: str) -> None:
     assert all(re.match(r"b:\d+: ", line) for line in told(lambda: parse_bans(text, "b")))
 

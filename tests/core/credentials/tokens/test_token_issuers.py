@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from token_builders import ISSUER, NOW, token
 
+from tests.examples import examples
 from wms.errors import BadToken, Forbidden, ScopeMissing, SealBroken, TokenExpired, Unauthenticated, Unavailable
 from wms.tokens import endpoint
 from wms.tokens.challenge import challenge
@@ -164,13 +165,13 @@ HELD = st.builds(Held, st.text(max_size=20), st.text(max_size=50), st.floats(0, 
                  st.text(max_size=9), st.text(max_size=9))
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(HELD)
 def test_what_is_kept_is_read_again(held: Held) -> None:
     assert Held.decode(held.encode()) == held
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(st.binary(max_size=60))
 def test_anything_else_is_no_kept_token(content: bytes) -> None:
     with pytest.raises(SealBroken):

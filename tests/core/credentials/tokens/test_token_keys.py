@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from token_builders import b64, jwk, jwks, key, private
 
+from tests.examples import examples
 from wms.errors import Unavailable
 from wms.tokens.keys import MOST_KEYS, RSA_ALGORITHMS, parse
 
@@ -119,14 +120,14 @@ VALUES = st.one_of(st.none(), st.integers(), st.text(max_size=50), st.sampled_fr
                    st.binary(max_size=300).map(b64), st.lists(st.text(max_size=5), max_size=2))
 
 
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 @given(st.sampled_from(["ES256", "RS256"]), st.dictionaries(MEMBERS, VALUES, max_size=4))
 def test_any_members_make_a_key_or_a_reason(algorithm: str, members: dict[str, Any]) -> None:
     found = parse(json.dumps({"keys": [jwk(algorithm) | members]}).encode())
     assert bool(found.by_id) != bool(found.skipped)
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(st.binary(max_size=100))
 def test_any_bytes_are_a_set_or_unavailable(content: bytes) -> None:
     try:

@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from token_builders import CLAIMS, HERE, ISSUER, NOW, RULES, b64, judge, jwk, jwks, known, signed, token
 
+from tests.examples import examples
 from wms.errors import BadToken, TokenKeyUnknown
 from wms.identity import TOKEN, Identity, same_dn
 from wms.tokens.keys import ALGORITHMS, Keys, parse
@@ -39,7 +40,7 @@ def test_all_algorithms_of_the_list_verify(algorithm: str) -> None:
         judge(given[:-12] + "AAAAAAAAAAAA", keys=EVERY)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(SUBJECTS, st.lists(WORDS, max_size=4), GROUPS, st.floats(1, 1e9), st.sampled_from(["1.0", "1.3", "1.17"]))
 def test_what_is_minted_is_what_is_read(subject: str, words: list[str], groups: list[str], life: float,
                                         version: str) -> None:
@@ -53,7 +54,7 @@ def test_what_is_minted_is_what_is_read(subject: str, words: list[str], groups: 
     assert (found.not_after, found.dn) == (NOW + life, f"sub:{ISSUER}#{subject}")
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(SUBJECTS, SUBJECTS)
 def test_two_subjects_never_have_the_same_name(one: str, other: str) -> None:
     assume(one != other)
@@ -138,7 +139,7 @@ def never_anything_else(given: str) -> None:
         assert given not in repr(refused.record())  # noqa: PT017
 
 
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 @given(st.one_of(st.text(max_size=200), st.binary(max_size=200).map(lambda b: b.decode("latin-1")),
                  st.lists(st.binary(max_size=40).map(b64), min_size=3, max_size=3).map(".".join)))
 def test_any_text_raises_only_our_error(given: str) -> None:
@@ -146,7 +147,7 @@ def test_any_text_raises_only_our_error(given: str) -> None:
         judge(given)
 
 
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 @given(st.binary(max_size=120), st.binary(max_size=120))
 def test_any_signed_bytes_raise_only_our_error(header: bytes, claims: bytes) -> None:
     with pytest.raises(BadToken):
@@ -158,7 +159,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st
                     max_leaves=6)
 
 
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 @given(st.dictionaries(st.sampled_from([*CLAIMS, "wlcg.groups"]), JSON, max_size=3),
        st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64", "jwk"]), JSON, max_size=2))
 def test_any_values_of_claims_raise_only_our_error(claims: dict[str, Any], header: dict[str, Any]) -> None:
@@ -166,7 +167,7 @@ def test_any_values_of_claims_raise_only_our_error(claims: dict[str, Any], heade
     never_anything_else(signed(head, json.dumps(CLAIMS | claims).encode()))
 
 
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 @given(st.data())
 def test_no_token_with_another_character_is_good(data: st.DataObject) -> None:
     good = token()

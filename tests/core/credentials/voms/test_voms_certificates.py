@@ -23,6 +23,7 @@ from voms_builders import (
     vomsdir_files,
 )
 
+from tests.examples import examples
 from wms import der
 from wms.errors import BadAttributes
 from wms.voms import certificate
@@ -44,7 +45,7 @@ times = st.integers(-2_000_000_000, 4_000_000_000)
 
 @given(words, st.lists(words, min_size=1, max_size=20), words, st.integers(1, 65535), times, times,
        st.integers(0, 1 << 128), st.lists(words, max_size=3))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_what_a_server_writes_is_read_back(vo: str, names: list[str], host: str, port: int, begin: int, end: int,
                                            serial: int, targets: list[str]):
     found = read(attributes(VOMS, HOLDER, *names, begin=begin, end=end, serial=serial, targets=targets,
@@ -65,7 +66,7 @@ def reads(blob: bytes) -> AttributeCertificate | None:
 
 
 @given(st.integers(0, len(REAL) - 1), st.integers(1, 255))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_no_changed_octet_crashes_the_reader(place: int, change: int):
     reads(REAL[:place] + bytes([REAL[place] ^ change]) + REAL[place + 1 :])
 
@@ -82,13 +83,13 @@ def test_nothing_is_left_out_or_added_unnoticed(end: int):
     lambda inner: st.builds(lambda tag, parts: der.element(tag, b"".join(parts)),
                             st.sampled_from([0x30, 0x31, 0xA0, 0xA1, 0xA4]), st.lists(inner, max_size=4)))
     | st.binary(max_size=200))
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_arbitrary_structures_raise_only_their_error(blob: bytes):
     reads(blob)
 
 
 @given(st.data())
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_elements_that_are_replaced_raise_only_their_error(data: st.DataObject):
     reads(mutated(REAL, data))
 
@@ -106,7 +107,7 @@ def mutated(blob: bytes, data: st.DataObject) -> bytes:
 
 
 @given(st.data())
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_whatever_a_believed_server_signs_raises_only_its_error(data: st.DataObject):
     outer = der.split(der.take(REAL)[1])
     info = mutated(outer[0], data)
