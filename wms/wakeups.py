@@ -9,13 +9,15 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 import sqlalchemy as sa
 from twisted.internet.task import LoopingCall
 
 from wms.database import NOTIFY_CHANNEL, Database
+
+if TYPE_CHECKING:
+    import psycopg
 
 LOOK_S = 0.05
 LISTEN_S = 1.0
@@ -78,6 +80,8 @@ class PostgresWakeups:
         self._ended.set()
 
     def _listen(self) -> None:
+        import psycopg
+
         while not self._ended.is_set():
             try:
                 with psycopg.connect(self._url, autocommit=True) as connection:

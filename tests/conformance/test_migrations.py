@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from database_places import SHARED
 
 from wms import migrations, queue
@@ -43,6 +44,12 @@ def differences(engine: sa.Engine) -> list[Any]:
         exact = engine.dialect.name == "postgresql"  # alembic misreads SQLite's empty defaults
         context = MigrationContext.configure(conn, opts={"compare_server_default": exact})
         return list(compare_metadata(context, metadata))
+
+
+def test_the_revisions_we_know_are_those_of_alembic() -> None:
+    scripts = ScriptDirectory(str(migrations.VERSIONS.parent))
+    assert [script.revision for script in scripts.walk_revisions()][::-1] == migrations.REVISIONS
+    assert migrations.REVISIONS[-1] == scripts.get_current_head()
 
 
 def test_every_migration_together_makes_the_tables_of_the_stores(engine: sa.Engine) -> None:

@@ -1,6 +1,7 @@
 """Schema migrations, by alembic: expand first, contract in a later release. `upgrade` and `check`.
 
-Scripts are in `versions`; they are self-contained and never import the tables they make.
+Scripts are in `versions`, in files whose names begin with "v" and their revision; they are self-contained and never
+import the tables they make. Alembic is loaded for `upgrade` only: every daemon checks when it starts.
 """
 
 from __future__ import annotations
@@ -8,44 +9,41 @@ from __future__ import annotations
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from wms.errors import ConfigError
 
+__all__ = ["check", "heads", "upgrade"]
 
-def _config(engine: sa.Engine) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
-    config.attributes["engine"] = engine
-    return config
+VERSIONS = Path(__file__).parent / "versions"
+REVISIONS = sorted(path.stem[1:].partition("_")[0] for path in VERSIONS.glob("v*.py"))
+"""All that we know, the newest last."""
+_DONE = sa.table("alembic_version", sa.column("version_num"))
 
 
-def heads(engine: sa.Engine) -> tuple[str | None, str | None]:
+def heads(engine: sa.Engine) -> tuple[str | None, str]:
     """(revision of the database, newest revision we know)."""
+    if not sa.inspect(engine).has_table(_DONE.name):
+        return None, REVISIONS[-1]
     with engine.connect() as conn:
-        current = MigrationContext.configure(conn).get_current_revision()
-    return current, ScriptDirectory.from_config(_config(engine)).get_current_head()
+        return conn.scalar(sa.select(_DONE.c.version_num)), REVISIONS[-1]
 
 
 def upgrade(engine: sa.Engine) -> tuple[str | None, str | None]:
     """Bring the schema to the newest revision; (before, after)."""
+    from alembic import command
+    from alembic.config import Config
+
     before, _ = heads(engine)
-    command.upgrade(_config(engine), "head")
+    config = Config()
+    config.set_main_option("script_location", str(VERSIONS.parent))
+    config.attributes["engine"] = engine
+    command.upgrade(config, "head")
     return before, heads(engine)[0]
 
 
 def check(engine: sa.Engine) -> None:
-    """Refuse a database that is older than this code."""
+    """Refuse a database that is older than this code; one that is newer is allowed, schemas only expand."""
     current, newest = heads(engine)
-    if current is None or (current != newest and _is_older(engine, current)):
+    if current is None or (current != newest and current in REVISIONS):
         raise ConfigError(f"The database has schema {current or 'none'}, this version needs {newest}.",
                           hint="Run: wmsd migrate")
-
-
-def _is_older(engine: sa.Engine, current: str) -> bool:
-    """A revision we do not know is newer than us: that is allowed, schemas only expand."""
-    known = {script.revision for script in ScriptDirectory.from_config(_config(engine)).walk_revisions()}
-    return current in known
