@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-TOGETHER := tests/daemons tests/suite tests/properties tests/conformance $(wildcard tests/e2e/test_wrapper_*.py)
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: demo test check core bench soak install dev packages docs clean
@@ -33,13 +32,11 @@ $(VENV)/.dev: setup.cfg pyproject.toml
 packages:
 	sh tests/testbed/packages.sh
 
-# The pure core under coverage (100 % or failure), then its properties with all their examples and the daemons without
-# processes, then everything real, file by file.
-# For two processors: what is real waits half of its time, for batch systems above all, so there are more workers.
+# The pure core under coverage (100 % or failure), its properties with all their examples, then everything else, with more
+# workers than processors: what is real waits half of its time, for batch systems above all.
 test: dev packages core
 	$(BIN)/python -m pytest --numprocesses=2 -m "hypothesis and not soak" tests/core
-	$(BIN)/python -m pytest --numprocesses=4 --dist=loadgroup $(TOGETHER)
-	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(patsubst %,--ignore=%,tests/core $(TOGETHER))
+	$(BIN)/python -m pytest --numprocesses=4 --dist=loadgroup --no-loadscope-reorder --ignore=tests/core tests
 
 # Few examples of each property, which are the same in every run: coverage is slow.
 core: dev

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import examples
-from tests.scheduling import scheduler
+from tests.scheduling import rank, scheduler
 
 examples.load()
 
@@ -24,11 +24,6 @@ for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
-LONGEST = ("test_kill", "test_arc_storm", "test_gallery", "test_ce_faults", "test_up", "test_slurm_storm",
-           "test_credentials_kill", "test_grid_story", "test_lb_faults", "test_compound_kill", "test_openapi_fuzz",
-           "test_token_story", "test_interlogger_kill", "test_lb_tools", "test_tour")
-"""Modules that begin before all others, in this order, so that no worker is alone with one at the end."""
-
 MARK = f"WMS_TEST_SESSION={os.getpid()}-{os.urandom(6).hex()}"
 os.environ["WMS_TEST_SESSION"] = MARK.partition("=")[2]
 
@@ -38,7 +33,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+    items.sort(key=lambda item: rank(item.nodeid))
 
 
 def _marked() -> list[str]:

@@ -1,6 +1,8 @@
-"""Which tests go to one worker of pytest-xdist (--dist=loadgroup): those that share a real component of their session.
+"""In what pieces, and in which order, tests go to workers of pytest-xdist (--dist=loadgroup --no-loadscope-reorder).
 
-By the names of tests: marks of groups do not reach the scheduler with every version of pytest.
+Tests that share a real component of their session are one piece, by their names: marks of groups do not reach the
+scheduler with every version of pytest. So is a module that has a service running, or real components. Every other test
+is a piece by itself. The longest pieces begin first, so that no worker is alone with one at the end.
 """
 
 from __future__ import annotations
@@ -10,7 +12,16 @@ from typing import Any
 
 from xdist.scheduler import LoadGroupScheduling
 
+__all__ = ["component", "rank", "scheduler"]
+
 _SHARED = re.compile(r"tests/conformance/(?:test_backend\w*\.py::\w+\[(arc|sge|slurm)\b|test_(arc|slurm)\.py::)")
+_WHOLE = re.compile(r"(tests/(?:real|gallery|e2e(?!/test_wrapper_))/[^:]+)")
+_LONGEST = ("arc", "test_arc_storm", "slurm", "test_slurm_storm", "test_kill", "test_ce_faults", "test_gallery",
+            "test_compound_kill", "sge", "test_lb_tools", "test_wmsd", "test_grid_story", "test_login",
+            "test_credentials_kill", "test_lb_faults", "test_up", "test_proxy_commands", "test_ce_check",
+            "test_token_story", "test_tour", "test_cli_compounds", "test_cli", "test_client_errors", "test_ces",
+            "test_systemd", "test_lb_orders", "test_sessions", "test_interlogger_kill", "test_delegation")
+"""Components and modules."""
 
 
 def component(test: str) -> str:
@@ -19,13 +30,25 @@ def component(test: str) -> str:
     return (found[1] or found[2]) if found else ""
 
 
-class ByComponent(LoadGroupScheduling):  # type: ignore[misc]
-    """Tests of a component are one piece of work, every other test is one by itself."""
+def piece(test: str) -> str:
+    """The name of the piece that the test belongs to."""
+    whole = _WHOLE.match(test)
+    return component(test) or (whole[1] if whole else test)
+
+
+def rank(test: str) -> int:
+    """Where its piece stands in the order; the same for all that are not named."""
+    name = component(test) or test.partition(".py")[0].rpartition("/")[2]
+    return _LONGEST.index(name) if name in _LONGEST else len(_LONGEST)
+
+
+class Pieces(LoadGroupScheduling):  # type: ignore[misc]
+    """Pieces of work as above."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return component(nodeid) or nodeid
+        return piece(nodeid)
 
 
-def scheduler(config: Any, log: Any) -> ByComponent | None:
+def scheduler(config: Any, log: Any) -> Pieces | None:
     """For the hook pytest_xdist_make_scheduler."""
-    return ByComponent(config, log) if config.getvalue("dist") == "loadgroup" else None
+    return Pieces(config, log) if config.getvalue("dist") == "loadgroup" else None
