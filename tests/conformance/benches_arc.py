@@ -52,7 +52,7 @@ def all_down() -> None:
 def arex(start: Start) -> Arex:
     cluster = bench_cluster(start)
     queue = cluster.start["SLURM_PARTITIONS"].partition(":")[0]
-    given = {"ARC_PORT": str(free_port()), "ARC_LRMS": "slurm", "ARC_QUEUES": queue,
+    given = {"ARC_PORT": str(free_port()), "ARC_LRMS": "slurm", "ARC_QUEUES": queue, "ARC_INFO_PERIOD": "4",
              "SLURM_CONF": cluster.conf}
     made = Arex(start("arc", **given), given, cluster)
     RUNNING.append(Path(made.printed["CA_DIR"]).parent)

@@ -20,11 +20,6 @@ from wms.ce import Backend
 __all__ = ["start", "workplace"]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "needs(*can): what the CE of this test must be able to do")
-    config.addinivalue_line("markers", "last: it waits for something that takes its time, while others run")
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)

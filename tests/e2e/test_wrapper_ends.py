@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_wrapper_run import HERE, SHELLS, Node, dash, failure, job, literal, node, peer, script, server
+from test_wrapper_run import HERE, SHELLS, Node, dash, failure, gone, job, literal, node, peer, script, server
 from worker_peer import Peer
 
 from jobadapter.wrapper import Retry, render
@@ -75,7 +75,7 @@ def test_a_job_ends_with_its_proxy(node: Node, peer: Peer, tmp_path: Path) -> No
     assert judge(EXPIRED).owner == Fault.CREDENTIAL
     assert not judge(EXPIRED).again
     child = int((tmp_path / "child").read_text())
-    assert not Path(f"/proc/{child}").exists() or Path(f"/proc/{child}/stat").read_text().split()[2] == "Z"
+    gone(child)
 
 
 def test_a_proxy_that_was_renewed_counts(dash: Node, peer: Peer, tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -237,7 +239,7 @@ def test_what_a_job_leaves_running_is_ended(node: Node, peer: Peer, tmp_path: Pa
     leave = f"sleep 1000 & echo $! >{tmp_path}/pid"
     node.run(render(job(peer, "/bin/sh", arguments=literal("-c", leave))))
     pid = int((tmp_path / "pid").read_text())
-    assert not Path(f"/proc/{pid}").exists() or Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+    gone(pid)
 
 
 def test_the_capability_is_in_no_list_of_processes(dash: Node, peer: Peer) -> None:
@@ -453,8 +455,15 @@ def test_a_signal_ends_the_job_with_a_last_word(
         process.send_signal(number)
         output, _ = process.communicate()
     assert failure(peer, (process.returncode, output)) == f"Job has been terminated (got {number.name})"
-    assert not Path(f"/proc/{child}").exists() or Path(f"/proc/{child}/stat").read_text().split()[2] == "Z"
+    gone(child)
     assert list(node.home.iterdir()) == []
+
+
+def gone(pid: int) -> None:
+    """Until it has ended: whoever was killed may have yet to be told."""
+    with suppress(FileNotFoundError):
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            time.sleep(0.01)
 
 
 def test_a_signal_between_start_and_name_of_the_job_still_ends_all_of_it(
@@ -470,4 +479,44 @@ def test_a_signal_between_start_and_name_of_the_job_still_ends_all_of_it(
         output, _ = process.communicate()
     assert failure(peer, (process.returncode, output)) == "Job has been terminated (got SIGINT)"
     child = int(output.split("child=")[1].split()[0])
-    assert not Path(f"/proc/{child}").exists() or Path(f"/proc/{child}/stat").read_text().split()[2] == "Z"
+    gone(child)
+
+
+def loops(node: Node) -> list[int]:
+    """Processes of the wrapper's text: the wrapper, and loops beside the payload."""
+    found = [path.name for path in Path("/proc").glob("[0-9]*")
+             if str(node.place / "script").encode() in _read(path / "cmdline").split(b"\0")]
+    return [int(name) for name in found]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def test_a_signal_between_start_and_name_of_a_loop_leaves_none_behind(node: Node, peer: Peer) -> None:
+    text = render(job(peer, "/bin/sleep", arguments=literal("1000")))
+    begun = "            wms_watcher=$!\n"
+    assert text.count(begun) == 1
+    with node.begin(text.replace(begun, "            sleep 0.3; kill -s TERM $$\n" + begun)) as process:
+        process.communicate()
+    while left := loops(node):
+        gone(left[0])
+    assert list(node.home.iterdir()) == []
+
+
+def test_loops_end_when_their_wrapper_was_killed(node: Node, peer: Peer, tmp_path: Path) -> None:
+    up = tmp_path / "up"
+    os.mkfifo(up)
+    text = render(job(peer, "/bin/sh", memory_period_s=1, arguments=literal("-c", f"echo $$ >{up}; exec sleep 1000")))
+    with node.begin(text) as process:
+        payload = int(up.read_text())
+        while len(loops(node)) < 2:
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+        while left := loops(node):
+            gone(left[0])
+        os.kill(payload, signal.SIGKILL)

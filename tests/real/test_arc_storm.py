@@ -56,7 +56,7 @@ class Arex(NamedTuple):
 def arex(start: Start, ca: Settings, workplace: Path) -> Arex:
     cluster = slurm(start, "arcstorm", nodes=1, cpus=8)
     given = {"ARC_PORT": str(free_port()), "ARC_LRMS": "slurm", "ARC_QUEUES": "main", "SLURM_CONF": cluster.conf,
-             "CA_DIR": ca["CA_DIR"]}
+             "ARC_INFO_PERIOD": "4", "CA_DIR": ca["CA_DIR"]}
     before = set(workplace.iterdir())
     url = start("arc", **given)["ARC_URL"]
     (directory,) = set(workplace.iterdir()) - before

@@ -29,7 +29,7 @@ def cluster(start: Start) -> Slurm:
 @pytest.fixture(scope="module")
 def arc_url(start: Start, ca: Settings, cluster: Slurm) -> str:
     return start("arc", ARC_PORT=str(free_port()), ARC_LRMS="slurm", ARC_QUEUES="main", SLURM_CONF=cluster.conf,
-                 CA_DIR=ca["CA_DIR"])["ARC_URL"]
+                 ARC_INFO_PERIOD="4", CA_DIR=ca["CA_DIR"])["ARC_URL"]
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ PATIENCE_S = 900.0
 
 @pytest.fixture(scope="module")
 def cluster(start: Start) -> Slurm:
-    return slurm(start, "storm", nodes=2, cpus=16)
+    return slurm(start, "storm", nodes=2, cpus=8)
 
 
 @pytest.fixture

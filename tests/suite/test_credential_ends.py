@@ -299,7 +299,7 @@ class Ending(Life):
         super().teardown()
 
 
-Ending.TestCase.settings = settings(max_examples=8, stateful_step_count=25, deadline=None,
+Ending.TestCase.settings = settings(max_examples=4, stateful_step_count=25, deadline=None,
                                     suppress_health_check=list(HealthCheck))
 TestEnding = Ending.TestCase
 

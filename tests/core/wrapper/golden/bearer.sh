@@ -161,7 +161,7 @@ wms_safe='ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-'
 wms_dir='' wms_pid='' wms_watcher='' wms_begun='' wms_tell='' wms_setsid='' wms_starting='' wms_caught=''
 wms_notes='' wms_missing='' wms_remarks='' wms_beside=''
 wms_exit=-1 wms_signal=0 wms_wall=0 wms_user=0 wms_sys=0 wms_rss=0 wms_patience=60
-wms_scattered='' wms_attended='' wms_looks='' wms_next_look=1 wms_page='' wms_peak=0
+wms_scattered='' wms_attended='' wms_looks='' wms_loop='' wms_next_look=1 wms_page='' wms_peak=0
 wms_bytes_in=0 wms_files_in=0 wms_bytes_out=0 wms_files_out=0
 wms_longest_wait=60 wms_number=0
 wms_courier=${WMS_COURIER:-} wms_call=${WMS_CALL:-}
@@ -232,7 +232,7 @@ wms_kill() { # signal to everything the job started
     kill -s "$1" -- "-$wms_pid" 2>/dev/null || kill -s "$1" "$wms_pid" 2>/dev/null
 }
 
-wms_trapped() { # reason; while the job is being started, its process has no name yet: later
+wms_trapped() { # reason; while the job is being started, its processes have no names yet: later
     if [ -n "$wms_starting" ]; then
         wms_caught=$1
         return
@@ -255,6 +255,7 @@ wms_unwatch() { # no more looking at memory
 
 wms_mortal() { # a loop beside the payload: a TERM ends it, and the mark $1 one that could not catch it yet
     trap 'kill "$!" 2>/dev/null; exit' TERM
+    wms_loop=1
     if [ -e "$wms_dir/ctl/$1" ] || [ -e "$wms_dir/ctl/dismissed" ]; then exit 0; fi
 }
 
@@ -273,8 +274,6 @@ wms_run() { # a function in a process group of its own -> wms_status
     "$1" &
     wms_pid=$!
     if [ -z "$wms_setsid" ]; then set +m; fi
-    wms_starting=''
-    [ -z "$wms_caught" ] || wms_trapped "$wms_caught"
     if [ "$1" = wms_payload ] && [ "$wms_memory_period" -gt 0 ]; then
         echo "$wms_pid" >../ctl/payload
         wms_duty
@@ -283,6 +282,8 @@ wms_run() { # a function in a process group of its own -> wms_status
             wms_watcher=$!
         fi
     fi
+    wms_starting=''
+    [ -z "$wms_caught" ] || wms_trapped "$wms_caught"
     wait "$wms_pid"
     wms_status=$?
     while [ "$wms_status" -gt 128 ] && kill -s 0 "$wms_pid" 2>/dev/null; do # a signal that meant nothing
@@ -339,9 +340,10 @@ wms_look_at_memory() { # of the job's processes: the most they had together, or 
     [ "$wms_peak" -eq 0 ] || echo "$wms_peak" >"$wms_dir/ctl/rss"
 }
 
-wms_pause() { # seconds; a signal ends it
+wms_pause() { # seconds; a signal ends it, and a loop beside the payload when the wrapper is gone
     sleep "$1" &
     wait "$!"
+    if [ -n "$wms_loop" ] && ! { [ -d "$wms_dir/ctl" ] && kill -s 0 "$$"; } 2>/dev/null; then exit 0; fi
 }
 
 wms_clock() { # milliseconds of a clock that is never set -> wms_now
