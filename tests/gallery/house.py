@@ -43,6 +43,8 @@ DATA = b"12345"
 REVOKED = 4711
 OF_ITSELF = frozenset({"lb_counters"})
 """Counts of the service about itself, refusals included."""
+OF_TIME = "due"
+"""When a row is looked at again, which goes on."""
 MEASURES = "measures.json"
 """What the service writes down of CEs, in its own time."""
 MOST_DELEGATIONS = 2
@@ -304,10 +306,11 @@ class House:
         state = self.service.site.state
         with closing(sqlite3.connect(f"file:{state}/wms.sqlite?mode=ro", uri=True)) as database:
             tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            rows = {f"{table} {row!r}" for table in tables - OF_ITSELF
-                    for row in database.execute(f'SELECT rowid, * FROM "{table}"')}
+            database.row_factory = sqlite3.Row
+            rows = {f"{table} {[(key, value) for key, value in dict(row).items() if key != OF_TIME]}"
+                    for table in tables - OF_ITSELF for row in database.execute(f'SELECT rowid, * FROM "{table}"')}
         files = [path for path in state.rglob("*") if not path.name.startswith("wms.sqlite")
-                 and path.name != MEASURES and path.parent.name != "run"]
+                 and MEASURES not in path.name and path.parent.name != "run"]
         return frozenset(rows | {f"{path} {path.stat().st_size} {path.stat().st_mode:o}" for path in files})
 
     def _rows(self, table: str) -> list[Any]:

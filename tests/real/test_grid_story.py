@@ -152,7 +152,7 @@ def stored(grid: Grid, port: int) -> None:
     grid.sees(shell, "myproxy-init", "-d", "-n", "-x", "-R", HOST)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def doomed(grid: Grid) -> str:
     """A job under way whose proxy ends soon and whose MyProxy server does not answer."""
     shell, day = grid.shell("alice", "short"), proxy.load(grid.service.site.proxy.read_bytes())
@@ -191,7 +191,7 @@ def test_who_is_no_member_may_nothing(grid: Grid) -> None:
 # -- renewed ---------------------------------------------------------------------------------------------
 
 
-def test_running_jobs_see_longer_proxies_with_the_same_attributes(grid: Grid, doomed: str) -> None:
+def test_running_jobs_see_longer_proxies_with_the_same_attributes(grid: Grid) -> None:
     """Proxy Renewal is killed before and is there again once both payloads have looked."""
     grid.daemons["proxyrenewal"].kill()
     shells = {name: grid.shell("alice", name) for name in ("voms", "wms")}
