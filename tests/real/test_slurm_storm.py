@@ -21,6 +21,8 @@ from tests.e2e.deployment import Deployment, belonging_to, until
 JOBS = int(os.environ.get("WMS_STORM_JOBS") or 200)
 MANY = 1000
 LASTING = 8
+GHOSTS_S = 15.0
+"""A controller that was killed believes in jobs that have ended; from this age on it lets nodes tell it otherwise."""
 PATIENCE_S = 900.0
 
 
@@ -73,6 +75,9 @@ def endure(storm: Storm, cluster: Slurm, jobs: int, end: signal.Signals = signal
         cluster.stop("slurmctld", end)
         storm.cancel(storm.pick("Scheduled", jobs // 50) + storm.pick("Running", jobs // 50))
         cluster.revive()
+        if end is signal.SIGKILL:
+            time.sleep(GHOSTS_S)
+            cluster.run("scontrol", "reconfigure")
         until(lambda: cluster.resume() or storm.over() >= jobs * 9 // 10, "most to be over", PATIENCE_S)
         storm.tell(f"{storm.over()} over; killed {dict(storm.victims)}")
     storm.cancel([job for job in sorted(storm.lasting) if job not in storm.cancelled])
