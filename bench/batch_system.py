@@ -9,6 +9,7 @@ import os
 import shlex
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.ports import free_ports
 
 __all__ = ["Slurm", "slurm"]
 
+LOOK_S = 0.2
 SCRIPT = Path(__file__).parents[1] / "tests" / "testbed" / "slurm.sh"
 
 
@@ -34,6 +36,12 @@ class Slurm(NamedTuple):
     def left(self) -> int:
         """Jobs that are not over."""
         return self.command("squeue", "-h", "-o", "%i").count("\n")
+
+    def empty(self) -> None:
+        """Take back all jobs, as those that run would go on without it; until they have ended."""
+        self.command("scancel", "--quiet", f"--user={os.getuid()}")
+        while self.left():
+            time.sleep(LOOK_S)
 
     def pid(self, daemon: str = "slurmctld") -> int:
         return int((self.place / "slurm" / "run" / f"{daemon}.proc").read_text().split()[0])
@@ -53,7 +61,9 @@ def slurm(slots: int) -> Iterator[Slurm]:
         start = {"SLURM_CLUSTER": "bench", "SLURM_PORT": str(port), "SLURM_NODE_PORTS": str(node),
                  "SLURM_PARTITIONS": "main:UNLIMITED", "SLURM_CPUS": str(slots), "SLURM_MINJOBAGE": "60"}
         try:
-            yield Slurm(_script("up", place / "slurm", start)["SLURM_CONF"], place)
+            made = Slurm(_script("up", place / "slurm", start)["SLURM_CONF"], place)
+            yield made
+            made.empty()
         finally:
             _script("down", place / "slurm", start)
 
