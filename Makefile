@@ -32,10 +32,10 @@ $(VENV)/.dev: setup.cfg pyproject.toml
 packages:
 	sh tests/testbed/packages.sh
 
-# The pure core under coverage (100 % or failure), its properties with all their examples, then everything else, with more
+# The pure core under coverage (100 % or failure), its properties with more examples, then everything else, with more
 # workers than processors: what is real waits half of its time, for batch systems above all.
 test: dev packages core
-	$(BIN)/python -m pytest --numprocesses=2 -m "hypothesis and not soak" tests/core
+	WMS_EXAMPLES=0.5 $(BIN)/python -m pytest --numprocesses=2 -m "hypothesis and not soak" tests/core
 	$(BIN)/python -m pytest --numprocesses=4 --dist=loadgroup --no-loadscope-reorder --ignore=tests/core tests
 
 # Few examples of each property, which are the same in every run: coverage is slow.

@@ -20,7 +20,7 @@ from tests.components import SCRIPTS, Settings, Start
 from tests.e2e.deployment import NAMES, Deployment, until
 from tests.ports import free_port
 
-JOBS = int(os.environ.get("WMS_ARC_STORM_JOBS") or 40)
+JOBS = int(os.environ.get("WMS_ARC_STORM_JOBS") or 30)
 LASTING, WATCHING = 2, 2
 PATIENCE_S = 900.0
 HOST = "/DC=org/DC=example/CN=localhost"
