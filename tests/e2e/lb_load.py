@@ -33,7 +33,7 @@ NS, WM, JC = Source.NETWORK_SERVER, Source.WORKLOAD_MANAGER, Source.JOB_CONTROLL
 LM, LRMS, APPLICATION = Source.LOG_MONITOR, Source.LRMS, Source.APPLICATION
 ANSWER_S = 4.0
 AGAIN_S = 0.1
-PATIENCE_S = 150.0
+PATIENCE_S = 90.0
 """A batch that has no answer for so long is a failure."""
 PAUSE_S = 0.05
 """After each batch: two cores are shared with the server."""

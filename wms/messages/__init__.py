@@ -1,7 +1,8 @@
 """The records daemons send each other through the queue; a topic is the name of the daemon that reads it.
 
 Every message about an attempt carries (job, attempt, sequence code); a message about a closed attempt has no
-effect. Not the remote operations of users: those are in wms.operations.
+effect. Here: the reader of any. `topics`: who reads what; `record`: the base; `submission`, `attempts`, `questions` and
+`credentials`: the messages, by what they are about. Not the remote operations of users: those are in wms.operations.
 """
 
 from __future__ import annotations
