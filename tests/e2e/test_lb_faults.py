@@ -137,12 +137,22 @@ def purged_events(service: Deployment, name: str) -> set[Key]:
 # -- the database goes away ------------------------------------------------------------------------------
 
 
+@contextmanager
+def telling(service: Deployment) -> Iterator[None]:
+    """What the last process of it was, and said, is printed: seen where the test fails."""
+    try:
+        yield
+    finally:
+        last = service.running[-1]
+        print(f"exit status {last.process.poll()}; its log ends with\n{last.log.read_text()[-6000:]}")
+
+
 def cut(service: Deployment, server: Postmaster, chance: random.Random, away_s: float) -> None:
     """Load while connections are dropped, the server is killed, the database stops answering and is shut down."""
     process = service.start("lb")
     load = Load(service, chance.randrange(10**9))
     with Listener(service, load.user, chance.randrange(10**9)) as listener:
-        with load:
+        with telling(service), load:
             assert load.born.wait(30)
             for _ in range(5):
                 time.sleep(chance.random() * 0.3)
