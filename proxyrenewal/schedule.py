@@ -141,8 +141,8 @@ def after_failure(life: Life, now: float, rng: random.Random, policy: Policy = P
     """What follows the failure that `life` already counts.
 
     The wait doubles from five minutes to an hour. The last two milestones always see an attempt, the last one within
-    the last `limit_s`, and from there on attempts become denser; two are `shortest_retry_s` apart. What is HOPELESS is
-    only told of.
+    the last `limit_s`, and from there on attempts become denser; two are `shortest_retry_s` apart. The owner
+    hears of the last attempt before the end. What is HOPELESS is only told of.
     """
     warn, remaining = is_warning_due(life, now, policy), life.ends - now
     if life.failures == HOPELESS:
@@ -155,7 +155,8 @@ def after_failure(life: Life, now: float, rng: random.Random, policy: Policy = P
         wait = min(wait, remaining / 2)
     _, half, last = milestones(life, policy)
     at = min([now + wait, *(one for one in (half, last) if one > now)])
-    return Next(min(max(at, now + policy.shortest_retry_s), life.ends), warn)
+    at = min(max(at, now + policy.shortest_retry_s), life.ends)
+    return Next(at, warn or (at == life.ends and not life.warned))
 
 
 def next_word(life: Life, now: float, policy: Policy = POLICY) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import random
 import socket
@@ -283,6 +284,7 @@ def settings_of(context: click.Context) -> Settings:
 def run(context: click.Context, names: tuple[str, ...], log_level: str) -> None:
     """Run daemons in one process: all, or those named (lb ns wm jobadapter logmonitor proxyrenewal interlogger)."""
     os.umask(0o077)
+    faulthandler.enable()
     known = installed()
     if unknown := [name for name in names if name not in known]:
         raise ConfigError(f"There is no daemon {unknown[0]}.", hint=f"Known: {', '.join(known)}.")

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from twisted.internet.task import LoopingCall
 
 from wms.database import NOTIFY_CHANNEL, Database
+from wms.engine import SILENCE
 
 if TYPE_CHECKING:
     import psycopg
@@ -82,9 +83,10 @@ class PostgresWakeups:
     def _listen(self) -> None:
         import psycopg
 
+        silence: dict[str, Any] = dict(SILENCE)
         while not self._ended.is_set():
             try:
-                with psycopg.connect(self._url, autocommit=True) as connection:
+                with psycopg.connect(self._url, autocommit=True, **silence) as connection:
                     connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
                     self._tell(EVERYTHING)
                     self._receive(connection)

@@ -37,7 +37,7 @@ def test_a_payload_that_ignores_the_polite_signal_is_killed(bench: Bench, ce: Ba
 
 @needs(Can.LAST_WORD)
 def test_a_wrapper_may_say_a_last_word_when_it_is_cancelled(bench: Bench, ce: Backend) -> None:
-    script = f"trap 'echo last word; exit 7' TERM; sleep 1000 & echo 1 >{bench.place}/up; wait"
+    script = f"trap 'echo last word; exit 7' TERM; echo 1 >{bench.place}/up; while :; do sleep 1000 & wait; done"
     submit(ce, bench.job("one", script))
     appears(bench.place / "up")
     run(ce.cancel(["one"]))

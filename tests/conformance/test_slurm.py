@@ -42,7 +42,7 @@ def long_job(site: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """It runs into its limit of a minute while other tests run."""
     bench = bench_at(site, tmp_path_factory.mktemp("long"))
     ce = bench.backend()
-    submit(ce, bench.job("long", "trap 'echo last word; exit 9' TERM; sleep 1000 & wait", wall_s=1))
+    submit(ce, bench.job("long", "trap 'echo last word; exit 9' TERM; while :; do sleep 1000 & wait; done", wall_s=1))
     yield ce
     bench.close()
 

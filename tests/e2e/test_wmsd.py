@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import signal
 import socket
 import subprocess
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from deployment import NAMES, Deployment, until
+from deployment import NAMES, PATIENCE_S, Deployment, until
 
 from clients.api import Client
 from wms.errors import WmsError
@@ -38,6 +39,14 @@ def test_each_daemon_runs_alone_logs_json_lines_and_ends_well(deployment: Deploy
     messages = [line["message"] for line in lines]
     assert messages.index(f"{name} is ready") < messages.index(f"{name} has stopped")
     assert not (deployment.site.state / "run" / f"{name}.json").exists()
+
+
+def test_a_daemon_that_breaks_below_python_says_where(deployment: Deployment) -> None:
+    wmsd = deployment.start("interlogger")
+    wmsd.process.send_signal(signal.SIGSEGV)
+    assert wmsd.process.wait(PATIENCE_S) == -signal.SIGSEGV
+    assert re.search("^Fatal Python error: Segmentation fault$.*^Current thread .*daemon.py", wmsd.log.read_text(),
+                     re.DOTALL | re.MULTILINE)
 
 
 def test_a_signal_while_it_starts_ends_it_well(deployment: Deployment) -> None:

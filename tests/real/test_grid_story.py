@@ -28,8 +28,8 @@ from wms.x509 import proxy
 HOST = "/DC=org/DC=example/CN=localhost"
 PRODUCTION = "/testvo/prod/Role=production"
 RENEWED_S = 3600.0
-DOOMED_S = 63.0
-"""A little more than the least pause between two attempts at renewal, so that there is a second one before the end."""
+DOOMED_S = 75.0
+"""More than the least pause between two attempts at renewal, so that there is a second one before the end."""
 QUIET_S = 25.0
 """After this nobody is killed any more."""
 VICTIMS = ("proxyrenewal", "ns", "wm", "jobadapter")
