@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 
 import sqlalchemy as sa
 
 from wms import queue
 from wms.beat import Beat, beat_path, read, write
+from wms.errors import Unavailable
 from wms.service import Daemon, Kit, Ticker
 from wms.systemd import notify, watchdog_s
 
@@ -30,9 +32,10 @@ class Heartbeat:
         self.ticker = Ticker(kit, "heartbeat", min(BEAT_S, watchdog_s() or BEAT_S), self._beat)
 
     async def ready(self) -> None:
-        """Everything has started."""
+        """Everything has started. If the database is away, it is written when that is back."""
         self._ready = True
-        await self._beat()
+        with suppress(Unavailable):
+            await self._beat()
 
     async def _beat(self) -> None:
         await self._kit.database.transact(_touch)

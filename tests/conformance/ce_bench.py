@@ -37,6 +37,7 @@ class Can(StrEnum):
     RENEWS = "files of credentials are replaced under a live payload"
     FILES = "a payload's credentials are files of this host until the job is cleaned"
     EXIT_STATUS = "the wrapper's exit status is known"
+    STRAYS = "what only the CE has is known, and can be cancelled"
     WAKES = "says when something has changed"
 
 
@@ -123,6 +124,16 @@ def offers(ce: Backend, free: int) -> list[dict[str, Any]]:
         return told
 
     return run(poll())
+
+
+def holds(ce: Backend, tokens: Collection[str]) -> None:
+    """Ask until it holds these, and no others."""
+
+    async def poll() -> None:
+        while await ce.known() != sorted(tokens):
+            await deferLater(started(), 0.1, lambda: None)
+
+    run(poll())
 
 
 def says(ce: Backend, token: str, text: str) -> None:

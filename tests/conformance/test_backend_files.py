@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ce_bench import Bench, Can, appears, gone, needs, opened, reaches, says, state, submit
+from ce_bench import Bench, Can, appears, gone, holds, needs, opened, reaches, says, state, submit
 from reactor_thread import run, until
 
 from wms.ce import Backend, Phase
@@ -14,7 +14,8 @@ def test_clean_forgets_the_token_and_its_files(bench: Bench, ce: Backend) -> Non
     submit(ce, bench.job("one", "echo x"), bench.job("two", "true"))
     reaches(ce, ["one", "two"], Phase.ENDED)
     run(ce.clean(["one", "never"]))
-    assert (state(ce, "one").phase, run(ce.output("one")), run(ce.known())) == (Phase.LOST, "", ["two"])
+    assert (state(ce, "one").phase, run(ce.output("one"))) == (Phase.LOST, "")
+    holds(ce, ["two"])
 
 
 def test_clean_ends_what_still_runs(bench: Bench, ce: Backend) -> None:
@@ -81,7 +82,7 @@ def test_credentials_go_with_the_job(bench: Bench, ce: Backend) -> None:
     run(ce.clean(["one"]))
     run(ce.renew(["one"], b"late", b"late"))
     assert [place.exists() for place in places] == [False, False]
-    assert run(ce.known()) == []
+    holds(ce, [])
 
 
 def test_the_output_is_the_end_of_what_was_said(bench: Bench, ce: Backend) -> None:

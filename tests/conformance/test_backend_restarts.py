@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from benches_local import local
-from ce_bench import Bench, Can, appears, gone, needs, open_until_ended, reaches, state, submit
+from ce_bench import Bench, Can, appears, gone, holds, needs, open_until_ended, reaches, state, submit
 from reactor_thread import run, until
 
 from wms.ce import Backend, Phase
@@ -72,6 +73,20 @@ def test_an_end_while_nobody_looks_is_found_later(bench: Bench) -> None:
     after = bench.backend()
     reaches(after, ["one"], Phase.ENDED)
     assert state(after, "one").exit_status == 4
+
+
+@needs(Can.STRAYS)
+def test_what_only_the_ce_has_is_known_and_ends_when_it_is_cancelled(bench: Bench, ce: Backend) -> None:
+    """As after the spool was lost, or one came back that is older."""
+    tokens = ["one", "two"]
+    submit(ce, *(bench.job(token, f"echo $$ >{bench.place}/{token}; sleep 1000") for token in tokens))
+    pids = [appears(bench.place / token) for token in tokens]
+    shutil.rmtree(bench.settings["spool"])
+    after = bench.backend()
+    assert run(after.known()) == tokens
+    run(after.cancel(tokens))
+    until(lambda: all(map(gone, pids)))
+    holds(after, [])
 
 
 def test_two_backends_share_one_ce(bench: Bench) -> None:

@@ -11,6 +11,7 @@ import pytest
 from shell import Shell, result
 
 from wms import beat
+from wms.errors import Unavailable
 from wms.heartbeat import BEAT_S, Heartbeat
 from wms.service import Daemon, Ticker
 from wms.systemd import notify, watchdog_s
@@ -66,6 +67,23 @@ def test_a_process_whose_database_fails_falls_silent(shell: Shell, tmp_path: Pat
     again = beat.read(heartbeat.path)
     assert again is not None
     assert again.time == 11 * BEAT_S
+    result(heartbeat.ticker.stop())
+
+
+def test_a_process_that_listens_outlives_a_database_that_goes_away(shell: Shell) -> None:
+    heartbeat = Heartbeat(shell.kit(), "suite", [])
+    result(heartbeat.ticker.start())
+
+    def refuse(_conn: object) -> None:
+        raise Unavailable("The database does not answer.")
+
+    shell.database.before_commit = refuse
+    result(heartbeat.ready())
+    shell.database.before_commit = None
+    shell.advance(BEAT_S)
+    found = beat.read(heartbeat.path)
+    assert found is not None
+    assert found.ready
     result(heartbeat.ticker.stop())
 
 

@@ -61,7 +61,8 @@ def run(name: str) -> None:
     with jobs() as found:
         job = dict(by_id(found, name) or {})
     environment = {"PATH": "/usr/bin:/bin", "HOME": "/", "PBS_JOBID": name, "PBS_STANDIN": str(PLACE)}
-    with open(job["log"], "ab") as log:
+    place = job["log"] if Path(job["log"]).parent.is_dir() else os.devnull  # it keeps what it cannot deliver
+    with open(place, "ab") as log:
         child = subprocess.Popen(["/bin/sh", PLACE / f"{name}.script"], start_new_session=True, env=environment,
                                  stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     with jobs() as found:

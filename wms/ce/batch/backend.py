@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 from twisted.internet import inotify
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.python.failure import Failure
-from twisted.python.filepath import FilePath
 
 from wms.ce import CeJob, CeState, Rejected, Submitted
 from wms.ce.account_pool import Accounts
@@ -30,6 +29,7 @@ from wms.ce.batch.staging import Answer, SpoolFull, Staging
 from wms.ce.batch.system import System
 from wms.ce.hosts import Host
 from wms.ce.published import QueueFacts, glue
+from wms.ce.watching import Watching
 from wms.errors import Unavailable
 
 __all__ = ["Batch"]
@@ -37,6 +37,7 @@ __all__ = ["Batch"]
 _QUEUE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
 _SPARE = 1000
 _LANES = "01"
+_STRAY = Entry()
 
 Verdict = Submitted | Rejected
 T = TypeVar("T")
@@ -58,7 +59,7 @@ class Batch:
         self._learned = float("-inf")
         self._prepared = False
         self._wakers: list[Callable[[], None]] = []
-        self._notify: inotify.INotify | None = None
+        self._watching = Watching(reactor, inotify.IN_MOVED_TO, self._wake)
 
     # -- life --------------------------------------------------------------------------------------------
 
@@ -80,9 +81,7 @@ class Batch:
         """Where the spool is a directory of this host, and ends are written on it."""
         ends = f"{self._settings.spool}/ended"
         if self._settings.ssh is None and os.path.isdir(ends):
-            self._notify = inotify.INotify(self._reactor)
-            self._notify.startReading()
-            self._notify.watch(FilePath(ends), inotify.IN_MOVED_TO, callbacks=[lambda *_: self._wake()])
+            self._watching.start([ends])
 
     def _wake(self) -> None:
         for wake in self._wakers:
@@ -92,9 +91,7 @@ class Batch:
         self._wakers.append(wake)
 
     async def stop(self) -> None:
-        if self._notify is not None:
-            self._notify.connectionLost(None)
-            self._notify = None
+        self._watching.stop()
         self._prepared = False
         await self._host.stop()
 
@@ -219,7 +216,7 @@ class Batch:
         await self._prepare()
         entries = await self._find(tokens)
         await self._staging.cancelled(list(entries))
-        await self._end(entries)
+        await self._end({token: entries.get(token, _STRAY) for token in tokens})
 
     async def _end(self, entries: Mapping[str, Entry]) -> None:
         """By their names: somebody may have died before he could write down a handle, and a batch system that lost the
@@ -232,7 +229,7 @@ class Batch:
         await self._prepare()
         entries = await self._staging.entries(tokens)
         mine = {token: entries[token] for token in tokens if token in entries}
-        await self._end({token: entry for token, entry in mine.items() if not entry.ended})
+        await self._end({token: entry for token in tokens if not (entry := mine.get(token, _STRAY)).ended})
         for account, some in _by_account({token: entry.account for token, entry in mine.items()}):
             await self._staging.clean(some, account)
             if account:
@@ -253,8 +250,11 @@ class Batch:
         return await self._staging.output(token, entry.account) if entry else ""
 
     async def known(self) -> list[str]:
+        """Those in the spool, and those that only the batch system has: a spool may be lost, or an older one."""
         await self._prepare()
-        return await self._staging.known()
+        mark = self._name("")
+        strays = (name.removeprefix(mark) for name in await self._system.names() if name.startswith(mark))
+        return sorted({*await self._staging.known(), *filter(TOKEN.fullmatch, strays)})
 
     async def describe(self) -> list[dict[str, Any]]:
         settings = self._settings

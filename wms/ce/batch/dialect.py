@@ -97,7 +97,7 @@ class Dialect(Protocol):
         ...
 
     def search(self, names: Sequence[str]) -> list[str]:
-        """List the jobs that have these names, whatever their state."""
+        """List the jobs that have these names, or any if none is given, whatever their state."""
         ...
 
     def found(self, stdout: str) -> list[tuple[str, str]]:

@@ -61,10 +61,11 @@ class Slurm:
         return refusal(said)
 
     def search(self, names: Sequence[str]) -> list[str]:
-        return ["squeue", "-h", "-a", "-t", "all", *self._cluster, f"--name={','.join(names)}", "-o", "%i|%j"]
+        only = [f"--name={','.join(names)}"] if names else []
+        return ["squeue", "-h", "-a", "-t", "all", *self._cluster, *only, "-o", "%i|%j"]
 
     def found(self, stdout: str) -> list[tuple[str, str]]:
-        """Only jobs whose whole name is one of those asked for are in the list."""
+        """Where names were asked for, only jobs whose whole name is one of them are in the list."""
         pairs = (line.partition("|") for line in stdout.splitlines())
         return [(name, handle) for handle, bar, name in pairs if bar and handle.isdecimal()]
 

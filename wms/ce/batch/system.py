@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
+from wms.ce import Phase
 from wms.ce.batch.dialect import Dialect, Listing, Row, Said
 from wms.ce.batch.settings import BatchSettings
 from wms.ce.hosts import Host
@@ -86,6 +87,13 @@ class System:
                 if name in names and _HANDLE.fullmatch(handle):
                     found.setdefault(name, handle)
         return found
+
+    async def names(self) -> set[str]:
+        """Of all jobs that have not ended. Anybody may call a job so: `search` before something is done to one."""
+        said = await self._said(self._dialect.search(()))
+        rows = await self.rows()
+        return {name for name, handle in self._dialect.found(said.stdout)
+                if (row := rows.get(handle)) is not None and row.phase is not Phase.ENDED}
 
     async def cancel(self, handles: Collection[str], account: str) -> None:
         sound = [handle for handle in handles if _HANDLE.fullmatch(handle)]

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet import inotify
-from twisted.python.filepath import FilePath
 
 from wms.ce.condor.events import Reader
 from wms.ce.condor.states import Seen, moved
+from wms.ce.watching import Watching
 
 __all__ = ["LogTail"]
 
@@ -47,7 +47,8 @@ class LogTail:
         self._changed = changed
         self._logs: dict[str, _Log] = {}
         self._seen: dict[str, Seen] = {}
-        self._notify: inotify.INotify | None = None
+        mask = inotify.IN_MODIFY | inotify.IN_CREATE | inotify.IN_MOVED_TO
+        self._watching = Watching(reactor, mask, changed)
 
     @property
     def seen(self) -> Mapping[str, Seen]:
@@ -55,15 +56,10 @@ class LogTail:
 
     def start(self) -> None:
         """Watch the directory. On a network file system nobody tells: `read` looks by itself."""
-        self._notify = inotify.INotify(self._reactor)
-        self._notify.startReading()
-        mask = inotify.IN_MODIFY | inotify.IN_CREATE | inotify.IN_MOVED_TO
-        self._notify.watch(FilePath(str(self._directory)), mask, callbacks=[lambda *_: self._changed()])
+        self._watching.start([str(self._directory)])
 
     def stop(self) -> None:
-        if self._notify is not None:
-            self._notify.connectionLost(None)
-            self._notify = None
+        self._watching.stop()
 
     def read(self) -> None:
         """Take in what was written since; a file that is shorter or another one than before, from its beginning.

@@ -18,7 +18,6 @@ from typing import Any
 import msgspec
 from twisted.internet import inotify
 from twisted.internet.task import deferLater
-from twisted.python.filepath import FilePath
 
 from wms.ce import CeJob, CeState, Phase, Rejected, Submitted
 from wms.ce.local import courier
@@ -26,6 +25,7 @@ from wms.ce.local.facts import Load, glue, machine
 from wms.ce.local.processes import alive, family, kill, reap, send, spawn
 from wms.ce.local.settings import LocalSettings
 from wms.ce.local.spool import Claim, Limits, Spool
+from wms.ce.watching import Watching
 from wms.errors import ConfigError
 
 __all__ = ["Local", "LocalSettings", "make"]
@@ -61,7 +61,7 @@ class Local:
         self._limits: dict[str, Limits] = {}
         self._backlog: deque[tuple[str, str]] = deque()
         self._wakers: list[Callable[[], None]] = []
-        self._notify: inotify.INotify | None = None
+        self._watching = Watching(reactor, inotify.IN_CLOSE_WRITE | inotify.IN_MOVED_TO, self._changed)
         self._tick: Any = None
         self._look: Any = None
         self._courier: subprocess.Popen[bytes] | None = None
@@ -73,11 +73,7 @@ class Local:
         self._spool.prepare()
         if self._settings.courier:
             self._spool.offer_courier()
-        self._notify = inotify.INotify(self._reactor)
-        self._notify.startReading()
-        for place in (self._spool.ended, self._spool.running):
-            self._notify.watch(FilePath(place), inotify.IN_CLOSE_WRITE | inotify.IN_MOVED_TO,
-                               callbacks=[lambda *_: self._changed()])
+        self._watching.start([str(self._spool.ended), str(self._spool.running)])
         self._sweep()
 
     async def stop(self) -> None:
@@ -85,9 +81,7 @@ class Local:
             if call is not None and call.active():
                 call.cancel()
         self._tick = self._look = None
-        if self._notify is not None:
-            self._notify.connectionLost(None)
-            self._notify = None
+        self._watching.stop()
         self._dismiss_courier()
         reap()
 

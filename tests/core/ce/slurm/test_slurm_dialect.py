@@ -193,6 +193,7 @@ def test_commands_name_the_cluster_and_carry_the_options() -> None:
     assert there.submit() == ["sbatch", "--parsable", "--clusters=two", "--account=grid"]
     assert there.cancel(["1", "2"]) == [["scancel", "--quiet", "--clusters=two", "1", "2"]]
     assert there.search(["a", "b"])[-3:] == ["--name=a,b", "-o", "%i|%j"]
+    assert not any("name" in word for word in there.search([]))
     assert there.listing()[0] == "squeue"
     assert there.history(["1", "2"])[4:6] == ["-j", "1,2"]
     assert [command[0] for command in there.facts()] == ["sinfo", "sinfo"]
