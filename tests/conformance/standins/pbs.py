@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 PLACE = Path(os.environ["PBS_STANDIN"])
-SERVER, CPUS, KILL_DELAY_S = "pbs.example.org", 2, 1.0
+SERVER, CPUS, KILL_DELAY_S, START_S = "pbs.example.org", 2, 1.0, 20.0
 QUEUES = {"workq": "", "short": "00:02:00"}
 Job = dict[str, Any]
 
@@ -177,11 +177,19 @@ def qdel(arguments: list[str]) -> int:
 
 def end_all(names: list[str]) -> None:
     for name in names:
-        pid = 0
-        while not pid:
-            with jobs() as found:
-                pid = (by_id(found, name) or {"pid": 0})["pid"]
-        end(pid)
+        if pid := begun(name):
+            end(pid)
+
+
+def begun(name: str) -> int:
+    """The job's first process; 0 if there is none even after a while."""
+    until = time.monotonic() + START_S
+    while time.monotonic() < until:
+        with jobs() as found:
+            if pid := (by_id(found, name) or {"pid": 0})["pid"]:
+                return int(pid)
+        time.sleep(0.02)
+    return 0
 
 
 def pbsnodes() -> int:
