@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from deployment import until
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_wrapper_run import SHELLS, Node, Peer, dash, job, literal, node, peer, script, server
@@ -134,8 +135,8 @@ def test_a_signal_finds_the_payload_and_what_watches_it(node: Node, peer: Peer, 
         process.communicate()
     assert peer.done()["failure"] == "Job has been terminated (got SIGTERM)"
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
-    left = [file for file in Path("/proc").glob("[0-9]*/cwd") if str(node.home) in link(file)]
-    assert left == []
+    until(lambda: not [file for file in Path("/proc").glob("[0-9]*/cwd") if str(node.home) in link(file)],
+          "the sleep of a second that a watcher may have begun to end")
 
 
 def link(file: Path) -> str:

@@ -26,6 +26,7 @@ from wms.service import Kit
 sys.path.append(str(Path(__file__).parent.parent / "conformance"))
 from reactor_thread import run, started, until
 
+PATIENCE_S = 120.0
 TOPIC = "grid.emi.jobs"
 CONTENT = {"stateName": "Done", "reason": "né: \\ \0"}
 Ports = dict[str, str]
@@ -60,7 +61,7 @@ def consumer(urls: dict[str, str]) -> Iterator[Any]:
 def arrived(consumer: Any, number: int) -> list[tuple[Any, Any, bytes]]:
     """The next messages: how they were delivered, their properties, their bodies."""
     found = []
-    for method, properties, body in consumer.consume("seen", auto_ack=True, inactivity_timeout=30):
+    for method, properties, body in consumer.consume("seen", auto_ack=True, inactivity_timeout=PATIENCE_S):
         assert method is not None, f"only {len(found)} messages have arrived"
         found.append((method, properties, body))
         if len(found) == number:
