@@ -99,7 +99,8 @@ class Bench:
 
 def last_word(status: int, up: str = "true") -> str:
     """A payload that does `up`, and after TERM, however often, says its last word and exits with the status."""
-    return f"trap 'trap \"\" TERM; echo last word; exit {status}' TERM; {up}; while :; do sleep 1000 & wait; done"
+    return (f"trap 'trap \"\" TERM; kill $! 2>/dev/null; echo last word; exit {status}' TERM; {up}; "
+            "while :; do sleep 1000 & wait; done")
 
 
 def submit(ce: Backend, *jobs: CeJob) -> list[Submitted | Rejected]:
