@@ -20,6 +20,7 @@ from tests.ports import free_ports
 __all__ = ["Slurm", "slurm"]
 
 LOOK_S = 0.2
+PATIENCE_S = 120.0
 SCRIPT = Path(__file__).parents[1] / "tests" / "testbed" / "slurm.sh"
 
 
@@ -38,9 +39,10 @@ class Slurm(NamedTuple):
         return self.command("squeue", "-h", "-o", "%i").count("\n")
 
     def empty(self) -> None:
-        """Take back all jobs, as those that run would go on without it; until they have ended."""
+        """Take back all jobs, as those that run would go on without it; until they have ended, or for PATIENCE_S."""
         self.command("scancel", "--quiet", f"--user={os.getuid()}")
-        while self.left():
+        end = time.monotonic() + PATIENCE_S
+        while self.left() and time.monotonic() < end:
             time.sleep(LOOK_S)
 
     def pid(self, daemon: str = "slurmctld") -> int:
@@ -62,8 +64,10 @@ def slurm(slots: int) -> Iterator[Slurm]:
                  "SLURM_PARTITIONS": "main:UNLIMITED", "SLURM_CPUS": str(slots), "SLURM_MINJOBAGE": "60"}
         try:
             made = Slurm(_script("up", place / "slurm", start)["SLURM_CONF"], place)
-            yield made
-            made.empty()
+            try:
+                yield made
+            finally:
+                made.empty()
         finally:
             _script("down", place / "slurm", start)
 

@@ -6,6 +6,8 @@ Not transactions for daemons: those are `wms.database`.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool, StaticPool
@@ -20,8 +22,8 @@ SQLITE_PRAGMAS = (
     "PRAGMA cache_size=-16000",
     "PRAGMA wal_autocheckpoint=4000",
 )
-SILENCE = {"connect_timeout": 10, "tcp_user_timeout": 30_000, "keepalives_idle": 15, "keepalives_interval": 5,
-           "keepalives_count": 3}
+SILENCE: Mapping[str, Any] = {"connect_timeout": 10, "tcp_user_timeout": 30_000, "keepalives_idle": 15,
+                              "keepalives_interval": 5, "keepalives_count": 3}
 """How long a PostgreSQL server may be silent on the network before a connection counts as lost (libpq)."""
 _PASSING_CODES = frozenset({
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,

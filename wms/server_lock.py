@@ -6,7 +6,6 @@ Not here: who needs it, and the lock beside an SQLite database (sole).
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
 import psycopg
 import sqlalchemy as sa
@@ -45,8 +44,7 @@ class ServerLock:
         return False
 
     def _taken(self) -> bool:
-        silence: dict[str, Any] = dict(SILENCE)
-        self._connection = psycopg.connect(self._url, autocommit=True, **silence)
+        self._connection = psycopg.connect(self._url, autocommit=True, **SILENCE)
         for setting in _SERVER_SILENCE:
             self._connection.execute(setting)
         row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", (self._key,)).fetchone()

@@ -83,10 +83,9 @@ class PostgresWakeups:
     def _listen(self) -> None:
         import psycopg
 
-        silence: dict[str, Any] = dict(SILENCE)
         while not self._ended.is_set():
             try:
-                with psycopg.connect(self._url, autocommit=True, **silence) as connection:
+                with psycopg.connect(self._url, autocommit=True, **SILENCE) as connection:
                     connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
                     self._tell(EVERYTHING)
                     self._receive(connection)

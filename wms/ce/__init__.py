@@ -1,7 +1,8 @@
 """What a computing element is to us: the records that cross the seam, the `Backend` protocol, the registry.
 
 A backend is a folder (`local`, `batch`, `arc`, `condor`) and a line in `BACKENDS`; `guard` stands before each of them,
-`check` and `checking` try it. For backends: `hosts` (commands), `ledger`, `accounts`, `published` and `glue2`.
+`check` and `checking` try it. For backends: `hosts` (commands), `watching` (directories), `ledger`, `accounts`,
+`published` and `glue2`.
 """
 
 from __future__ import annotations
