@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
@@ -288,12 +289,14 @@ def split_address(text: str) -> tuple[str, int]:
     return found[1], int(found[2])
 
 
-def every_setting() -> Iterator[tuple[str, str, Any, str]]:
+@cache
+def every_setting() -> tuple[tuple[str, str, Any, str], ...]:
     """(key, type, default, description) of each setting, in the order of the table."""
-    for section, struct in _sections():
-        for item in msgspec.structs.fields(struct):
-            if not _is_section(item.type):
-                yield section + item.name, _type_name(item.type), _default(item), _description(item.type)
+    return tuple((section + item.name, _type_name(item.type), _default(item), _description(item.type))
+                 for section, struct in _sections() for item in _fields(struct) if not _is_section(item.type))
+
+
+_fields = cache(msgspec.structs.fields)
 
 
 def _default(item: msgspec.structs.FieldInfo) -> Any:
@@ -302,7 +305,7 @@ def _default(item: msgspec.structs.FieldInfo) -> Any:
 
 def _sections() -> Iterator[tuple[str, type[Section]]]:
     yield "", Settings
-    for item in msgspec.structs.fields(Settings):
+    for item in _fields(Settings):
         if _is_section(item.type):
             yield item.name + ".", item.type
 
@@ -356,13 +359,13 @@ def _with_environment(tree: dict[str, Any], environment: Mapping[str, str], prob
     return merged
 
 
-def _section(struct: type[Any], tree: Any, prefix: str, problems: list[str]) -> Any:
+def _section(struct: type[Section], tree: Any, prefix: str, problems: list[str]) -> Any:
     if tree is None:  # a section whose keys are all commented out
         return struct()
     if not isinstance(tree, dict):
         problems.append(f"{prefix.rstrip('.')}: expected keys and values, not {tree!r}")
         return struct()
-    known = {item.name: item for item in msgspec.structs.fields(struct)}
+    known = {item.name: item for item in _fields(struct)}
     values: dict[str, Any] = {}
     for key, value in tree.items():
         if key not in known:

@@ -6,13 +6,14 @@ A sum belongs to the time of its event, not of its arrival. Not where sums are k
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from math import ceil, sqrt
 from typing import Final, NamedTuple
 
 from lb.state.machine import Record, in_order, step
-from lb.state.transitions import TABLES, expanded
+from lb.state.transitions import rule_of
 from wms.event import Event, result
-from wms.jobstatus import DoneCode, JobState
+from wms.jobstatus import DoneCode, JobState, JobType
 
 ALL: Final = "ALL"
 """In the place of a destination: jobs of all, and those that have none."""
@@ -98,10 +99,6 @@ _STEP = {(left, entered): f"{left} > {entered}" for left in (_NEW, *PHASES) for 
 _SINCE = {phase: [(begin, *duration(begin, end)) for begin, end in DURATIONS if end == phase] for phase in PHASES}
 _UNPLACED = frozenset({"Submitted", "Waiting"})  # no destination is chosen yet
 _COMPUTED = "named_state"  # what moves a collection to the state of its children
-_LEADS_TO = {
-    jobtype: {key: rule.state.code if rule.state is not None else 0 for key, rule in expanded(table).items()
-              if rule.state is not None or _COMPUTED in rule.moves}
-    for jobtype, table in TABLES.items()}
 _CYCLE = 3  # moves until a state can be entered again, and no trace of the first time
 _CODES: dict[str, int] = {state.value: state.code for state in JobState}
 
@@ -143,10 +140,18 @@ def _climbs(before: Record, after: Record, later: Sequence[str], events: Sequenc
         return False
     if len(later) == 1 or len(events) < _CYCLE:
         return True
-    leads_to = _LEADS_TO[after.jobtype]
-    told = [leads_to.get((event.type, event.source, result(event)), -1) for event in events]
+    told = [_leads_to(after.jobtype, event.type, event.source, result(event)) for event in events]
     entered = [code for code in told if code >= 0]
     return entered == sorted(entered)
+
+
+@cache
+def _leads_to(jobtype: JobType, name: str, source: str, result: str) -> int:
+    """The code of the state, 0 if it is computed, -1 if there is none."""
+    found = rule_of(jobtype, name, source, result)
+    if found.state is not None:
+        return found.state.code
+    return 0 if _COMPUTED in found.moves else -1
 
 
 def _stands(before: Record, after: Record) -> bool:

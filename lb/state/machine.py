@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from copy import copy
+from functools import cache
 from typing import NamedTuple
 
 from lb.state.branches import BAD, GOOD, TOO_OLD, Moment, reenters
@@ -17,9 +18,9 @@ from lb.state.record import SETTLED
 from lb.state.record import Record as Record
 from lb.state.rules import Rule
 from lb.state.rules import Verdict as Verdict
-from lb.state.transitions import TABLES, expanded
+from lb.state.transitions import rule_of
 from wms.event import Event, Source, result
-from wms.jobstatus import TERMINAL, DoneCode, JobState, WrapperStatus
+from wms.jobstatus import TERMINAL, DoneCode, JobState, JobType, WrapperStatus
 from wms.seqcode import SequenceCode
 
 _WORKING = frozenset({JobState.RUNNING, JobState.DONE})
@@ -65,12 +66,10 @@ class _Plan(NamedTuple):
     tells: tuple[Part, ...]
 
 
-def _plan(rule: Rule) -> _Plan:
+@cache
+def _plan(jobtype: JobType, name: str, source: str, result: str) -> _Plan:
+    rule = rule_of(jobtype, name, source, result)
     return _Plan(rule, named(rule.moves), named(rule.tells))
-
-
-_PLANS = {jobtype: {key: _plan(rule) for key, rule in expanded(table).items()}
-          for jobtype, table in TABLES.items()}
 
 
 def _sorted(events: Iterable[Event]) -> Iterator[tuple[Place, Event]]:
@@ -93,7 +92,7 @@ def _apply(record: Record, event: Event, code: SequenceCode, at: Place) -> Verdi
         _registered(record, event)
     elif not record.jobtype:
         return Verdict.UNREGISTERED
-    plan = _PLANS[record.jobtype][event.type, event.source, result(event)]
+    plan = _plan(record.jobtype, event.type, event.source, result(event))
     rule = plan.rule
     if rule.verdict is Verdict.SUSPECT or (rule.needs and not CONDITIONS[rule.needs](record, event, code)):
         return Verdict.SUSPECT

@@ -6,6 +6,7 @@ How lateness is decided is in `lb.state.machine`, what the named parts do to the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import product
 
 from lb.state.middleware import CONDOR, CREAM, CREAM_IN_GLITE, FILE_TRANSFER, FILE_TRANSFER_COLLECTION, PBS, VM
@@ -144,11 +145,14 @@ def results(row: EventType) -> list[str]:
     return ["/".join(choice) for choice in product(*[field.choices for field in row.results])]
 
 
-def expanded(table: Table) -> dict[Key, Rule]:
-    """One rule for every (type, source, result) that has one; the more exact row wins."""
-    return {(row.name, source.value, result): table[key]
-            for row in EVENT_TYPES.values() for source, result in product(Source, results(row))
-            if (key := _row(table, row.name, source.value, result)) is not None}
+@cache
+def rule_of(jobtype: JobType, name: str, source: str, result: str) -> Rule:
+    """What the table of that type of jobs says of such an event; the more exact row wins.
+
+    Every event that may exist has a rule. They are thousands, of which a service meets few: each is found once.
+    """
+    table = TABLES[jobtype]
+    return next(table[key] for key in product((name,), (source, ANY), (result, ANY)) if key in table)
 
 
 def diagram() -> str:
@@ -169,10 +173,6 @@ def diagram() -> str:
             arrows[_ABORTED.value, "Live"] = [_label(key)]
     lines += [f"    {origin} --> {state} : {', '.join(events)}" for (origin, state), events in arrows.items()]
     return "\n".join(lines) + "\n"
-
-
-def _row(table: Table, name: str, source: str, result: str) -> Key | None:
-    return next((key for key in product((name,), (source, ANY), (result, ANY)) if key in table), None)
 
 
 def _label(key: Key) -> str:

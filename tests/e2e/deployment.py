@@ -33,17 +33,19 @@ BIN = Path(sys.executable).parent
 NAMES = ("lb", "proxyrenewal", "logmonitor", "jobadapter", "wm", "ns")
 WRAPPERS_S = 10.0
 PATIENCE_S = 60.0
-LOOK_S = 0.02
+LOOK_S, SELDOM_S = 0.02, 0.16
+"""How soon something is looked at again, and how soon at least: a look may cost as much as what it waits for."""
 
 T = TypeVar("T")
 
 
 def until(found: Callable[[], T], what: str, patience_s: float = PATIENCE_S) -> T:
     """The first true value of `found()`; fails naming `what` it waited for."""
-    end = time.monotonic() + patience_s
+    end, pause_s = time.monotonic() + patience_s, LOOK_S
     while not (value := found()):
         assert time.monotonic() < end, f"waited {patience_s:g} s for: {what}"
-        time.sleep(LOOK_S)
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, SELDOM_S)
     return value
 
 
@@ -64,7 +66,7 @@ def assert_nothing_runs(directory: Path, patience_s: float = 10.0) -> None:
     """What still belongs to `directory` after a while is killed, and a failure."""
     end = time.monotonic() + patience_s
     while (left := belonging_to(directory)) and time.monotonic() < end:
-        time.sleep(LOOK_S)
+        time.sleep(SELDOM_S)
     for pid in left:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -272,4 +274,4 @@ class Deployment:
         """A wrapper whose service is gone waits for it for minutes: those that are near their end may reach it."""
         end = time.monotonic() + WRAPPERS_S
         while time.monotonic() < end and any("wms-runner" in one for one in belonging_to(self.directory).values()):
-            time.sleep(LOOK_S)
+            time.sleep(SELDOM_S)

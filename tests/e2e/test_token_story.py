@@ -150,7 +150,8 @@ def test_tokens_are_renewed_and_revoked_logins_end_their_jobs_whoever_is_killed(
     assert "cannot be renewed" in str(status["user_tags"]["proxy_renewal"])
     assert (events["Abort"], events["Resubmission"]) == (1, 0)
     assert 1 <= events["UserTag"] <= 2, "told at once, and once more before the end"
-    assert not any(SLEEPS in command for command in belonging_to(deployment.directory).values())
+    until(lambda: not any(SLEEPS in command for command in belonging_to(deployment.directory).values()),
+          "the payload to be ended, which is asked for with the end of its job")
     assert [path.read_text() for path in begun.values()] == ["begun\n", "begun\n"]
     until(lambda: not deployment.queue(), "the queue to become empty, with nothing buried")
 

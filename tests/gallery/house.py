@@ -26,6 +26,7 @@ from people import ca_of
 from voms_builders import member_proxy, server, vomsdir_files
 
 from clients import delegation
+from ns import beginnings
 from tests.gallery.case import Ask
 from tests.issuer import Issuer
 from wms import capability
@@ -38,7 +39,8 @@ from wms.x509.proxy import Proxy
 
 DAY = 86_400.0
 ANSWER_S = 20.0
-QUIET_S = 2.0
+QUIET_S = 2 * beginnings.PERIOD_S
+"""By then the payloads that began before the first case have been told, too."""
 DATA = b"12345"
 REVOKED = 4711
 OF_ITSELF = frozenset({"lb_counters"})

@@ -264,7 +264,8 @@ def test_a_job_whose_proxy_cannot_be_renewed_is_warned_and_ends_whoever_is_kille
     shown = " ".join(grid.sees(shell, "job-status", doomed).split())
     assert re.search("proxy expired: the credential of the job ended .* its renewal failed 2 times, the last time "
                      f"with: the MyProxy server {grid.lost} cannot be reached", shown), shown
-    assert not any(SLEEPS in command for command in belonging_to(grid.service.directory).values())
+    until(lambda: not any(SLEEPS in command for command in belonging_to(grid.service.directory).values()),
+          "the payload to be ended, which is asked for with the end of its job")
     assert Path(grid.path("begun")).read_text() == "begun\n"
     types = Counter(event["type"] for event in grid.events(doomed))
     assert (types["Abort"], types["UserTag"], types["Resubmission"]) == (1, 1, 0)

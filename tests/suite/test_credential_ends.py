@@ -289,6 +289,7 @@ class Ending(Life):
 
     def teardown(self) -> None:
         """A job that pauses before its next attempt has no message on its way: so time goes on until all are over."""
+        self.world.ce.unreachable = False
         self.world.reborn()
         for _ in range(20):
             drive(self.world)
