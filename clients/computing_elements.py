@@ -48,6 +48,12 @@ def resume(ns: Connection, ce: str) -> DrainReply:
     return done
 
 
+def configured(ns: Connection, ce: str) -> tuple[str, str]:
+    """The name below `ce` and the queue that an id means; anything else is a name, of no queue in particular."""
+    found = next((one for one in listing(ns, ce).ces if one.backend), None) if "/" in ce else None
+    return (found.backend, found.queue) if found else (ce, "")
+
+
 def check(ns: Connection, request: CheckRequest, tell: Callable[[Probe], None]) -> CheckReport:
     """Until it has ended; each probe is told as it is known."""
     report: CheckReport = ns.call(OPERATIONS["ns.ce_check"], request)

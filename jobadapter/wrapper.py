@@ -13,7 +13,7 @@ from jobadapter.wrapper_checkpoints import checkpoints
 from jobadapter.wrapper_containers import CONTAINER
 from jobadapter.wrapper_credentials import CREDENTIALS
 from jobadapter.wrapper_data import broker_info, storing
-from jobadapter.wrapper_destinations import DELIVERY, ELSEWHERE
+from jobadapter.wrapper_destinations import DELIVERY, ELSEWHERE, WEBDAV
 from jobadapter.wrapper_expiry import EXPIRY
 from jobadapter.wrapper_job import InputFile, Retry, Step, WrapperJob
 from jobadapter.wrapper_logging import logger
@@ -70,7 +70,8 @@ def _beside(job: WrapperJob) -> list[str]:
     if job.proxy:
         found.append("")
     away = [EXPIRY] if job.proxy or job.destinations else []
-    away += [ELSEWHERE] if job.destinations or job.input_data else []
+    away += [ELSEWHERE] if job.destinations or job.input_data or job.output_data else []
+    away += [WEBDAV] if job.destinations or job.output_data else []
     away += [DELIVERY] if job.destinations else []
     data = [*away, *broker_info(job.broker_info), *staging(job.input_data), *storing(_storable(job), job.report)]
     states = checkpoints(job.checkpointable, job.base_url, "\n".join(_curl_options(job.token)))

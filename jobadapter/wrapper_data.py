@@ -153,7 +153,8 @@ wms_broker_info() { # what the match knew, for the job to read, and the command 
 STORING = r"""
 # --- output data ---------------------------------------------------------------------------------------
 wms_store() { # file, its name in the report, URLs: the first place that takes it -> a line of the report
-    wms_file=$1 wms_name=$2
+    wms_file=$1 wms_name=$2 wms_hope=''
+    wms_left=$wms_osb_count wms_wait=$wms_osb_wait
     shift 2
     wms_reason='no storage element can be reached from here'
     if [ "$wms_exit" -ne 0 ]; then
@@ -163,16 +164,29 @@ wms_store() { # file, its name in the report, URLs: the first place that takes i
         wms_reason='no such file'
         set --
     fi
+    until wms_placed "$@"; do
+        if [ -z "$wms_hope" ] || [ "$wms_left" -le 0 ]; then
+            wms_place="Error: $wms_reason"
+            break
+        fi
+        wms_left=$((wms_left - 1))
+        wms_again
+    done
+    printf '%s %s\n' "$wms_name" "$wms_place"
+}
+
+wms_placed() { # URLs -> wms_place: the first that takes the file; wms_hope: one may take it later
+    wms_hope=''
     for wms_place; do
         case $wms_place in
         file://*) wms_copied "/${wms_place#file://*/}" ;;
         *) wms_sent_to "$wms_place" ;;
         esac && {
-            printf '%s %s\n' "$wms_name" "$wms_place"
-            return
+            wms_is_away "$wms_file"
+            return 0
         }
     done
-    printf '%s Error: %s\n' "$wms_name" "$wms_reason"
+    return 1
 }
 
 wms_copied() { # path: whole or not at all, and nothing that is there is replaced
@@ -188,17 +202,11 @@ wms_copied() { # path: whole or not at all, and nothing that is there is replace
     return 1
 }
 
-wms_sent_to() { # URL: with the user's proxy
-    if ! command -v curl >/dev/null 2>&1; then
-        wms_reason='there is no curl here'
-        return 1
-    fi
-    set -- --upload-file "$wms_file" "$1"
-    [ ! -r "${X509_USER_PROXY:-}" ] || set -- --cert "$X509_USER_PROXY" "$@"
-    wms_place_status=$(curl -q --silent --fail --globoff --http1.1 --connect-timeout 30 --max-time 3600 \
-        --capath "${X509_CERT_DIR:-/etc/grid-security/certificates}" --output /dev/null --write-out '%{http_code}' \
-        "$@" 2>/dev/null) && return 0
-    wms_reason="the storage element answers ${wms_place_status:-nothing}"
+wms_sent_to() { # URL: with the proxy or the token of the job
+    wms_signed=''
+    wms_put_webdav "$wms_file" "$1" && return 0
+    [ -n "$wms_final" ] || wms_hope=1
+    wms_reason="the storage element does not take it: $wms_reason"
     return 1
 }
 """

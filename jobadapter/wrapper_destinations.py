@@ -6,7 +6,7 @@ Only in the text of wrappers whose job asks for it. Limits of the output sandbox
 
 from __future__ import annotations
 
-__all__ = ["DELIVERY", "ELSEWHERE"]
+__all__ = ["DELIVERY", "ELSEWHERE", "WEBDAV"]
 
 ELSEWHERE = r"""
 # --- other servers -------------------------------------------------------------------------------------
@@ -57,8 +57,7 @@ wms_elsewhere() { # the configuration ../ctl/elsewhere -> wms_codes, wms_status;
 """
 """Calls of other servers, in the name of the job: what fetches its data needs them too."""
 
-DELIVERY = r"""
-# --- output that goes elsewhere ------------------------------------------------------------------------
+WEBDAV = r"""
 wms_put_at() { # file, URL
     {
         wms_trusted "$2" 3600
@@ -103,6 +102,15 @@ wms_put_webdav() { # file, URL
     esac
 }
 
+wms_is_away() { # file: it is elsewhere now, too
+    wms_more=$(wc -c 2>/dev/null <"$1") || wms_more=0
+    wms_bytes_out=$((wms_bytes_out + wms_more)) wms_files_out=$((wms_files_out + 1))
+}
+"""
+"""How a file is put there; with ELSEWHERE only."""
+
+DELIVERY = r"""
+# --- output that goes elsewhere ------------------------------------------------------------------------
 wms_put_path() ( # file, path: whole or not at all
     umask 022
     [ ! -d "$2" ] && mkdir -p -- "${2%/*}/" && cp -- "$1" "$2.part-$$" || exit 1
@@ -155,9 +163,9 @@ wms_deliver() { # file, destination, as it is shown, `signed` or nothing, its na
             wms_fatal "Cannot upload file://$wms_parcel into $3 ($wms_reason)"
         fi
         wms_left=$((wms_left - 1))
-        wms_pause "$wms_wait"
-        wms_wait=$((wms_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_wait * 2))
+        wms_again
     done
+    wms_is_away "$1"
     wms_note "$wms_parcel is at $3"
 }
 

@@ -33,11 +33,6 @@ wms_part() { # file, most bytes: what stands there from wms_at on -> ../ctl/part
 
 wms_blink() { sleep 0.2 2>/dev/null || sleep 1; }
 
-wms_again() { # after a failure: a pause, longer each time
-    wms_pause "$wms_wait"
-    wms_wait=$((wms_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_wait * 2))
-}
-
 wms_dismiss() { # end all that runs beside the payload
     # shellcheck disable=SC2086
     wms_end dismissed $wms_beside

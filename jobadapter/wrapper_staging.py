@@ -83,8 +83,7 @@ wms_stage() { # place in the working directory, its name in messages, URLs; agai
             wms_fatal "Cannot download $wms_name${wms_shown:+ from $wms_shown} ($wms_reason)"
         fi
         wms_left=$((wms_left - 1))
-        wms_pause "$wms_wait"
-        wms_wait=$((wms_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_wait * 2))
+        wms_again
     done
 }
 """

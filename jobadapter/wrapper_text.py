@@ -205,6 +205,11 @@ wms_pause() { # seconds; a signal ends it, and a loop beside the payload when th
     if [ -n "$wms_loop" ] && ! { [ -d "$wms_dir/ctl" ] && kill -s 0 "$$"; } 2>/dev/null; then exit 0; fi
 }
 
+wms_again() { # after a failure: a pause, longer each time
+    wms_pause "$wms_wait"
+    wms_wait=$((wms_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_wait * 2))
+}
+
 wms_clock() { # milliseconds of a clock that is never set -> wms_now
     if [ -r /proc/uptime ] && read -r wms_now _ </proc/uptime; then
         wms_now=$((${wms_now%.*} * 1000 + (1${wms_now#*.} - 100) * 10))

@@ -128,17 +128,19 @@ def resume(name: str, endpoint: str, as_json: bool) -> None:
 
 
 @ce.command(cls=Command)
-@click.argument("name", metavar="NAME")
-@click.option("--queue", "-q", default="", metavar="QUEUE", help="The queue to use. Default: the first of the CE.")
+@click.argument("name", metavar="CE")
+@click.option("--queue", "-q", default="", metavar="QUEUE",
+              help="The queue to use. Default: that of the id, or the first of the configured CE.")
 @click.option("--delegation", "-d", default="", metavar="ID",
               help="Give the test job the credential you delegated under this name. Default: a worthless one, which "
                    "shows whether credentials arrive; ARC and other CEs that ask who submits need a real one.")
 @click.option("--drain", is_flag=True, help="Drain the CE if the check fails.")
 @_shared
 def check(name: str, queue: str, delegation: str, drain: bool, endpoint: str, as_json: bool) -> int:
-    """Run a test job on the configured computing element NAME and say what works; exit status 1 if something fails.
+    """Run a test job on CE and say what works; exit status 1 if something fails.
 
-    A check that is under way is joined. It takes a minute or two, longer where the queue is full.
+    CE is the name of a configured computing element, or the id of one of its queues. A check that is under way is
+    joined. It takes a minute or two, longer where the queue is full.
     """
     from clients import computing_elements as shown
     from wms.operations.ces import CheckRequest
@@ -148,7 +150,8 @@ def check(name: str, queue: str, delegation: str, drain: bool, endpoint: str, as
             click.echo(shown.probe_line(probe))
 
     with _server(endpoint) as ns:
-        report = shown.check(ns, CheckRequest(name, queue, delegation, drain), tell)
+        name, its_queue = shown.configured(ns, name)
+        report = shown.check(ns, CheckRequest(name, queue or its_queue, delegation, drain), tell)
     if as_json:
         _document(ce=report.ce, good=report.good, asked=report.asked, finished=report.finished,
                   drained=report.drained, probes=report.probes)

@@ -46,8 +46,8 @@ def _open(request: pytest.FixtureRequest, place: Path) -> Bench:
     directory = running.__enter__()
     request.addfinalizer(lambda: running.__exit__(None, None, None))
     return Bench("htcondor", settings_of(place, directory), place,
-                 ce_id="ap.example.org:9619/jobmanager-condor-default")
+                 ce_id="ap.example.org:9619/jobmanager-condor-default", writes="submit")
 
 
 CONDOR = Kind(_open, frozenset({Can.SURE_KILL, Can.SLOTS, Can.LIMITS_OF_SECONDS, Can.SESSIONS, Can.EXIT_STATUS,
-                                Can.WAKES}))
+                                Can.WAKES, Can.SPOOL}))

@@ -12,7 +12,8 @@ def local(place: Path) -> Bench:
     settings = {"spool": str(place / "spool"), "slots": 2, "host": "ce.example.org", "poll_s": 0.1,
                 "grace_s": 0.3, "tags": ["VO-test-1"],
                 "queues": {"default": {}, "short": {"max_wall_s": 120}}}
-    return Bench("local", settings, place, ce_id="ce.example.org:2119/jobmanager-local-default")
+    return Bench("local", settings, place, ce_id="ce.example.org:2119/jobmanager-local-default",
+                 writes="scratch")
 
 
 def _open(_request: pytest.FixtureRequest, place: Path) -> Bench:

@@ -38,6 +38,7 @@ class Can(StrEnum):
     FILES = "a payload's credentials are files of this host until the job is cleaned"
     EXIT_STATUS = "the wrapper's exit status is known"
     STRAYS = "what only the CE has is known, and can be cancelled"
+    SPOOL = "what is submitted is first written below the directory `writes` of its spool, on this host"
     WAKES = "says when something has changed"
 
 
@@ -65,6 +66,7 @@ class Bench:
     queue: str = "default"
     ce_id: str = ""
     tags: tuple[str, ...] = ("VO-test-1",)
+    writes: str = "jobs"
     made: list[Backend] = field(default_factory=list)
 
     def backend(self) -> Backend:

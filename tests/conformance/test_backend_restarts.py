@@ -10,12 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from benches_local import local
 from ce_bench import Bench, Can, appears, gone, holds, needs, open_until_ended, reaches, state, submit
 from reactor_thread import run, until
 
 from wms.ce import Backend, Phase
 from wms.ce.local.spool import Spool
+from wms.errors import Unavailable
 
 
 @needs(Can.SLOTS)
@@ -144,3 +146,19 @@ def test_the_local_ce_after_a_submitter_that_died_between_writing_and_starting(t
     reaches(ce, ["written", "placed", "halfway"], Phase.ENDED)
     assert sorted(starts.read_text().split()) == ["halfway", "placed", "written"]
     bench.close()
+
+
+@needs(Can.SPOOL)
+def test_a_spool_that_cannot_be_written_only_makes_jobs_late(bench: Bench, ce: Backend) -> None:
+    place, starts = Path(bench.settings["spool"]) / bench.writes, bench.place / "starts"
+    away = place.with_name("away")
+    jobs = [bench.job(token, f"echo {token} >>{starts}") for token in "ab"]
+    place.rename(away)
+    place.touch()
+    with pytest.raises(Unavailable, match=r"spool .*cannot be (written|used)"):
+        submit(ce, *jobs)
+    place.unlink()
+    away.rename(place)
+    submit(ce, *jobs)
+    reaches(ce, "ab", Phase.ENDED)
+    assert sorted(starts.read_text().split()) == ["a", "b"]

@@ -81,7 +81,9 @@ def test_a_check_says_what_works_with_a_real_job(service: Deployment) -> None:
     results = {words[0]: words for line in done.stdout.splitlines() if (words := line.split())}
     assert done.returncode == 0, done.stdout + done.stderr
     assert "fails" not in results
-    report = service.json("wms", "ce", "check", "local")
+    (queue,) = service.json("wms", "ce", "list", "local")["ces"]
+    report = service.json("wms", "ce", "check", queue["id"])
+    assert report["ce"] == "local", "an id is a queue of what is configured"
     found = {one["name"]: (one["result"], one["sentence"]) for one in report["probes"]}
     assert list(found) == [row.name for row in PROBES]
     assert report["good"] is True

@@ -205,6 +205,6 @@ def test_files_are_put_over_http(node: Node, peer: Peer, storage: tuple[str, dic
     url, got = storage
     node.run(stores(peer, "echo new >x", Stored("x", (f"{url}/full/x", f"{url}/generated/abc/x")),
                     Stored("x", (f"{url}/full/x",)), Stored("x", ("http://127.0.0.1:1/x",))))
-    assert report(peer) == [f"x {url}/generated/abc/x", "x Error: the storage element answers 507",
-                            "x Error: the storage element answers 000"]
+    assert report(peer) == [f"x {url}/generated/abc/x", "x Error: the storage element does not take it: 507",
+                            "x Error: the storage element does not take it: no answer"]
     assert got == {"/generated/abc/x": b"new\n"}

@@ -15,6 +15,7 @@ from test_wrapper_run import Node, dash, failure, literal, node, peer, script, s
 from test_wrapper_transport import TOOLS, of_each_kind, path_with
 from worker_peer import Peer, serve
 
+from jobadapter.output_data import Stored
 from jobadapter.wrapper import WrapperJob, render
 from wms.jdl.ast import Ad
 from wms.jdl.ast import node as of_jdl
@@ -102,9 +103,25 @@ def test_files_go_where_they_should(
     assert (tmp_path / "lay it" / "c'd").stat().st_mode & 0o777 == 0o644
     assert peer.outputs_by_name() == {"other name": b"b\n"}
     assert peer.done()["missing"] == ["none"]
+    assert (peer.done()["files_out"], peer.done()["bytes_out"]) == (4, 8)
     assert sorted(peer.done()["notes"]) == sorted([
         f"a is at {storage.root}/deep/down/a%20a", f"c%20d is at file://{tmp_path}/lay%20it/c%27d",
         "Cannot read or missing file none", f"e is at {storage.root}/e"])
+
+
+@of_each_kind
+def test_output_data_goes_there_too(
+        node: Node, peer: Peer, storage: Storage, path: str, token: str, tmp_path: Path) -> None:
+    places = (f"{storage.root}/generated/abc/x", f"file://se.org{tmp_path}/mounted/x")
+    job = script(peer, "echo new >x", output_data=[Stored("x", places), Stored("x", places[1:])], report="report.out",
+                 output_sandbox=["report.out"])
+    status, output = node.run(render(job), PATH=path, BEARER_TOKEN_FILE=token, X509_CERT_DIR=str(storage.place))
+    assert status == 0, output
+    assert storage.stored() == {"/generated/abc/x": b"new\n"}
+    assert storage.tokens == {"Bearer aaa.bbb-ccc"}
+    report = peer.outputs_by_name()["report.out"]
+    assert report.decode().splitlines()[2:] == [f"x {places[0]}", f"x {places[1]}"]
+    assert (peer.done()["files_out"], peer.done()["bytes_out"]) == (3, 8 + len(report))
 
 
 @of_each_kind

@@ -101,7 +101,7 @@ class Submissions:
             text = self._written_down(shape, jobs)
             path = self._staging.write_submission(self._name(), text)
         except OSError as error:
-            return _all(jobs, f"the spool cannot be written: {error.strerror}", permanent=False)
+            raise Unavailable(f"the spool cannot be written: {error.strerror}") from None
         try:
             done = await self._condor.submit(str(path))
         finally:

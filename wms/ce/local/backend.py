@@ -26,7 +26,7 @@ from wms.ce.local.processes import alive, family, kill, reap, send, spawn
 from wms.ce.local.settings import LocalSettings
 from wms.ce.local.spool import Claim, Limits, Spool
 from wms.ce.watching import Watching
-from wms.errors import ConfigError
+from wms.errors import ConfigError, Unavailable
 
 __all__ = ["Local", "LocalSettings", "make"]
 
@@ -130,7 +130,7 @@ class Local:
         try:
             self._spool.add(msgspec.structs.replace(job, wall_s=wall_s, cpu_s=cpu_s, cpus=cpus), order)
         except OSError as error:
-            return Rejected(job.token, f"the spool cannot be written: {error.strerror}", False)
+            raise Unavailable(f"the spool cannot be written: {error.strerror}") from None
         return Submitted(job.token, _handle(job.token))
 
     async def status(self, tokens: Collection[str]) -> dict[str, CeState]:

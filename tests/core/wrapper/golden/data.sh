@@ -346,6 +346,11 @@ wms_pause() { # seconds; a signal ends it, and a loop beside the payload when th
     if [ -n "$wms_loop" ] && ! { [ -d "$wms_dir/ctl" ] && kill -s 0 "$$"; } 2>/dev/null; then exit 0; fi
 }
 
+wms_again() { # after a failure: a pause, longer each time
+    wms_pause "$wms_wait"
+    wms_wait=$((wms_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_wait * 2))
+}
+
 wms_clock() { # milliseconds of a clock that is never set -> wms_now
     if [ -r /proc/uptime ] && read -r wms_now _ </proc/uptime; then
         wms_now=$((${wms_now%.*} * 1000 + (1${wms_now#*.} - 100) * 10))
@@ -655,8 +660,7 @@ wms_send() { # configuration, further tries, first wait -> 0 all is sent, 1 refu
         esac
         [ "$wms_left" -gt 0 ] || return 2
         wms_left=$((wms_left - 1))
-        wms_pause "$wms_wait"
-        wms_wait=$((wms_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_wait * 2))
+        wms_again
     done
 }
 
@@ -699,7 +703,7 @@ wms_right() { # the same arguments: is the file what was sent?
 }
 
 wms_download() { # the whole input sandbox, again while it fails and may be tried again
-    wms_isb_left=$wms_isb_count wms_next='' wms_unchecked='' wms_file=''
+    wms_isb_left=$wms_isb_count wms_isb_next=$wms_isb_wait wms_next='' wms_unchecked='' wms_file=''
     wms_each_input wms_get >../ctl/input
     while :; do
         if wms_send input 0 0; then
@@ -713,8 +717,9 @@ wms_download() { # the whole input sandbox, again while it fails and may be trie
         fi
         [ "$wms_isb_left" -gt 0 ] || wms_undownloaded
         wms_isb_left=$((wms_isb_left - 1))
-        wms_pause "$wms_isb_wait"
-        wms_isb_wait=$((wms_isb_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_isb_wait * 2))
+        wms_wait=$wms_isb_next
+        wms_again
+        wms_isb_next=$wms_wait
     done
     [ -z "$wms_unchecked" ] || wms_note 'no sha256sum here, the input sandbox was not checked'
 }
@@ -779,7 +784,7 @@ wms_tail() { # file, its place in the queue: it is too large, keep its end
 }
 
 wms_upload() { # files: all of them and the outcome in one connection, the end of a job that ran
-    wms_total=0 wms_sent='' wms_size=0
+    wms_total=0 wms_sent='' wms_size=0 wms_files_before=$wms_files_out
     : >../ctl/outcome
     [ $# -eq 0 ] || wms_list=$(wms_sizes "$@")
     while [ $# -gt 0 ]; do
@@ -808,7 +813,7 @@ wms_undelivered() { # which of the transfers failed: a file, or the outcome itse
     done
     wms_sent=${wms_sent%%"$wms_nl"*}
     if [ -n "$wms_sent" ]; then
-        wms_bytes_out=0 wms_files_out=0
+        wms_bytes_out=$((wms_bytes_out - wms_total)) wms_files_out=$wms_files_before
         wms_fatal "Cannot upload file://$wms_sent into $wms_base/output/$wms_sent ($wms_rest)"
     fi
     wms_note "the outcome could not be delivered (${wms_rest:-no answer})"
@@ -865,6 +870,103 @@ wms_directory() { # ours alone; ../ctl beside the job's working directory holds 
     for wms_name in lb-logevent glite-lb-logevent; do
         printf '%s' "$wms_logger" >"../bin/$wms_name" || wms_fatal 'Working directory not writable'
     done
+}
+
+
+# --- other servers -------------------------------------------------------------------------------------
+wms_signed='' wms_final='' wms_reason=''
+
+wms_trusted() { # lines of a configuration that every call of another server has: URL, seconds
+    printf 'url = "%s"\nmax-time = "%d"\noutput = "../ctl/elsewhere.reply"\n' "$1" "$2"
+    printf 'silent\nshow-error\ngloboff\nhttp1.1\nlocation\nconnect-timeout = "30"\nwrite-out = "%%{http_code}\\n"\n'
+    [ ! -d ../ctl/authorities ] || printf 'capath = "../ctl/authorities"\n'
+    [ -z "$wms_signed" ] || return 0
+    case $1 in https:*) ;; *) return 0 ;; esac
+    if [ -r ../ctl/proxy ]; then
+        printf 'cert = "../ctl/proxy"\n'
+    elif [ -n "${BEARER_TOKEN_FILE:-}" ] && [ -r "$BEARER_TOKEN_FILE" ]; then
+        read -r wms_reply <"$BEARER_TOKEN_FILE" || :
+        case $wms_reply in
+        '' | *[!A-Za-z0-9._~+/=-]*) ;;
+        *) printf 'header = "Authorization: Bearer %s"\nproto-redir = "=https"\n' "$wms_reply" ;;
+        esac
+    fi
+}
+
+wms_identify() { # what we are known by and whom we trust, under names that need no quoting
+    case ${X509_USER_PROXY:-} in /*) ln -sf -- "$X509_USER_PROXY" ../ctl/proxy ;; esac
+    for wms_reply in "${X509_CERT_DIR:-}" /etc/grid-security/certificates; do
+        case $wms_reply in /*) ;; *) continue ;; esac
+        [ -d "$wms_reply" ] || continue
+        [ -e ../ctl/authorities ] || ln -s -- "$wms_reply" ../ctl/authorities
+    done
+}
+
+wms_elsewhere() { # the configuration ../ctl/elsewhere -> wms_codes, wms_status; in words: wms_reason, wms_final
+    wms_codes=$(wms_http ../ctl/elsewhere 2>../ctl/elsewhere.said)
+    wms_status=$?
+    wms_codes=${wms_codes##*"$wms_nl"} wms_final=''
+    case $wms_status/$wms_codes in
+    0/2??) return 0 ;;
+    60/* | 77/*) wms_reason='the certificate of the server is not trusted here' wms_final=1 ;;
+    */401 | */403) wms_reason="$wms_codes, the ${wms_signed:-credential of the job} does not count there" wms_final=1 ;;
+    */408 | */425 | */429) wms_reason=$wms_codes ;;
+    */4??) wms_reason=$wms_codes wms_final=1 ;;
+    */000 | */) wms_reason='no answer' ;;
+    *) wms_reason=$wms_codes ;;
+    esac
+    return 1
+}
+
+
+
+wms_put_at() { # file, URL
+    {
+        wms_trusted "$2" 3600
+        printf 'fail\nfail-early\nupload-file = "%s"\n' "$1"
+    } >../ctl/elsewhere
+    wms_elsewhere
+}
+
+wms_collections() { # URL: the directories above it are made, whatever is said to that
+    wms_rest=${1%%[?#]*}
+    wms_rest=${wms_rest#*://}
+    wms_above=${1%%://*}://${wms_rest%%/*}
+    wms_rest=${wms_rest#*/}
+    : >../ctl/elsewhere
+    while [ "$wms_rest" != "${wms_rest#*/}" ]; do
+        [ "$wms_above" != "${wms_above#*://*/}" ] && printf 'next\n' >>../ctl/elsewhere
+        wms_above=$wms_above/${wms_rest%%/*}
+        wms_rest=${wms_rest#*/}
+        {
+            wms_trusted "$wms_above/" 60
+            printf 'request = "MKCOL"\n'
+        } >>../ctl/elsewhere
+    done
+    wms_elsewhere || :
+}
+
+wms_put_webdav() { # file, URL
+    wms_identify
+    case $1 in
+    *[!/$wms_safe]*)
+        ln -sf -- "$PWD/$1" ../ctl/parcel
+        set -- ../ctl/parcel "$2"
+        ;;
+    esac
+    wms_put_at "$@" && return 0
+    case $wms_signed/$wms_codes in
+    /404 | /409)
+        wms_collections "$2"
+        wms_put_at "$@"
+        ;;
+    *) return 1 ;;
+    esac
+}
+
+wms_is_away() { # file: it is elsewhere now, too
+    wms_more=$(wc -c 2>/dev/null <"$1") || wms_more=0
+    wms_bytes_out=$((wms_bytes_out + wms_more)) wms_files_out=$((wms_files_out + 1))
 }
 
 wms_info='[ ComputingElement = [ name = "ce.org:8443/jobmanager-local-q" ] ]
@@ -1008,7 +1110,8 @@ wms_broker_info() { # what the match knew, for the job to read, and the command 
 
 # --- output data ---------------------------------------------------------------------------------------
 wms_store() { # file, its name in the report, URLs: the first place that takes it -> a line of the report
-    wms_file=$1 wms_name=$2
+    wms_file=$1 wms_name=$2 wms_hope=''
+    wms_left=$wms_osb_count wms_wait=$wms_osb_wait
     shift 2
     wms_reason='no storage element can be reached from here'
     if [ "$wms_exit" -ne 0 ]; then
@@ -1018,16 +1121,29 @@ wms_store() { # file, its name in the report, URLs: the first place that takes i
         wms_reason='no such file'
         set --
     fi
+    until wms_placed "$@"; do
+        if [ -z "$wms_hope" ] || [ "$wms_left" -le 0 ]; then
+            wms_place="Error: $wms_reason"
+            break
+        fi
+        wms_left=$((wms_left - 1))
+        wms_again
+    done
+    printf '%s %s\n' "$wms_name" "$wms_place"
+}
+
+wms_placed() { # URLs -> wms_place: the first that takes the file; wms_hope: one may take it later
+    wms_hope=''
     for wms_place; do
         case $wms_place in
         file://*) wms_copied "/${wms_place#file://*/}" ;;
         *) wms_sent_to "$wms_place" ;;
         esac && {
-            printf '%s %s\n' "$wms_name" "$wms_place"
-            return
+            wms_is_away "$wms_file"
+            return 0
         }
     done
-    printf '%s Error: %s\n' "$wms_name" "$wms_reason"
+    return 1
 }
 
 wms_copied() { # path: whole or not at all, and nothing that is there is replaced
@@ -1043,17 +1159,11 @@ wms_copied() { # path: whole or not at all, and nothing that is there is replace
     return 1
 }
 
-wms_sent_to() { # URL: with the user's proxy
-    if ! command -v curl >/dev/null 2>&1; then
-        wms_reason='there is no curl here'
-        return 1
-    fi
-    set -- --upload-file "$wms_file" "$1"
-    [ ! -r "${X509_USER_PROXY:-}" ] || set -- --cert "$X509_USER_PROXY" "$@"
-    wms_place_status=$(curl -q --silent --fail --globoff --http1.1 --connect-timeout 30 --max-time 3600 \
-        --capath "${X509_CERT_DIR:-/etc/grid-security/certificates}" --output /dev/null --write-out '%{http_code}' \
-        "$@" 2>/dev/null) && return 0
-    wms_reason="the storage element answers ${wms_place_status:-nothing}"
+wms_sent_to() { # URL: with the proxy or the token of the job
+    wms_signed=''
+    wms_put_webdav "$wms_file" "$1" && return 0
+    [ -n "$wms_final" ] || wms_hope=1
+    wms_reason="the storage element does not take it: $wms_reason"
     return 1
 }
 

@@ -346,6 +346,11 @@ wms_pause() { # seconds; a signal ends it, and a loop beside the payload when th
     if [ -n "$wms_loop" ] && ! { [ -d "$wms_dir/ctl" ] && kill -s 0 "$$"; } 2>/dev/null; then exit 0; fi
 }
 
+wms_again() { # after a failure: a pause, longer each time
+    wms_pause "$wms_wait"
+    wms_wait=$((wms_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_wait * 2))
+}
+
 wms_clock() { # milliseconds of a clock that is never set -> wms_now
     if [ -r /proc/uptime ] && read -r wms_now _ </proc/uptime; then
         wms_now=$((${wms_now%.*} * 1000 + (1${wms_now#*.} - 100) * 10))
@@ -655,8 +660,7 @@ wms_send() { # configuration, further tries, first wait -> 0 all is sent, 1 refu
         esac
         [ "$wms_left" -gt 0 ] || return 2
         wms_left=$((wms_left - 1))
-        wms_pause "$wms_wait"
-        wms_wait=$((wms_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_wait * 2))
+        wms_again
     done
 }
 
@@ -699,7 +703,7 @@ wms_right() { # the same arguments: is the file what was sent?
 }
 
 wms_download() { # the whole input sandbox, again while it fails and may be tried again
-    wms_isb_left=$wms_isb_count wms_next='' wms_unchecked='' wms_file=''
+    wms_isb_left=$wms_isb_count wms_isb_next=$wms_isb_wait wms_next='' wms_unchecked='' wms_file=''
     wms_each_input wms_get >../ctl/input
     while :; do
         if wms_send input 0 0; then
@@ -713,8 +717,9 @@ wms_download() { # the whole input sandbox, again while it fails and may be trie
         fi
         [ "$wms_isb_left" -gt 0 ] || wms_undownloaded
         wms_isb_left=$((wms_isb_left - 1))
-        wms_pause "$wms_isb_wait"
-        wms_isb_wait=$((wms_isb_wait * 2 > wms_longest_wait ? wms_longest_wait : wms_isb_wait * 2))
+        wms_wait=$wms_isb_next
+        wms_again
+        wms_isb_next=$wms_wait
     done
     [ -z "$wms_unchecked" ] || wms_note 'no sha256sum here, the input sandbox was not checked'
 }
@@ -779,7 +784,7 @@ wms_tail() { # file, its place in the queue: it is too large, keep its end
 }
 
 wms_upload() { # files: all of them and the outcome in one connection, the end of a job that ran
-    wms_total=0 wms_sent='' wms_size=0
+    wms_total=0 wms_sent='' wms_size=0 wms_files_before=$wms_files_out
     : >../ctl/outcome
     [ $# -eq 0 ] || wms_list=$(wms_sizes "$@")
     while [ $# -gt 0 ]; do
@@ -808,7 +813,7 @@ wms_undelivered() { # which of the transfers failed: a file, or the outcome itse
     done
     wms_sent=${wms_sent%%"$wms_nl"*}
     if [ -n "$wms_sent" ]; then
-        wms_bytes_out=0 wms_files_out=0
+        wms_bytes_out=$((wms_bytes_out - wms_total)) wms_files_out=$wms_files_before
         wms_fatal "Cannot upload file://$wms_sent into $wms_base/output/$wms_sent ($wms_rest)"
     fi
     wms_note "the outcome could not be delivered (${wms_rest:-no answer})"
