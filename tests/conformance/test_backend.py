@@ -58,8 +58,8 @@ def test_what_cannot_run_is_rejected_for_good_and_the_rest_goes_on(bench: Bench,
     assert run(ce.known()) == ["one"]
 
 
-A_REX_MISSED = "died unexpectedly"
-"""What A-REX says of a job on its own host when it reads the number of its process before all of it is written."""
+A_REX_MISSED = "(-1)"
+"""What A-REX has instead of an exit status that it did not get from its batch system in time."""
 
 
 @needs(Can.EXIT_STATUS)

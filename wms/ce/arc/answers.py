@@ -31,9 +31,10 @@ BEFORE_START = frozenset({"ACCEPTING", "ACCEPTED", "PREPARING"})
 """It may still wait for its files."""
 ENDED = frozenset({"FINISHED", "FAILED", "KILLED"})
 _GONE = frozenset({404, 410})
-_OWN_END = re.compile(r"(LRMS error: )?\(\d+\) (Job finished with wrong exit code.*|Job failed)", re.DOTALL)
-"""What it says of a program that did not return 0; the words are the batch system's."""
+_OWN_END = re.compile(r"(?:LRMS error: )?\((\d+)\) (?:Job finished with wrong exit code.*|Job failed)", re.DOTALL)
+"""What it says of a program that did not return 0: the status as the batch system has it, 256 + n for signal n."""
 _LONGEST = 1000
+_SIGNALS = 256
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -134,12 +135,20 @@ def _usage(about: Mapping[str, Any]) -> Usage | None:
 
 def ended(token: str, handle: str, about: Activity, cancelled: bool) -> CeState:
     """The end of a job. A wrapper's own exit status speaks for itself; for other ends the CE's words are kept."""
-    state = about.state
-    own = state == "FINISHED" or (state == "FAILED" and about.exit_code is not None and about.exit_code >= 0)
-    status = (about.exit_code or 0) if own else None
+    state, code = about.state, _exit_code(about)
+    own = state == "FINISHED" or (state == "FAILED" and code is not None)
+    status = (code or 0) if own else None
     reason = "; ".join(error for error in about.errors if not _OWN_END.fullmatch(error))
     if state == "KILLED":
         reason = "cancelled" if cancelled else reason or "cancelled at the CE"
     elif status is None:
         reason = reason or f"{state.lower()} at the CE, which does not say why"
     return CeState(token, Phase.ENDED, handle, status, about.node, reason[:_LONGEST], about.usage)
+
+
+def _exit_code(about: Activity) -> int | None:
+    """Its own, or the batch system's: the file that has the former may be lost."""
+    if about.exit_code is not None and about.exit_code >= 0:
+        return about.exit_code
+    told = [int(found[1]) for error in about.errors if (found := _OWN_END.fullmatch(error))]
+    return next((code if code < _SIGNALS else code - _SIGNALS + 128 for code in told), None)

@@ -61,6 +61,9 @@ def test_the_wrappers_own_exit_status_speaks_for_itself() -> None:
         "t", Phase.ENDED, "h", 3, "vm", "", Usage(20.0, 7.0, 2048))
     slurm = Activity("", "FAILED", 3, ("LRMS error: (3) Job failed",), "n1", None)
     assert ended("t", "h", slurm, False) == CeState("t", Phase.ENDED, "h", 3, "n1")
+    for told, status in (("3", 3), ("255", 255), ("265", 137)):
+        lost = Activity("", "FAILED", None, (f"LRMS error: ({told}) Job failed",), "n1", None)
+        assert ended("t", "h", lost, False) == CeState("t", Phase.ENDED, "h", status, "n1")
     assert ended("t", "h", bare("FINISHED"), False) == CeState("t", Phase.ENDED, "h", 0)
 
 
