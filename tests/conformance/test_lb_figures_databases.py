@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from database_places import SHARED, Place
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lb import keeper, tables
@@ -52,6 +52,7 @@ def within(engine: sa.Engine, unit: Callable[..., Any], *args: Any) -> Any:
 @settings(max_examples=10, suppress_health_check=list(HealthCheck))
 @given(ages=st.lists(st.floats(60, RINGS[-1].span - 3700), min_size=1, max_size=8), waits=st.lists(
     st.floats(0, 20_000), max_size=3))
+@example(ages=[598_431.0], waits=[6_400.0])
 def test_sums_are_the_same_everywhere(database: Database, ages: list[float], waits: list[float]) -> None:
     engine, now = database.engine, NOW
     metadata.create_all(engine)
@@ -70,7 +71,7 @@ def test_sums_are_the_same_everywhere(database: Database, ages: list[float], wai
             places = [statistics_store.summed(conn, kinds, ce, interval) for ce in CES]
             assert found.number >= len(kept)
             assert sum(one.number for one in places) == found.number
-            assert seconds is None or found.mean == pytest.approx(seconds)
+            assert seconds is None or not found.number or found.mean == pytest.approx(seconds)
             assert type(found.number) is int
         assert set(statistics_store.destinations(conn, now)) <= set(CES)
         counted = counters.stored(conn)
