@@ -33,15 +33,16 @@ packages:
 	sh tests/testbed/packages.sh
 
 # The pure core under coverage (100 % or failure), its properties with more examples, then everything else, with more
-# workers than processors: what is real waits half of its time, for batch systems above all. Half of the examples each.
+# workers than processors: what is real waits half of its time, for batch systems above all. Half of the examples each,
+# which are the same in every run (tests/examples.py).
 test: dev packages core
-	WMS_EXAMPLES=0.5 $(BIN)/python -m pytest --numprocesses=2 -m "hypothesis and not soak" tests/core
-	WMS_EXAMPLES=0.5 $(BIN)/python -m pytest --numprocesses=4 --dist=loadgroup --no-loadscope-reorder --ignore=tests/core tests
+	WMS_SAME_EXAMPLES=1 WMS_EXAMPLES=0.5 $(BIN)/python -m pytest --numprocesses=2 -m "hypothesis and not soak" tests/core
+	WMS_SAME_EXAMPLES=1 WMS_EXAMPLES=0.5 $(BIN)/python -m pytest --numprocesses=4 --dist=loadgroup --no-loadscope-reorder --ignore=tests/core tests
 
 # Few examples of each property, which are the same in every run: coverage is slow.
 core: dev
 	rm -f .coverage .coverage.*
-	WMS_EXAMPLES=0.1 $(BIN)/coverage run -m pytest --numprocesses=2 tests/core
+	WMS_SAME_EXAMPLES=1 WMS_EXAMPLES=0.1 $(BIN)/coverage run -m pytest --numprocesses=2 tests/core
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
