@@ -143,16 +143,12 @@ class Submissions:
         self._staging.forget([job.token for job in jobs], self.log)
         if outcome == "later":
             return {job.token: Later(job.token, text) for job in jobs}
-        return _all(jobs, f"condor_submit: {text}", permanent=False)
+        return {job.token: Rejected(job.token, f"condor_submit: {text}", False) for job in jobs}
 
 
 def _never_began(ad: Mapping[str, object]) -> bool:
     """Of the history: removed before it ran, by us who found it spooled in part."""
     return is_leaving(ad) and not ad.get("NumJobStarts")
-
-
-def _all(jobs: Sequence[CeJob], reason: str, *, permanent: bool) -> dict[str, Verdict]:
-    return {job.token: Rejected(job.token, reason, permanent) for job in jobs}
 
 
 def chunks(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:

@@ -1110,7 +1110,7 @@ wms_broker_info() { # what the match knew, for the job to read, and the command 
 
 # --- output data ---------------------------------------------------------------------------------------
 wms_store() { # file, its name in the report, URLs: the first place that takes it -> a line of the report
-    wms_file=$1 wms_name=$2 wms_hope=''
+    wms_file=$1 wms_name=$2
     wms_left=$wms_osb_count wms_wait=$wms_osb_wait
     shift 2
     wms_reason='no storage element can be reached from here'
